@@ -1,0 +1,130 @@
+//! Who reads what: the dataflow of a graph, with captured names as inputs of the node that captures them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Model, initialiser_names};
+use crate::proto::{GraphProto, NodeProto, ValueInfoProto};
+
+/// Standard operators whose results differ from run to run, and so are never constants.
+const RANDOM: [&str; 6] =
+    ["Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"];
+
+/// Where a tensor stands in topological order: graph inputs first, then the outputs of each node.
+pub(crate) type Position = (usize, usize);
+
+/// The dataflow of a validated model.
+pub(crate) struct Flow<'m> {
+    pub(crate) graph: &'m GraphProto,
+    /// The graph inputs without initialisers.
+    pub(crate) inputs: Vec<&'m str>,
+    /// The names that each node reads, captured ones included.
+    pub(crate) reads: Vec<Vec<&'m str>>,
+    /// Whether each node computes the same value whatever the inputs are.
+    pub(crate) constant: Vec<bool>,
+    positions: BTreeMap<&'m str, Position>,
+}
+
+impl<'m> Flow<'m> {
+    pub(crate) fn of(model: &'m Model) -> Self {
+        let graph = model.graph();
+        let initialisers = initialiser_names(graph);
+        let inputs = graph.input.iter().map(ValueInfoProto::name).filter(|name| !initialisers.contains(name));
+        let inputs: Vec<&str> = inputs.collect();
+        let mut positions: BTreeMap<&str, Position> =
+            inputs.iter().enumerate().map(|(slot, &name)| (name, (0, slot))).collect();
+        for (index, node) in graph.node.iter().enumerate() {
+            positions.extend(outputs(node).enumerate().map(|(slot, name)| (name, (index + 1, slot))));
+        }
+        let random_function = model.proto().functions.iter().any(|function| function.node.iter().any(is_random));
+        let reads: Vec<Vec<&str>> = graph.node.iter().map(reads).collect();
+        let mut flow = Self { graph, inputs, reads, constant: Vec::with_capacity(graph.node.len()), positions };
+        for (index, node) in graph.node.iter().enumerate() {
+            let may_draw = is_random(node) || (random_function && !matches!(node.domain(), "" | "ai.onnx"));
+            let constant = !may_draw && flow.reads[index].iter().all(|name| flow.is_constant(name));
+            flow.constant.push(constant);
+        }
+        flow
+    }
+
+    /// Returns the index of the node that produces a tensor; inputs and initialisers have none.
+    pub(crate) fn producer(&self, name: &str) -> Option<usize> {
+        self.position(name).and_then(|(place, _)| place.checked_sub(1))
+    }
+
+    /// Returns the place of a graph input or node output in topological order.
+    pub(crate) fn position(&self, name: &str) -> Option<Position> {
+        self.positions.get(name).copied()
+    }
+
+    /// Returns the model's own copy of a name and its place.
+    pub(crate) fn find(&self, name: &str) -> Option<(&'m str, Position)> {
+        self.positions.get_key_value(name).map(|(&name, &position)| (name, position))
+    }
+
+    /// Says whether a tensor is an initialiser or computed from initialisers alone.
+    pub(crate) fn is_constant(&self, name: &str) -> bool {
+        match self.position(name) {
+            Some((0, _)) => false,
+            Some((place, _)) => self.constant[place - 1],
+            None => true,
+        }
+    }
+
+    /// Returns all tensors that depend on the run, in topological order: inputs, then node outputs.
+    pub(crate) fn activations(&self) -> Vec<&'m str> {
+        let nodes = self.graph.node.iter().zip(&self.constant).filter(|&(_, &constant)| !constant);
+        self.inputs.iter().copied().chain(nodes.flat_map(|(node, _)| outputs(node))).collect()
+    }
+
+    /// Says of each node whether one of `names` depends on it; constant nodes do not count.
+    pub(crate) fn ancestors<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Vec<bool> {
+        let mut needed = vec![false; self.graph.node.len()];
+        let live = |name: &str| self.producer(name).filter(|&index| !self.constant[index]);
+        let mut pending: Vec<usize> = names.into_iter().filter_map(live).collect();
+        while let Some(index) = pending.pop() {
+            if std::mem::replace(&mut needed[index], true) {
+                continue;
+            }
+            pending.extend(self.reads[index].iter().filter_map(|name| live(name)).filter(|&index| !needed[index]));
+        }
+        needed
+    }
+}
+
+/// Returns the outputs that a node produces; an empty name stands for one that it leaves out.
+pub(crate) fn outputs(node: &NodeProto) -> impl Iterator<Item = &str> {
+    node.output.iter().map(String::as_str).filter(|name| !name.is_empty())
+}
+
+/// Returns the graphs inside a node: the branches of `If`, the bodies of `Loop` and `Scan`.
+pub(crate) fn bodies(node: &NodeProto) -> impl Iterator<Item = &GraphProto> {
+    node.attribute.iter().flat_map(|attribute| attribute.g.iter().chain(&attribute.graphs))
+}
+
+/// Returns the names that a node reads, each once: its inputs, then what its bodies capture.
+pub(crate) fn reads(node: &NodeProto) -> Vec<&str> {
+    let mut seen = BTreeSet::new();
+    let inputs = node.input.iter().map(String::as_str).filter(|name| !name.is_empty());
+    inputs.chain(bodies(node).flat_map(free_names)).filter(|&name| seen.insert(name)).collect()
+}
+
+/// Returns the names that a body takes from the graphs around it.
+pub(crate) fn free_names(graph: &GraphProto) -> Vec<&str> {
+    let mut own: BTreeSet<&str> = initialiser_names(graph);
+    own.extend(graph.input.iter().map(ValueInfoProto::name));
+    own.extend(graph.node.iter().flat_map(outputs));
+    let results = graph.output.iter().map(ValueInfoProto::name).filter(|name| !name.is_empty());
+    graph.node.iter().flat_map(reads).chain(results).filter(|name| !own.contains(name)).collect()
+}
+
+/// Names a node for a message: its own name, or what it makes.
+pub(crate) fn label(node: &NodeProto) -> String {
+    if !node.name().is_empty() {
+        return format!("{} '{}'", node.op_type(), node.name());
+    }
+    outputs(node).next().map_or_else(|| node.op_type().to_owned(), |name| format!("{} of '{name}'", node.op_type()))
+}
+
+fn is_random(node: &NodeProto) -> bool {
+    RANDOM.contains(&node.op_type()) || bodies(node).any(|body| body.node.iter().any(is_random))
+}

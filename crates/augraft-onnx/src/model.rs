@@ -1,0 +1,174 @@
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use bytes::Bytes;
+use prost::Message;
+
+use crate::error::Error;
+use crate::external::{self, MESSAGE_LIMIT};
+use crate::proto::tensor_shape_proto::dimension;
+use crate::proto::{GraphProto, ModelProto, OperatorSetIdProto, TensorProto, ValueInfoProto, type_proto};
+use crate::validate::validate;
+
+/// An ONNX model that has been checked once.
+///
+/// Its graph exists, every tensor has one producer, every name that is read is produced, the nodes are in topological
+/// order, and the data of every tensor fill its shape.
+#[derive(Clone, PartialEq)]
+pub struct Model {
+    proto: ModelProto,
+}
+
+/// A graph input or output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    /// The tensor.
+    pub name: String,
+    /// The element type, a value of [`DataType`](crate::proto::tensor_proto::DataType); 0 when it is not declared.
+    pub dtype: i32,
+    /// The declared dimensions, or `None` when not even their number is declared.
+    pub shape: Option<Vec<Dim>>,
+}
+
+/// One declared dimension.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Dim {
+    /// A number.
+    Fixed(u64),
+    /// A named dimension, such as `batch`.
+    Symbol(String),
+    /// Nothing is declared.
+    Unknown,
+}
+
+impl Model {
+    /// Reads and checks a file, and the external data beside it.
+    ///
+    /// # Errors
+    /// Files that are not ONNX, models that break a rule of the format, and external data outside the model's folder.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        let bytes = read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let mut proto = decode(Bytes::from(bytes)).map_err(|e| e.in_file(path))?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        external::inline(&mut proto, folder.unwrap_or(Path::new(".")))?;
+        Self::from_proto(proto).map_err(|e| e.in_file(path))
+    }
+
+    /// Decodes and checks the bytes of a file without external data.
+    ///
+    /// # Errors
+    /// Bytes that are not ONNX and models that break a rule of the format.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        Self::from_proto(decode(Bytes::copy_from_slice(bytes))?)
+    }
+
+    /// Checks a model, and sorts its nodes when they are not in topological order.
+    ///
+    /// # Errors
+    /// Models that break a rule of the format.
+    pub fn from_proto(mut proto: ModelProto) -> Result<Self, Error> {
+        validate(&mut proto)?;
+        Ok(Self { proto })
+    }
+
+    /// Encodes the model; a decoded model whose nodes were in order gives the bytes that it came from.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.proto.encode_to_vec()
+    }
+
+    /// Returns the protobuf message.
+    #[must_use]
+    pub fn proto(&self) -> &ModelProto {
+        &self.proto
+    }
+
+    /// Gives the protobuf message up for editing; [`Model::from_proto`] checks it again.
+    #[must_use]
+    pub fn into_proto(self) -> ModelProto {
+        self.proto
+    }
+
+    /// Returns the version of the standard operators that the model is written for.
+    #[must_use]
+    pub fn opset(&self) -> i64 {
+        let standard = self.proto.opset_import.iter().find(|opset| matches!(opset.domain(), "" | "ai.onnx"));
+        // Files older than IR 3 have no imports and mean version 1.
+        standard.map_or(1, OperatorSetIdProto::version)
+    }
+
+    /// Returns the inputs that a caller must give, in order: those without an initialiser.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<Port> {
+        let initialisers = initialiser_names(self.graph());
+        self.graph().input.iter().filter(|input| !initialisers.contains(input.name())).map(port).collect()
+    }
+
+    /// Returns the graph's outputs in order.
+    #[must_use]
+    pub fn outputs(&self) -> Vec<Port> {
+        self.graph().output.iter().map(port).collect()
+    }
+
+    pub(crate) fn graph(&self) -> &GraphProto {
+        self.proto.graph.as_ref().expect("validation refuses a model without a graph")
+    }
+}
+
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let graph = self.graph();
+        f.debug_struct("Model")
+            .field("graph", &graph.name())
+            .field("nodes", &graph.node.len())
+            .field("initialisers", &graph.initializer.len())
+            .finish()
+    }
+}
+
+/// Returns the names of the dense and sparse initialisers of a graph.
+pub(crate) fn initialiser_names(graph: &GraphProto) -> BTreeSet<&str> {
+    let sparse = graph.sparse_initializer.iter().filter_map(|sparse| sparse.values.as_ref());
+    graph.initializer.iter().chain(sparse).map(TensorProto::name).collect()
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    if metadata.len() > MESSAGE_LIMIT {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            "it holds more than 2 GiB, the limit of one ONNX file",
+        ));
+    }
+    fs::read(path)
+}
+
+fn decode(bytes: Bytes) -> Result<ModelProto, Error> {
+    if bytes.is_empty() {
+        return Err(Error::not_onnx("it is empty"));
+    }
+    ModelProto::decode(bytes).map_err(|e| Error::not_onnx(format!("it does not decode ({e})")))
+}
+
+fn port(info: &ValueInfoProto) -> Port {
+    let value = info.r#type.as_ref().and_then(|t| t.value.as_ref());
+    let Some(type_proto::Value::TensorType(tensor)) = value else {
+        return Port { name: info.name().to_owned(), dtype: 0, shape: None };
+    };
+    let shape = tensor.shape.as_ref().map(|shape| shape.dim.iter().map(|d| dim(d.value.as_ref())).collect());
+    Port { name: info.name().to_owned(), dtype: tensor.elem_type(), shape }
+}
+
+fn dim(value: Option<&dimension::Value>) -> Dim {
+    match value {
+        Some(dimension::Value::DimValue(size)) => u64::try_from(*size).map_or(Dim::Unknown, Dim::Fixed),
+        Some(dimension::Value::DimParam(symbol)) if !symbol.is_empty() => Dim::Symbol(symbol.clone()),
+        _ => Dim::Unknown,
+    }
+}

@@ -1,0 +1,107 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::cost::multiply_adds;
+use crate::flow::{Flow, outputs};
+use crate::model::Model;
+use crate::proto::ValueInfoProto;
+
+/// A tensor of the main graph that a step can act on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Site {
+    /// The tensor.
+    pub name: String,
+    /// The operator that computes it.
+    pub op_type: String,
+    /// Its measured shape at batch 1, or `None` when it was not measured.
+    pub shape: Option<Vec<usize>>,
+    /// Whether every path from the graph's inputs to its outputs goes through it.
+    pub separates: bool,
+    /// The share of the model's multiply-adds, 0 to 1, in nodes that it does not need.
+    pub macs_after: f64,
+    /// How many other tensors lead from what it needs, or from the graph's inputs, into the rest of the model.
+    pub bypass: usize,
+}
+
+/// Lists all node outputs that are not constant, in topological order.
+///
+/// `shapes` holds measured shapes at batch 1; without them no multiply-adds are known and `macs_after` is 0.
+/// Convolutions and matrix products count, other operators do not.
+#[must_use]
+pub fn sites(model: &Model, shapes: &BTreeMap<String, Vec<usize>>) -> Vec<Site> {
+    let flow = Flow::of(model);
+    let separators = separators(&flow);
+    let costs = multiply_adds(&flow, shapes);
+    let live = flow.ancestors(flow.graph.output.iter().map(ValueInfoProto::name));
+    let total: f64 = costs.iter().sum();
+    let nodes = flow.graph.node.iter().zip(&flow.constant).filter(|&(_, &constant)| !constant);
+    let described = nodes.flat_map(|(node, _)| outputs(node).map(move |name| (node, name))).map(|(node, name)| {
+        let needed = flow.ancestors([name]);
+        let after: f64 = costs.iter().zip(&needed).filter(|&(_, &needed)| !needed).map(|(cost, _)| cost).sum();
+        Site {
+            name: name.to_owned(),
+            op_type: node.op_type().to_owned(),
+            shape: shapes.get(name).cloned(),
+            separates: separators.contains(name),
+            macs_after: if total > 0.0 { after / total } else { 0.0 },
+            bypass: bypass(&flow, name, &needed, &live),
+        }
+    });
+    described.collect()
+}
+
+/// Counts the tensors besides `site` that live nodes outside of its ancestors take from the inputs and the ancestors.
+fn bypass(flow: &Flow, site: &str, needed: &[bool], live: &[bool]) -> usize {
+    let rest = (0..needed.len()).filter(|&index| live[index] && !needed[index]);
+    let read = rest.flat_map(|index| &flow.reads[index]).copied();
+    let crossing = read.filter(|&name| {
+        name != site && !flow.is_constant(name) && flow.producer(name).is_none_or(|producer| needed[producer])
+    });
+    crossing.collect::<BTreeSet<&str>>().len()
+}
+
+/// Returns the activations that every path from a graph input to a graph output goes through.
+///
+/// Only tensors on such a path matter. In topological order, one of them is on every path exactly when no edge between
+/// two of them, or from outside to an input, or from an output to outside, jumps over it.
+fn separators<'m>(flow: &Flow<'m>) -> BTreeSet<&'m str> {
+    let mut path = on_a_path(flow);
+    let order: BTreeMap<&str, usize> = path.iter().enumerate().map(|(place, &name)| (name, place)).collect();
+    let mut reach: Vec<usize> = (0..path.len()).collect();
+    let last_input = flow.inputs.iter().filter_map(|name| order.get(name)).max().copied();
+    let mut jump = last_input.unwrap_or(0);
+    for (node, reads) in flow.graph.node.iter().zip(&flow.reads) {
+        let target = outputs(node).filter_map(|name| order.get(name)).max();
+        for source in reads.iter().filter_map(|name| order.get(name)) {
+            reach[*source] = reach[*source].max(target.copied().unwrap_or(0));
+        }
+    }
+    for output in &flow.graph.output {
+        if let Some(&place) = order.get(output.name()) {
+            reach[place] = path.len();
+        }
+    }
+    let mut place = 0;
+    path.retain(|_| {
+        let separates = jump <= place;
+        jump = jump.max(reach[place]);
+        place += 1;
+        separates
+    });
+    path.into_iter().collect()
+}
+
+/// Returns the activations that depend on a graph input and that a graph output depends on, in topological order.
+fn on_a_path<'m>(flow: &Flow<'m>) -> Vec<&'m str> {
+    let mut reached: BTreeSet<&str> = flow.inputs.iter().copied().collect();
+    for (node, reads) in flow.graph.node.iter().zip(&flow.reads) {
+        if reads.iter().any(|name| reached.contains(name)) {
+            reached.extend(outputs(node));
+        }
+    }
+    let results = || flow.graph.output.iter().map(ValueInfoProto::name);
+    let needed = flow.ancestors(results());
+    let mut wanted: BTreeSet<&str> = results().collect();
+    let needed_reads = flow.reads.iter().zip(needed).filter(|(_, needed)| *needed);
+    wanted.extend(needed_reads.flat_map(|(reads, _)| reads.iter().copied()));
+    flow.activations().into_iter().filter(|name| reached.contains(name) && wanted.contains(name)).collect()
+}

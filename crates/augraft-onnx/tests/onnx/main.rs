@@ -1,0 +1,9 @@
+//! Tests on hand-made graphs, on hostile bytes, and on real models where they are at hand.
+
+mod cutting;
+mod external;
+mod fixtures;
+mod hostile;
+mod reading;
+mod real;
+mod siting;
