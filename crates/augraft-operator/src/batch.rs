@@ -1,0 +1,265 @@
+//! What flows through a pipeline: images or feature maps, labels, and the index that addresses draws.
+
+use ndarray::{Array2, Array3, Array4, ArrayViewMut3, Axis};
+
+use crate::shape::{Layout, Shape};
+
+/// Element type of images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Element {
+    /// 0 to 255.
+    U8,
+    /// Single precision.
+    F32,
+}
+
+/// The pixels of a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Images {
+    /// Images of different sizes as decoded: height, width, 3 channels each.
+    Ragged(Vec<Array3<u8>>),
+    /// N, C, H, W of bytes.
+    U8(Array4<u8>),
+    /// N, C, H, W of floats: normalised images or feature maps.
+    F32(Array4<f32>),
+}
+
+/// A batch of samples on its way through the steps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// Pixels or feature maps.
+    pub images: Images,
+    /// Labels, mixed along with the pixels.
+    pub labels: Labels,
+    /// Index of each sample in the data set.
+    pub index: Vec<u64>,
+    /// How pixel values 0..=255 became the values in `images`, per channel.
+    pub transfer: Vec<Transfer>,
+    /// Height and width of the images that feature maps come from; `None` at the input.
+    pub image_size: Option<[usize; 2]>,
+}
+
+/// An affine map of one channel: `value = scale * pixel + bias`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Transfer {
+    /// Factor.
+    pub scale: f32,
+    /// Summand.
+    pub bias: f32,
+}
+
+impl Transfer {
+    /// Values are the pixels themselves.
+    pub const IDENTITY: Self = Self { scale: 1.0, bias: 0.0 };
+
+    /// The pixel, 0 to 255, that `value` stands for.
+    #[must_use]
+    pub fn pixel(self, value: f32) -> u8 {
+        ((value - self.bias) / self.scale).round().clamp(0.0, 255.0) as u8
+    }
+}
+
+/// Soft labels and where they come from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Labels {
+    /// Class weights, N x K; K is 0 without labels.
+    pub soft: Array2<f32>,
+    /// For each sample, the source samples (index in the data set) and their weights; the first is the sample itself.
+    pub sources: Vec<Vec<(u64, f32)>>,
+}
+
+impl Labels {
+    /// One-hot labels over `classes` classes for the samples `index`.
+    #[must_use]
+    pub fn one_hot(labels: &[Option<usize>], classes: usize, index: &[u64]) -> Self {
+        let mut soft = Array2::zeros([labels.len(), classes]);
+        for (row, label) in labels.iter().enumerate() {
+            if let Some(class) = label.filter(|class| *class < classes) {
+                soft[[row, class]] = 1.0;
+            }
+        }
+        Self { soft, sources: index.iter().map(|&index| vec![(index, 1.0)]).collect() }
+    }
+
+    /// Mixes each sample's label with its partner's: `lam * own + (1 - lam) * partner`, in f32.
+    pub fn mix(&mut self, partner: &[usize], lam: &[f32]) {
+        let before = self.clone();
+        for (row, (&other, &lam)) in partner.iter().zip(lam).enumerate() {
+            if lam >= 1.0 {
+                continue;
+            }
+            let rest = 1.0 - lam;
+            let mixed = &before.soft.row(row) * lam + &before.soft.row(other) * rest;
+            self.soft.row_mut(row).assign(&mixed);
+            let mut sources: Vec<(u64, f32)> =
+                before.sources[row].iter().map(|(index, weight)| (*index, lam * weight)).collect();
+            for (index, weight) in &before.sources[other] {
+                match sources.iter_mut().find(|(known, _)| known == index) {
+                    Some((_, sum)) => *sum += rest * weight,
+                    None => sources.push((*index, rest * weight)),
+                }
+            }
+            self.sources[row] = sources;
+        }
+    }
+}
+
+impl Batch {
+    /// Number of samples.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether there is no sample.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// Channels, height and width of sample `row`.
+    #[must_use]
+    pub fn extent(&self, row: usize) -> [usize; 3] {
+        match &self.images {
+            Images::Ragged(images) => {
+                let (height, width, channels) = images[row].dim();
+                [channels, height, width]
+            }
+            Images::U8(images) => [images.dim().1, images.dim().2, images.dim().3],
+            Images::F32(images) => [images.dim().1, images.dim().2, images.dim().3],
+        }
+    }
+
+    /// The shape that a step sees.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        let dense = |element, (_, channels, height, width): (usize, usize, usize, usize)| Shape {
+            layout: Layout::Dense { height, width },
+            channels,
+            element,
+            classes: self.labels.soft.ncols(),
+            image_size: self.image_size,
+        };
+        match &self.images {
+            Images::Ragged(_) => Shape::ragged(self.labels.soft.ncols()),
+            Images::U8(images) => dense(Element::U8, images.dim()),
+            Images::F32(images) => dense(Element::F32, images.dim()),
+        }
+    }
+
+    /// The pixels as bytes, normalisation undone: height, width, channels of sample `row`.
+    #[must_use]
+    pub fn pixels(&self, row: usize) -> Array3<u8> {
+        match &self.images {
+            Images::Ragged(images) => images[row].clone(),
+            Images::U8(images) => {
+                images.index_axis(Axis(0), row).permuted_axes([1, 2, 0]).as_standard_layout().into_owned()
+            }
+            Images::F32(images) => {
+                let image = images.index_axis(Axis(0), row);
+                let (channels, height, width) = image.dim();
+                Array3::from_shape_fn([height, width, channels], |(y, x, c)| self.transfer[c].pixel(image[[c, y, x]]))
+            }
+        }
+    }
+}
+
+impl Images {
+    /// Views of the samples with the axes channels, rows, columns, where the elements are bytes.
+    pub fn samples_u8(&mut self) -> Option<Vec<ArrayViewMut3<'_, u8>>> {
+        match self {
+            Images::Ragged(images) => {
+                Some(images.iter_mut().map(|image| image.view_mut().permuted_axes([2, 0, 1])).collect())
+            }
+            Images::U8(images) => Some(images.axis_iter_mut(Axis(0)).collect()),
+            Images::F32(_) => None,
+        }
+    }
+
+    /// Views of the samples with the axes channels, rows, columns, where the elements are floats.
+    pub fn samples_f32(&mut self) -> Option<Vec<ArrayViewMut3<'_, f32>>> {
+        if let Images::F32(images) = self { Some(images.axis_iter_mut(Axis(0)).collect()) } else { None }
+    }
+}
+
+/// Runs one body over every sample, in parallel, whatever the element type: `each_sample!(images, draws, |draw, image| ...)`.
+///
+/// `image` is a mutable view with the axes channels, rows, columns; the body must compile for bytes and for floats.
+#[macro_export]
+macro_rules! each_sample {
+    ($images:expr, $draws:expr, |$draw:ident, $image:ident| $body:expr) => {
+        if let Some(samples) = $images.samples_u8() {
+            $crate::parallel(samples, $draws, |mut $image, $draw| $body);
+        } else if let Some(samples) = $images.samples_f32() {
+            $crate::parallel(samples, $draws, |mut $image, $draw| $body);
+        }
+    };
+}
+
+/// Calls `each` for the pairs of samples and draws, on all threads.
+pub fn parallel<S: Send, T: Sync>(samples: Vec<S>, draws: &[T], each: impl Fn(S, &T) + Sync) {
+    use rayon::prelude::*;
+    samples.into_par_iter().zip(draws).for_each(|(sample, draw)| each(sample, draw));
+}
+
+/// Buffers that live from batch to batch, so that the steady state allocates none.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    bytes: Vec<Vec<u8>>,
+    floats: Vec<Vec<f32>>,
+}
+
+/// Element types whose buffers are pooled.
+pub trait Pooled: Copy + Default + Send + Sync + PartialEq + 'static {
+    /// The pool of this type.
+    fn pool(scratch: &mut Scratch) -> &mut Vec<Vec<Self>>;
+}
+
+impl Pooled for u8 {
+    fn pool(scratch: &mut Scratch) -> &mut Vec<Vec<u8>> {
+        &mut scratch.bytes
+    }
+}
+
+impl Pooled for f32 {
+    fn pool(scratch: &mut Scratch) -> &mut Vec<Vec<f32>> {
+        &mut scratch.floats
+    }
+}
+
+impl Scratch {
+    /// A buffer of `len` elements with any content, reused where one is large enough.
+    pub fn take<T: Pooled>(&mut self, len: usize) -> Vec<T> {
+        let pool = T::pool(self);
+        let fits = (0..pool.len()).filter(|&at| pool[at].capacity() >= len).min_by_key(|&at| pool[at].capacity());
+        let mut buffer = fits.map(|at| pool.swap_remove(at)).unwrap_or_default();
+        buffer.resize(len, T::default());
+        buffer
+    }
+
+    /// Takes a buffer back.
+    pub fn give<T: Pooled>(&mut self, buffer: Vec<T>) {
+        T::pool(self).push(buffer);
+    }
+
+    /// A dense batch of any content; the axes are samples, channels, rows, columns.
+    pub fn take_dense<T: Pooled>(&mut self, [n, c, h, w]: [usize; 4]) -> Array4<T> {
+        let buffer = self.take(n * c * h * w);
+        Array4::from_shape_vec([n, c, h, w], buffer).expect("the buffer has as many elements as the shape")
+    }
+
+    /// Takes the buffer of a dense batch back.
+    pub fn give_dense<T: Pooled>(&mut self, dense: Array4<T>) {
+        let (buffer, _) = dense.into_raw_vec_and_offset();
+        self.give(buffer);
+    }
+
+    /// Takes back whatever buffer `images` has.
+    pub fn give_images(&mut self, images: Images) {
+        match images {
+            Images::Ragged(_) => {}
+            Images::U8(dense) => self.give_dense(dense),
+            Images::F32(dense) => self.give_dense(dense),
+        }
+    }
+}

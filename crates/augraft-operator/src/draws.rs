@@ -1,0 +1,214 @@
+//! What steps decide: named columns, one row per sample.
+
+use std::marker::PhantomData;
+
+use augraft_onnx::{DataType, Tensor};
+use ndarray::{Array2, ArrayD, Axis, IxDyn};
+
+use crate::dice::Dice;
+use crate::scalar::{Row, Scalar};
+
+/// The type of a drawn column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A truth value per sample; bool [N].
+    Bool,
+    /// An integer per sample; int64 [N].
+    Int,
+    /// A real number per sample, rounded to f32 [N] last.
+    Real,
+    /// A fixed number of integers per sample; int64 [N, items].
+    Ints,
+    /// A truth value per cell; bool [N, channels, rows, columns].
+    Grid,
+}
+
+impl Kind {
+    /// Element type of the column.
+    #[must_use]
+    pub fn dtype(self) -> DataType {
+        match self {
+            Kind::Bool | Kind::Grid => DataType::Bool,
+            Kind::Int | Kind::Ints => DataType::I64,
+            Kind::Real => DataType::F32,
+        }
+    }
+
+    /// Number of axes of the column, the batch included.
+    #[must_use]
+    pub fn rank(self) -> usize {
+        match self {
+            Kind::Bool | Kind::Int | Kind::Real => 1,
+            Kind::Ints => 2,
+            Kind::Grid => 4,
+        }
+    }
+}
+
+/// One drawn value of one sample.
+#[derive(Debug, Clone)]
+pub enum Field<D: Dice> {
+    /// See [`Kind::Bool`].
+    Bool(D::Bool),
+    /// See [`Kind::Int`].
+    Int(D::Int),
+    /// See [`Kind::Real`].
+    Real(D::Real),
+    /// See [`Kind::Ints`].
+    Ints(Vec<D::Int>),
+    /// See [`Kind::Grid`].
+    Grid(D::Grid),
+}
+
+/// The drawn values of one step for one sample; declared with [`draw!`](crate::draw).
+pub trait Draw<D: Dice>: Sized {
+    /// Names and types of the columns, in order.
+    const COLUMNS: &'static [(&'static str, Kind)];
+    /// Takes the values apart, in the order of the columns.
+    fn into_fields(self) -> Vec<Field<D>>;
+    /// Puts values in the order of the columns together; `None` when they do not fit.
+    fn from_fields(fields: Vec<Field<D>>) -> Option<Self>;
+}
+
+/// The draw of an operator that decides nothing at random.
+#[derive(Debug)]
+pub struct Fixed<D>(PhantomData<fn() -> D>);
+
+impl<D> Fixed<D> {
+    /// No values.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<D> Default for Fixed<D> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<D: Dice> Draw<D> for Fixed<D> {
+    const COLUMNS: &'static [(&'static str, Kind)] = &[];
+
+    fn into_fields(self) -> Vec<Field<D>> {
+        Vec::new()
+    }
+
+    fn from_fields(fields: Vec<Field<D>>) -> Option<Self> {
+        fields.is_empty().then(Self::new)
+    }
+}
+
+/// Declares what one draw decides: a struct over [`Dice`](crate::Dice) with named columns.
+#[macro_export]
+macro_rules! draw {
+    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* $field:ident: $kind:ident),* $(,)? }) => {
+        $(#[$meta])*
+        pub struct $name<D: $crate::Dice> {
+            $($(#[$field_meta])* pub $field: $crate::draw_type!($kind, D),)*
+        }
+
+        impl<D: $crate::Dice> $crate::Draw<D> for $name<D> {
+            const COLUMNS: &'static [(&'static str, $crate::Kind)] = &[$((stringify!($field), $crate::Kind::$kind)),*];
+
+            fn into_fields(self) -> Vec<$crate::Field<D>> {
+                vec![$($crate::Field::$kind(self.$field)),*]
+            }
+
+            fn from_fields(fields: Vec<$crate::Field<D>>) -> Option<Self> {
+                let mut fields = fields.into_iter();
+                $(let $crate::Field::$kind($field) = fields.next()? else { return None };)*
+                fields.next().is_none().then_some(Self { $($field),* })
+            }
+        }
+    };
+}
+
+/// The type of a column over the dice `D`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! draw_type {
+    (Ints, $dice:ident) => { Vec<<$dice as $crate::Dice>::Int> };
+    ($kind:ident, $dice:ident) => { <$dice as $crate::Dice>::$kind };
+}
+
+/// The draws of one step over one batch.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Draws {
+    /// Column names and values; the first axis of each is the batch.
+    pub columns: Vec<(String, Tensor)>,
+}
+
+impl Draws {
+    /// The column called `name`.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<&Tensor> {
+        self.columns.iter().find(|(column, _)| column == name).map(|(_, tensor)| tensor)
+    }
+
+    /// Collects one row per sample into columns; real numbers are rounded to f32 here.
+    pub(crate) fn from_rows<'a, T: Draw<Scalar<'a>>>(rows: Vec<T>) -> Self {
+        let n = rows.len();
+        let mut columns: Vec<Vec<Field<Scalar<'a>>>> = T::COLUMNS.iter().map(|_| Vec::with_capacity(n)).collect();
+        for row in rows {
+            for (column, field) in columns.iter_mut().zip(row.into_fields()) {
+                column.push(field);
+            }
+        }
+        let columns =
+            T::COLUMNS.iter().zip(columns).map(|((name, kind), fields)| ((*name).to_owned(), stack(*kind, fields)));
+        Self { columns: columns.collect() }
+    }
+
+    /// Reads the rows back; `None` when the columns are not those of `T`.
+    pub(crate) fn rows<T: Draw<Row>>(&self, n: usize) -> Option<Vec<T>> {
+        let row = |at: usize| {
+            let field = |((name, kind), (column, tensor)): (&(&str, Kind), &(String, Tensor))| {
+                (column == name).then(|| field_at(*kind, tensor, at)).flatten()
+            };
+            T::from_fields(T::COLUMNS.iter().zip(&self.columns).map(field).collect::<Option<Vec<_>>>()?)
+        };
+        (T::COLUMNS.len() == self.columns.len()).then(|| (0..n).map(row).collect()).flatten()
+    }
+}
+
+fn stack(kind: Kind, fields: Vec<Field<Scalar<'_>>>) -> Tensor {
+    macro_rules! values {
+        ($variant:ident) => {
+            fields.into_iter().filter_map(|field| if let Field::$variant(value) = field { Some(value) } else { None })
+        };
+    }
+    match kind {
+        Kind::Bool => Tensor::vector(values!(Bool).collect()),
+        Kind::Int => Tensor::vector(values!(Int).collect()),
+        Kind::Real => Tensor::vector(values!(Real).map(|value| value as f32).collect()),
+        Kind::Ints => {
+            let rows: Vec<Vec<i64>> = values!(Ints).collect();
+            let items = rows.first().map_or(0, Vec::len);
+            Tensor::I64(Array2::from_shape_fn([rows.len(), items], |(row, item)| rows[row][item]).into_dyn())
+        }
+        Kind::Grid => {
+            let grids: Vec<_> = values!(Grid).collect();
+            let views: Vec<_> = grids.iter().map(|grid| grid.view()).collect();
+            Tensor::Bool(
+                ndarray::stack(Axis(0), &views)
+                    .map_or_else(|_| ArrayD::default(IxDyn(&[0, 0, 0, 0])), |stacked| stacked.into_dyn()),
+            )
+        }
+    }
+}
+
+fn field_at(kind: Kind, tensor: &Tensor, at: usize) -> Option<Field<Row>> {
+    fn row<T: Clone>(array: &ArrayD<T>, rank: usize, at: usize) -> Option<ArrayD<T>> {
+        (array.ndim() == rank && at < array.len_of(Axis(0))).then(|| array.index_axis(Axis(0), at).to_owned())
+    }
+    Some(match (kind, tensor) {
+        (Kind::Bool, Tensor::Bool(array)) => Field::Bool(row(array, 1, at)?.into_iter().next()?),
+        (Kind::Int, Tensor::I64(array)) => Field::Int(row(array, 1, at)?.into_iter().next()?),
+        (Kind::Real, Tensor::F32(array)) => Field::Real(f64::from(row(array, 1, at)?.into_iter().next()?)),
+        (Kind::Ints, Tensor::I64(array)) => Field::Ints(row(array, 2, at)?.into_iter().collect()),
+        (Kind::Grid, Tensor::Bool(array)) => Field::Grid(row(array, 4, at)?.into_dimensionality().ok()?),
+        _ => return None,
+    })
+}

@@ -1,0 +1,43 @@
+//! The plugin API of augraft: batches, shapes, dice, draws and operators.
+//!
+//! An operator decides everything random in `draw`, which is written once over [`Dice`] and runs natively or becomes ONNX nodes. This crate knows
+//! no YAML, does no input or output, and runs no model.
+
+mod batch;
+mod dice;
+mod draws;
+mod key;
+mod mask;
+mod operator;
+mod partner;
+mod philox;
+mod recorder;
+mod registry;
+mod scalar;
+mod shape;
+mod table;
+mod values;
+
+pub use batch::{Batch, Element, Images, Labels, Pooled, Scratch, Transfer, parallel};
+pub use dice::{Dice, Extent};
+pub use draws::{Draw, Draws, Field, Fixed, Kind};
+pub use inventory;
+pub use key::{LANES, MAX_CELLS, StepKey, step_hash};
+pub use mask::box_mask;
+pub use operator::{AnyOperator, Lowered, Operator};
+pub use partner::Partner;
+pub use philox::{PhiloxRng, philox4x32};
+pub use recorder::{Recorder, Recording};
+pub use registry::{Entry, Registry};
+pub use scalar::{BatchDice, Row, Scalar};
+pub use shape::{Issue, Layout, Parity, Role, Shape};
+pub use table::{Alpha, Table};
+pub use values::{Count, Deviation, Fill, Frame, Margin, Mode, PositiveRange, Probability, Side, Size};
+
+/// Sampling per pixel: the distributions of `rand_distr`, to be fed by a [`PhiloxRng`].
+pub use rand_distr;
+
+/// The graph builder that `lower` writes to.
+pub use augraft_onnx::{
+    DataType, Graph, Side as GraphSide, Tensor, Value, int_attribute, ints_attribute, text_attribute,
+};

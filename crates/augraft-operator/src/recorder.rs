@@ -1,0 +1,313 @@
+//! Recorded dice: values are handles into an ONNX graph that draws the same numbers as the native dice.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use augraft_onnx::{DataType, Graph, Side, Tensor, Value, int_attribute, text_attribute};
+use ndarray::{Array2, Array3, Axis};
+
+use crate::dice::Dice;
+use crate::draws::Field;
+use crate::key::{BATCH, MAX_CELLS, cell_block, item_block};
+use crate::partner::Partner;
+use crate::philox::{MULTIPLIER, ROUNDS, WEYL};
+use crate::table::{CELLS, Table};
+
+const MASK: u64 = 0xffff_ffff;
+
+/// The random part of a graph: the inputs that address draws, and the words that steps asked for.
+///
+/// One vectorised Philox serves all steps; [`finish`](Self::finish) adds it once every draw is recorded.
+#[derive(Debug)]
+pub struct Recording<'g> {
+    graph: &'g Graph,
+    seed: Value<'g>,
+    epoch: Value<'g>,
+    index: Value<'g>,
+    words: RefCell<Vec<Request>>,
+}
+
+/// A value that is still to be filled with words: the addresses, in row-major order over `shape`.
+#[derive(Debug)]
+struct Request {
+    value: u32,
+    shape: Option<[usize; 3]>,
+    addresses: Vec<Address>,
+}
+
+/// Hash of the step, block, word of the block.
+type Address = (u64, u32, u32);
+
+impl<'g> Recording<'g> {
+    /// Declares the inputs `seed` and `epoch` (int64 scalars) and `index` (int64 [N]).
+    #[must_use]
+    pub fn new(graph: &'g Graph) -> Self {
+        let scalar = |name| graph.input(name, DataType::I64, &[]);
+        let (seed, epoch) = (scalar("seed"), scalar("epoch"));
+        let index = graph.input("index", DataType::I64, &[Side::Named("N")]);
+        Self { graph, seed, epoch, index, words: RefCell::default() }
+    }
+
+    /// The dice of the step whose id hashes to `hash`.
+    #[must_use]
+    pub fn step(&'g self, hash: u64) -> Recorder<'g> {
+        Recorder { recording: self, hash, block_base: 0, item: 0, cells: None }
+    }
+
+    /// Turns one drawn value into a column of the batch: bool, int64 or f32 with N as the first axis.
+    pub fn column(&self, field: Field<Recorder<'g>>) -> Value<'g> {
+        let rows = |value: Value<'g>| value.expand(self.index.shape());
+        match field {
+            Field::Bool(value) | Field::Int(value) => rows(value),
+            Field::Real(value) => rows(value.cast(DataType::F32)),
+            Field::Ints(values) => {
+                let columns: Vec<_> = values.into_iter().map(|value| rows(value).unsqueeze(&[1])).collect();
+                self.graph.concat(&columns, 1)
+            }
+            Field::Grid(value) => value.transpose(&[3, 0, 1, 2]),
+        }
+    }
+
+    /// Adds the Philox4x32-10 that fills every requested word.
+    pub fn finish(&self) {
+        let requests = self.words.borrow();
+        let mut blocks: Vec<(bool, u64, u32)> = requests
+            .iter()
+            .flat_map(|request| &request.addresses)
+            .map(|(hash, block, _)| (block & BATCH != 0, *hash, *block))
+            .collect();
+        blocks.sort_unstable();
+        blocks.dedup();
+        if blocks.is_empty() {
+            return;
+        }
+        self.graph.set_scope("draws");
+        let words = self.philox(&blocks);
+        let unit = words.cast(DataType::F64) * self.graph.constant(Tensor::scalar((-32f64).exp2()));
+        let integer = words.cast(DataType::I64);
+        let rows: BTreeMap<_, _> =
+            blocks.iter().enumerate().map(|(row, (_, hash, block))| ((*hash, *block), row)).collect();
+        for request in requests.iter() {
+            let positions = request.addresses.iter().map(|(hash, block, word)| {
+                let plane = [0, 2, 1, 3][*word as usize];
+                (plane * blocks.len() + rows[&(*hash, *block)]) as i64
+            });
+            let positions: Vec<i64> = positions.collect();
+            let positions = match request.shape {
+                None => Tensor::scalar(positions[0]),
+                Some(shape) => {
+                    Tensor::I64(Array3::from_shape_vec(shape, positions).expect("one address per cell").into_dyn())
+                }
+            };
+            let value = self.graph.value(request.value);
+            let source = if value.dtype() == DataType::F64 { unit } else { integer };
+            self.graph.define(
+                value,
+                "Gather",
+                &[source, self.graph.constant(positions)],
+                vec![int_attribute("axis", 0)],
+            );
+        }
+        self.graph.set_scope("");
+    }
+
+    /// The words of `blocks` for every sample, uint64 [4 * blocks, N], in the planes 0, 2, 1, 3.
+    fn philox(&self, blocks: &[(bool, u64, u32)]) -> Value<'g> {
+        let graph = self.graph;
+        let column = |value: &dyn Fn(&(bool, u64, u32)) -> u64| {
+            graph.constant(Tensor::U64(
+                Array2::from_shape_fn([blocks.len(), 1], |(row, _)| value(&blocks[row])).into_dyn(),
+            ))
+        };
+        let number = |value: u64| graph.constant(Tensor::scalar(value));
+        let low = |value: Value<'g>| graph.node("BitwiseAnd", &[value, number(MASK)], vec![], DataType::U64);
+        let high = |value: Value<'g>| {
+            graph.node("BitShift", &[value, number(32)], vec![text_attribute("direction", "RIGHT")], DataType::U64)
+        };
+        let pair = |a: Value<'g>, b: Value<'g>| graph.concat(&[a.unsqueeze(&[0]), b.unsqueeze(&[0])], 0);
+
+        let in_batch = blocks.iter().filter(|(batch, _, _)| *batch).count();
+        let per_sample = blocks.len() - in_batch;
+        let shape = self.index.shape();
+        let rows =
+            |index: Value<'g>, count: usize| index.expand(graph.concat(&[graph.ints(&[count as i64]), shape], 0));
+        let mut index = Vec::new();
+        if per_sample > 0 {
+            index.push(rows(self.index, per_sample));
+        }
+        if in_batch > 0 {
+            index.push(rows(self.index.slice(0, 0, 1), in_batch));
+        }
+        let index = graph.concat(&index, 0).cast(DataType::U64);
+        let all = index.shape();
+        let epoch = low(self.epoch.cast(DataType::U64)).expand(all);
+        let block = column(&|(_, _, block)| u64::from(*block)).expand(all);
+        let key = self.seed.cast(DataType::U64) ^ column(&|(_, hash, _)| *hash);
+        let mut key = pair(low(key), high(key));
+        let (mut a, mut b) = (pair(low(index), epoch), pair(high(index), block));
+
+        let planes = |[first, second]: [u32; 2]| {
+            let values = vec![u64::from(first), u64::from(second)];
+            graph.constant(Tensor::U64(Array3::from_shape_vec([2, 1, 1], values).expect("two planes").into_dyn()))
+        };
+        let swap = graph.ints(&[1, 0]);
+        for round in 0..ROUNDS {
+            if round > 0 {
+                key = low(key + planes(WEYL));
+            }
+            let product = a * planes(MULTIPLIER);
+            (a, b) = (high(product).gather(swap, 0) ^ b ^ key, low(product).gather(swap, 0));
+        }
+        graph.concat(&[a, b], 0).reshape(&[4 * blocks.len() as i64, -1])
+    }
+}
+
+/// Dice whose values are nodes of a graph.
+///
+/// Per-sample values have the shape [N] (or [] and [1], which broadcast), cell values [channels, rows, columns, N].
+#[derive(Debug, Clone, Copy)]
+pub struct Recorder<'g> {
+    recording: &'g Recording<'g>,
+    hash: u64,
+    block_base: u32,
+    item: u32,
+    cells: Option<[usize; 3]>,
+}
+
+impl<'g> Recorder<'g> {
+    fn graph(self) -> &'g Graph {
+        self.recording.graph
+    }
+
+    fn request(self, lane: u32, dtype: DataType) -> Value<'g> {
+        let addresses = match self.cells {
+            None => vec![(self.hash, self.block_base | item_block(self.item, lane), lane % 4)],
+            Some(extent) => {
+                let cells = 0..extent.iter().product::<usize>() as u32;
+                cells.map(|cell| (self.hash, self.block_base | cell_block(cell, lane), cell % 4)).collect()
+            }
+        };
+        let value = self.graph().declare("word", dtype);
+        self.recording.words.borrow_mut().push(Request { value: value.id(), shape: self.cells, addresses });
+        value
+    }
+
+    /// The rank of each sample's 62-bit key within the batch, f32 [N].
+    fn ranks(self, lane: u32) -> Value<'g> {
+        let dice = Self { block_base: 0, cells: None, ..self };
+        let bits = self.int(1 << 31);
+        let low = |lane| {
+            let word = dice.request(lane, DataType::I64);
+            self.graph().node("Mod", &[word, bits], vec![], DataType::I64)
+        };
+        let key = low(lane) * bits + low(lane + 1);
+        key.unsqueeze(&[0]).less(key.unsqueeze(&[1])).cast(DataType::F32).reduce_sum(1)
+    }
+}
+
+impl<'g> Dice for Recorder<'g> {
+    type Real = Value<'g>;
+    type Int = Value<'g>;
+    type Bool = Value<'g>;
+    type Grid = Value<'g>;
+
+    fn real(self, value: f64) -> Value<'g> {
+        self.graph().constant(Tensor::scalar(value))
+    }
+    fn int(self, value: i64) -> Value<'g> {
+        self.graph().constant(Tensor::scalar(value))
+    }
+    fn to_real(self, value: Value<'g>) -> Value<'g> {
+        value.cast(DataType::F64)
+    }
+    fn floor(self, value: Value<'g>) -> Value<'g> {
+        value.unary("Floor").cast(DataType::I64)
+    }
+    fn sqrt(self, value: Value<'g>) -> Value<'g> {
+        value.unary("Sqrt")
+    }
+    fn less(self, a: Value<'g>, b: Value<'g>) -> Value<'g> {
+        a.less(b)
+    }
+    fn less_int(self, a: Value<'g>, b: Value<'g>) -> Value<'g> {
+        a.less(b)
+    }
+    fn select(self, condition: Value<'g>, yes: Value<'g>, no: Value<'g>) -> Value<'g> {
+        condition.select(yes, no)
+    }
+    fn select_int(self, condition: Value<'g>, yes: Value<'g>, no: Value<'g>) -> Value<'g> {
+        condition.select(yes, no)
+    }
+    fn div(self, a: Value<'g>, b: Value<'g>) -> Value<'g> {
+        a / b
+    }
+
+    fn lookup(self, u: Value<'g>, table: &Table) -> Value<'g> {
+        let position = u * self.real(CELLS as f64);
+        let below = position.unary("Floor");
+        let cell = below.cast(DataType::I64);
+        let knots = self.graph().constant(Tensor::vector(table.knots().to_vec()));
+        let low = knots.gather(cell, 0).cast(DataType::F64);
+        let high = knots.gather(cell + self.int(1), 0).cast(DataType::F64);
+        low + (position - below) * (high - low)
+    }
+
+    fn uniform(self, lane: u32) -> Value<'g> {
+        self.request(lane, DataType::F64)
+    }
+
+    fn partner(self, lane: u32, partner: Partner) -> Value<'g> {
+        let graph = self.graph();
+        if partner == Partner::Permute {
+            let distance = self.ranks(lane).unsqueeze(&[1]) - self.ranks(lane + 2).unsqueeze(&[0]);
+            let attributes = vec![int_attribute("axis", 1), int_attribute("keepdims", 0)];
+            return graph.node("ArgMin", &[distance.unary("Abs")], attributes, DataType::I64);
+        }
+        let count = self.recording.index.shape().gather(self.int(0), 0);
+        let row = graph.node("Range", &[self.int(0), count, self.int(1)], vec![], DataType::I64);
+        match partner {
+            Partner::Roll => graph.node("Mod", &[row + count - self.int(1), count], vec![], DataType::I64),
+            Partner::Permute | Partner::Flip => count - self.int(1) - row,
+        }
+    }
+
+    fn batch(self) -> Self {
+        Self { block_base: BATCH, ..self }
+    }
+    fn item(self, k: u32) -> Self {
+        Self { item: k + 1, ..self }
+    }
+
+    fn cells(self, extent: [Value<'g>; 3], cell: impl Fn(Self) -> Value<'g>) -> Value<'g> {
+        let side = |value: Value<'g>| match self.graph().constant_of(value) {
+            Some(Tensor::I64(array)) => array.first().copied().unwrap_or(0) as usize,
+            _ => 0,
+        };
+        let extent = extent.map(side);
+        let count: usize = extent.iter().product();
+        assert!((1..=MAX_CELLS).contains(&count), "a recorded grid has constant sides and at most {MAX_CELLS} cells");
+        let drawn = cell(Self { cells: Some(extent), ..self });
+        let sides = self.graph().ints(&extent.map(|side| side as i64));
+        drawn.expand(self.graph().concat(&[sides, self.recording.index.shape()], 0))
+    }
+}
+
+/// Splits a column that is a graph input into the fields that `lower` reads; `items` is the width of an `Ints` column.
+pub(crate) fn field_of_column<'g>(kind: crate::draws::Kind, column: Value<'g>, items: usize) -> Field<Recorder<'g>> {
+    use crate::draws::Kind;
+    match kind {
+        Kind::Bool => Field::Bool(column),
+        Kind::Int => Field::Int(column),
+        Kind::Real => Field::Real(column),
+        Kind::Grid => Field::Grid(column),
+        Kind::Ints => {
+            let item = |k: usize| column.gather(column.graph().constant(Tensor::scalar(k as i64)), 1);
+            Field::Ints((0..items).map(item).collect())
+        }
+    }
+}
+
+/// Number of items of a drawn column, for `Ints`.
+pub(crate) fn items_of(tensor: &Tensor) -> usize {
+    tensor.shape().get(Axis(1).index()).copied().unwrap_or(0)
+}

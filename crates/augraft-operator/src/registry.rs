@@ -1,0 +1,127 @@
+//! The sorted list of every operator that is linked in.
+
+use std::collections::BTreeMap;
+
+use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
+
+use crate::operator::{AnyOperator, Operator};
+use crate::shape::{Parity, Role};
+
+/// What the registry knows of an operator.
+pub struct Entry {
+    /// Name in YAML.
+    pub name: &'static str,
+    /// Version that brought it.
+    pub since: &'static str,
+    /// How closely the backends agree.
+    pub parity: Parity,
+    /// What kind of change it makes.
+    pub role: Role,
+    /// Crate that it comes from.
+    pub origin: &'static str,
+    schema: fn() -> Schema,
+    parse: fn(serde_json::Value) -> Result<Box<dyn AnyOperator>, serde_json::Error>,
+    default: fn() -> Box<dyn AnyOperator>,
+}
+
+inventory::collect!(Entry);
+
+/// Adds an operator to the registry of every program that links its crate.
+#[macro_export]
+macro_rules! register_operator {
+    ($operator:ty) => {
+        $crate::inventory::submit! { $crate::Entry::of::<$operator>(env!("CARGO_PKG_NAME")) }
+    };
+}
+
+impl Entry {
+    /// Describes the operator `T` of the crate `origin`.
+    #[must_use]
+    pub const fn of<T: Operator>(origin: &'static str) -> Self {
+        Self {
+            name: T::NAME,
+            since: T::SINCE,
+            parity: T::PARITY,
+            role: T::ROLE,
+            origin,
+            schema: schema_of::<T>,
+            parse: |config| {
+                serde_json::from_value::<T>(config).map(|operator| Box::new(operator) as Box<dyn AnyOperator>)
+            },
+            default: || Box::new(T::default()),
+        }
+    }
+
+    /// JSON schema of the configuration, with the doc comments as descriptions.
+    #[must_use]
+    pub fn schema(&self) -> Schema {
+        (self.schema)()
+    }
+
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    /// When it does not fit the schema.
+    pub fn parse(&self, config: serde_json::Value) -> Result<Box<dyn AnyOperator>, serde_json::Error> {
+        (self.parse)(config)
+    }
+
+    /// The operator with its default configuration.
+    #[must_use]
+    pub fn default_operator(&self) -> Box<dyn AnyOperator> {
+        (self.default)()
+    }
+
+    /// The doc comment: what the operator does, its paper, an example.
+    #[must_use]
+    pub fn description(&self) -> String {
+        self.schema().get("description").and_then(|text| text.as_str()).unwrap_or_default().to_owned()
+    }
+
+    /// The first paragraph of the doc comment.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        self.description().lines().take_while(|line| !line.trim().is_empty()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn schema_of<T: Operator>() -> Schema {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    SchemaGenerator::new(settings).into_root_schema_for::<T>()
+}
+
+/// All operators, by name.
+#[derive(Clone)]
+pub struct Registry {
+    entries: BTreeMap<&'static str, &'static Entry>,
+}
+
+impl Registry {
+    /// Collects the operators of every linked plugin.
+    ///
+    /// # Panics
+    /// When two operators have one name, which is a defect of the program that links them.
+    #[must_use]
+    pub fn linked() -> Self {
+        let mut entries = BTreeMap::new();
+        for entry in inventory::iter::<Entry> {
+            let before: Option<&Entry> = entries.insert(entry.name, entry);
+            assert!(before.is_none(), "two linked operators are called `{}`", entry.name);
+        }
+        Self { entries }
+    }
+
+    /// The operator called `name`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'static Entry> {
+        self.entries.get(name).copied()
+    }
+
+    /// Every operator, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = &'static Entry> + '_ {
+        self.entries.values().copied()
+    }
+}

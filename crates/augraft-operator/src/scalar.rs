@@ -1,0 +1,174 @@
+//! Native dice: values are plain numbers.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use ndarray::Array3;
+
+use crate::dice::Dice;
+use crate::key::{BATCH, MAX_CELLS, StepKey, cell_block, item_block};
+use crate::partner::{Partner, key62, match_ranks};
+use crate::philox::philox4x32;
+use crate::table::Table;
+
+/// One step's draws over one batch: where the words come from.
+#[derive(Debug)]
+pub struct BatchDice<'a> {
+    key: [u32; 2],
+    epoch: u32,
+    index: &'a [u64],
+    partners: RefCell<BTreeMap<u32, Vec<usize>>>,
+    audit: Option<RefCell<Vec<Word>>>,
+}
+
+/// The address of a word: row of the batch, block, word of the block.
+type Word = (usize, u32, u32);
+
+impl<'a> BatchDice<'a> {
+    /// Addresses the draws of the step `key` in `epoch` for the samples `index` (indices in the data set).
+    #[must_use]
+    pub fn new(key: StepKey, epoch: u32, index: &'a [u64]) -> Self {
+        Self { key: key.words(), epoch, index, partners: RefCell::default(), audit: None }
+    }
+
+    /// Also records which words are read, so that a test can find one that is read twice.
+    #[must_use]
+    pub fn audited(mut self) -> Self {
+        self.audit = Some(RefCell::default());
+        self
+    }
+
+    /// The words that were read more than once, as (row, block, word).
+    #[must_use]
+    pub fn words_read_twice(&self) -> Vec<Word> {
+        let mut words = self.audit.as_ref().map(|audit| audit.borrow().clone()).unwrap_or_default();
+        words.sort_unstable();
+        words.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect()
+    }
+
+    /// The dice of the sample at position `row` of the batch.
+    #[must_use]
+    pub fn sample(&'a self, row: usize) -> Scalar<'a> {
+        Scalar { batch: self, row, block_base: 0, item: 0, cell: None }
+    }
+
+    fn word(&self, row: usize, block: u32, word: u32) -> u32 {
+        let index = self.index[if block & BATCH == 0 { row } else { 0 }];
+        philox4x32([index as u32, (index >> 32) as u32, self.epoch, block], self.key)[word as usize]
+    }
+}
+
+/// Dice whose values are `f64`, `i64` and `bool`, for one sample of a batch.
+#[derive(Debug, Clone, Copy)]
+pub struct Scalar<'a> {
+    batch: &'a BatchDice<'a>,
+    row: usize,
+    block_base: u32,
+    item: u32,
+    cell: Option<u32>,
+}
+
+/// The native values of one drawn row.
+pub type Row = Scalar<'static>;
+
+impl Scalar<'_> {
+    fn word(self, lane: u32) -> u32 {
+        let (block, word) = match self.cell {
+            Some(cell) => (cell_block(cell, lane), cell % 4),
+            None => (item_block(self.item, lane), lane % 4),
+        };
+        let block = self.block_base | block;
+        if let Some(audit) = &self.batch.audit {
+            audit.borrow_mut().push((self.row, block, word));
+        }
+        self.batch.word(self.row, block, word)
+    }
+
+    fn permuted(self, lane: u32) -> usize {
+        if let Some(audit) = &self.batch.audit {
+            let words = (lane..lane + Partner::LANES).map(|lane| (self.row, item_block(self.item, lane), lane % 4));
+            audit.borrow_mut().extend(words);
+        }
+        let address = item_block(self.item, 0) << 4 | lane;
+        let mut partners = self.batch.partners.borrow_mut();
+        let table = partners.entry(address).or_insert_with(|| {
+            let word = |row, lane| self.batch.word(row, item_block(self.item, lane), lane % 4);
+            let keys = |lane| (0..self.batch.index.len()).map(move |row| key62(word(row, lane), word(row, lane + 1)));
+            match_ranks(&keys(lane).collect::<Vec<_>>(), &keys(lane + 2).collect::<Vec<_>>())
+        });
+        table[self.row]
+    }
+}
+
+impl Dice for Scalar<'_> {
+    type Real = f64;
+    type Int = i64;
+    type Bool = bool;
+    type Grid = Array3<bool>;
+
+    fn real(self, value: f64) -> f64 {
+        value
+    }
+    fn int(self, value: i64) -> i64 {
+        value
+    }
+    fn to_real(self, value: i64) -> f64 {
+        value as f64
+    }
+    fn floor(self, value: f64) -> i64 {
+        value.floor() as i64
+    }
+    fn sqrt(self, value: f64) -> f64 {
+        value.sqrt()
+    }
+    fn less(self, a: f64, b: f64) -> bool {
+        a < b
+    }
+    fn less_int(self, a: i64, b: i64) -> bool {
+        a < b
+    }
+    fn select(self, condition: bool, yes: f64, no: f64) -> f64 {
+        if condition { yes } else { no }
+    }
+    fn select_int(self, condition: bool, yes: i64, no: i64) -> i64 {
+        if condition { yes } else { no }
+    }
+    fn div(self, a: i64, b: i64) -> i64 {
+        a / b
+    }
+    fn lookup(self, u: f64, table: &Table) -> f64 {
+        table.at(u)
+    }
+
+    fn uniform(self, lane: u32) -> f64 {
+        f64::from(self.word(lane)) * (-32f64).exp2()
+    }
+
+    fn partner(self, lane: u32, partner: Partner) -> i64 {
+        let n = self.batch.index.len();
+        let at = match partner {
+            Partner::Permute => self.permuted(lane),
+            Partner::Roll => (self.row + n - 1) % n,
+            Partner::Flip => n - 1 - self.row,
+        };
+        at as i64
+    }
+
+    fn batch(self) -> Self {
+        Self { block_base: BATCH, ..self }
+    }
+
+    fn item(self, k: u32) -> Self {
+        Self { item: k + 1, ..self }
+    }
+
+    fn cells(self, extent: [i64; 3], cell: impl Fn(Self) -> bool) -> Array3<bool> {
+        let [channels, height, width] = extent.map(|side| side as usize);
+        assert!(channels * height * width <= MAX_CELLS, "a grid has at most {MAX_CELLS} cells");
+        let mut next = 0;
+        Array3::from_shape_simple_fn([channels, height, width], || {
+            next += 1;
+            cell(Self { cell: Some(next - 1), ..self })
+        })
+    }
+}

@@ -1,0 +1,128 @@
+//! What a step knows before it runs: shapes, element types, and the problems they raise.
+
+use crate::batch::Element;
+
+/// The static shape of a batch at a step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shape {
+    /// Images of any size, or all of one.
+    pub layout: Layout,
+    /// Channels.
+    pub channels: usize,
+    /// Element type.
+    pub element: Element,
+    /// Classes of the labels, 0 without labels.
+    pub classes: usize,
+    /// Height and width of the images that feature maps come from; `None` at the input.
+    pub image_size: Option<[usize; 2]>,
+}
+
+/// Whether all images of a batch have one size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// A list of images, each with its own size.
+    Ragged,
+    /// One array of images of this size.
+    Dense {
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+    },
+}
+
+impl Shape {
+    /// Images as they are decoded: RGB bytes of any size.
+    #[must_use]
+    pub fn ragged(classes: usize) -> Self {
+        Self { layout: Layout::Ragged, channels: 3, element: Element::U8, classes, image_size: None }
+    }
+
+    /// The same batch with all images of one size.
+    #[must_use]
+    pub fn resized(&self, [height, width]: [usize; 2]) -> Self {
+        Self { layout: Layout::Dense { height, width }, ..self.clone() }
+    }
+
+    /// Height and width where all images have one size.
+    #[must_use]
+    pub fn size(&self) -> Option<[usize; 2]> {
+        match self.layout {
+            Layout::Ragged => None,
+            Layout::Dense { height, width } => Some([height, width]),
+        }
+    }
+
+    /// Height and width, or the issue that says how to get there.
+    ///
+    /// # Errors
+    /// When the images have different sizes.
+    pub fn dense(&self) -> Result<[usize; 2], Issue> {
+        self.size().ok_or_else(|| {
+            Issue::new("", "needs images of one size, but here they still have the sizes of their files")
+                .help("put `resized_crop`, `resize`, `random_crop` or `center_crop` before this step")
+        })
+    }
+
+    /// The shape as `explain` prints it, for example `u8 [N,3,224,224]`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let element = match self.element {
+            Element::U8 => "u8",
+            Element::F32 => "f32",
+        };
+        match self.layout {
+            Layout::Ragged => format!("{element} [N][{},H,W]", self.channels),
+            Layout::Dense { height, width } => format!("{element} [N,{},{height},{width}]", self.channels),
+        }
+    }
+}
+
+/// A problem of one parameter or step; the pipeline turns the path into a place in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issue {
+    /// Path of the parameter below the step, such as `mean[2]`; empty for the step itself.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl Issue {
+    /// A problem of the parameter at `path`.
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into(), help: None }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// How closely the backends agree.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Parity {
+    /// Bit for bit.
+    Exact,
+    /// Within this much on values of [0, 1] (for bytes: within one level).
+    Within(f32),
+    /// Only the native backend runs it; the reason is told.
+    NativeOnly(&'static str),
+}
+
+/// What kind of change an operator makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Moves pixels.
+    Geometry,
+    /// Changes values.
+    Color,
+    /// Mixes samples and their labels.
+    Mix,
+    /// Removes or disturbs content.
+    Erase,
+}
