@@ -1,0 +1,182 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use crate::decode::{Image, Limits, decode};
+use crate::error::Error;
+use crate::{folder, shards};
+
+/// Says where images come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// One sub-folder for each class, with images at any depth in it.
+    Folder(PathBuf),
+    /// A folder of images without labels; its sub-folders are not entered.
+    Flat(PathBuf),
+    /// Tar files in the `WebDataset` layout, by a glob: `data/train-*.tar`.
+    Shards(String),
+}
+
+/// Where the bytes of a sample lie.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    File,
+    Member { shard: usize, offset: u64, size: u64 },
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) path: PathBuf,
+    pub(crate) label: Option<usize>,
+    pub(crate) place: Place,
+}
+
+/// Lists the samples of a source in a fixed order and loads any of them, from any thread.
+///
+/// Hidden files and folders (names that begin with a dot) are ignored. Images are known by their extension, .jpg, .jpeg
+/// or .png in any case, and decoded by their content.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    classes: Vec<String>,
+    entries: Vec<Entry>,
+    shards: Vec<PathBuf>,
+    class_list: Option<PathBuf>,
+    limits: Limits,
+}
+
+impl Dataset {
+    /// Opens a source with the class names that it brings itself.
+    ///
+    /// These are the lines of a `classes.txt` in the folder or beside the first shard, else the names of the class
+    /// folders sorted bytewise, or for shards the numbers from 0 to the largest label.
+    pub fn open(source: &Source) -> Result<Dataset, Error> {
+        Dataset::open_with_classes(source, None)
+    }
+
+    /// Opens a source with the class names of a list: one a line, a label being the zero-based line.
+    ///
+    /// The list may name more classes than there are folders, so that labels fit a model with more classes.
+    pub fn open_with_classes(source: &Source, classes: Option<&Path>) -> Result<Dataset, Error> {
+        let (home, shards) = match source {
+            Source::Folder(path) | Source::Flat(path) => (path.clone(), Vec::new()),
+            Source::Shards(pattern) => {
+                let shards = shards::matching(pattern)?;
+                (shards.first().and_then(|s| s.parent()).unwrap_or(Path::new("")).to_owned(), shards)
+            }
+        };
+        let class_list = match classes {
+            Some(list) => Some(list.to_owned()),
+            None => Some(home.join("classes.txt")).filter(|list| list.is_file()),
+        };
+        let listed = class_list.as_deref().map(read_classes).transpose()?;
+        let (entries, classes) = match source {
+            Source::Folder(path) => folder::classes_and_images(path, listed)?,
+            Source::Flat(path) => (folder::images(path)?, listed.unwrap_or_default()),
+            Source::Shards(_) => shards::index(&shards, listed)?,
+        };
+        Ok(Dataset { classes, entries, shards, class_list, limits: Limits::default() })
+    }
+
+    /// Returns the data set with other bounds on what an image's header may claim.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Dataset {
+        Dataset { limits, ..self }
+    }
+
+    /// Returns the number of samples.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Says whether there are no samples; an open data set has at least one.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Returns the class names; a label is an index into them. Empty when there are neither labels nor a list.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// Says whether the samples have labels: all or none have.
+    pub fn has_labels(&self) -> bool {
+        self.entries.first().is_some_and(|e| e.label.is_some())
+    }
+
+    /// Returns the name of sample `i`: the path below the folder with `/`, or `shard.tar/KEY.jpg`.
+    ///
+    /// # Panics
+    /// If `i` is not below [`len`](Self::len), as do [`label`](Self::label) and [`load`](Self::load).
+    pub fn key(&self, i: usize) -> &str {
+        &self.entries[i].key
+    }
+
+    /// Returns the class index of sample `i`.
+    pub fn label(&self, i: usize) -> Option<usize> {
+        self.entries[i].label
+    }
+
+    /// Reads and decodes sample `i`.
+    pub fn load(&self, i: usize) -> Result<Image, Error> {
+        let bytes = self.read(i)?;
+        decode(&bytes, self.limits).map_err(|source| Error::Decode { path: self.key(i).to_owned(), source })
+    }
+
+    /// Reads the encoded bytes of sample `i`.
+    pub fn read(&self, i: usize) -> Result<Vec<u8>, Error> {
+        let entry = &self.entries[i];
+        match entry.place {
+            Place::File => fs::read(&entry.path).map_err(Error::io("read", &entry.path)),
+            Place::Member { shard, offset, size } => read_at(&self.shards[shard], offset, size),
+        }
+    }
+
+    /// Returns every file that the samples and labels are read from, sorted: the shards or the images, and the class
+    /// list where there is one.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let images = self.entries.iter().filter(|e| matches!(e.place, Place::File)).map(|e| e.path.clone());
+        let mut files: Vec<_> = images.chain(self.shards.iter().cloned()).chain(self.class_list.clone()).collect();
+        files.sort();
+        files
+    }
+}
+
+/// Reads a range of a file through a handle of its own.
+///
+/// Opening anew costs microseconds beside the decoding, needs no lock, and holds no descriptor for each of what may be
+/// thousands of shards.
+pub(crate) fn read_at(path: &Path, offset: u64, size: u64) -> Result<Vec<u8>, Error> {
+    let read = || {
+        let mut file = fs::File::open(path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        let mut bytes = vec![0; size as usize];
+        file.read_exact(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().map_err(Error::io("read", path))
+}
+
+fn read_classes(path: &Path) -> Result<Vec<String>, Error> {
+    if !path.exists() {
+        return Err(Error::Missing { what: "class list", path: path.to_owned() });
+    }
+    let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
+    let mut lines = BTreeMap::new();
+    let mut classes = Vec::new();
+    for (line, name) in text.trim_start_matches('\u{feff}').trim_end().lines().map(str::trim).enumerate() {
+        let fail = |problem| Error::ClassList { path: path.to_owned(), line: line + 1, problem };
+        if name.is_empty() {
+            return Err(fail("is empty".to_owned()));
+        }
+        if let Some(first) = lines.insert(name, line + 1) {
+            return Err(fail(format!("repeats `{name}` of line {first}")));
+        }
+        classes.push(name.to_owned());
+    }
+    if classes.is_empty() {
+        return Err(Error::ClassList { path: path.to_owned(), line: 1, problem: "is empty".to_owned() });
+    }
+    Ok(classes)
+}
