@@ -1,0 +1,54 @@
+//! Rectangles that are filled, natively and in a graph.
+
+use augraft_operator::{Element, Fill, Shape, Tensor, Value, box_mask};
+use ndarray::{ArrayViewMut3, Axis, s};
+
+/// A rectangle `[top, left, bottom, right]` in pixels, ends exclusive; empty when an end is not after its start.
+pub(crate) type Hole = [i64; 4];
+
+/// Conversion of a fill value to the element type.
+pub(crate) trait Filled: Copy {
+    fn filled(value: f32) -> Self;
+}
+
+impl Filled for u8 {
+    fn filled(value: f32) -> u8 {
+        value.clamp(0.0, 255.0).round_ties_even() as u8
+    }
+}
+
+impl Filled for f32 {
+    fn filled(value: f32) -> f32 {
+        value
+    }
+}
+
+/// Fills a hole of a view with the axes channels, rows, columns.
+pub(crate) fn fill_hole<T: Filled>(image: &mut ArrayViewMut3<'_, T>, [top, left, bottom, right]: Hole, fill: &Fill) {
+    if top >= bottom || left >= right {
+        return;
+    }
+    let [top, left, bottom, right] = [top, left, bottom, right].map(|edge| edge as usize);
+    for (channel, mut plane) in image.axis_iter_mut(Axis(0)).enumerate() {
+        plane.slice_mut(s![top..bottom, left..right]).fill(T::filled(fill.at(channel)));
+    }
+}
+
+/// Fills holes in a graph; `holes` are `[top, left, bottom, right]`, int64 [N] each.
+pub(crate) fn lower_holes<'g>(
+    images: Value<'g>,
+    holes: &[[Value<'g>; 4]],
+    fill: &Fill,
+    shape: &Shape,
+    size: [usize; 2],
+) -> Value<'g> {
+    let graph = images.graph();
+    let values: Vec<f32> = (0..shape.channels).map(|channel| fill.at(channel)).collect();
+    let values = match shape.element {
+        Element::F32 => graph.constant(Tensor::vector(values)),
+        Element::U8 => graph.constant(Tensor::vector(values.into_iter().map(u8::filled).collect::<Vec<_>>())),
+    };
+    let values = values.reshape(&[1, -1, 1, 1]);
+    let inside = holes.iter().map(|hole| box_mask(*hole, size)).reduce(|all, one| all | one);
+    inside.map_or(images, |inside| inside.select(values, images))
+}

@@ -1,0 +1,5 @@
+//! Operators made for feature maps.
+
+mod dropblock;
+
+pub use dropblock::DropBlock;

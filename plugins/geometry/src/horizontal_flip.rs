@@ -1,0 +1,82 @@
+use augraft_operator::{
+    Batch, Dice, Extent, Issue, Lowered, Operator, Parity, Probability, Recorder, Role, Row, Scratch, Shape, Tensor,
+    draw, each_sample, register_operator,
+};
+use ndarray::{ArrayViewMut1, Axis};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Mirrors left and right.
+///
+/// Works on images of any size and on feature maps N,C,H,W.
+///
+/// Draws `apply`.
+///
+/// # Example
+/// ```yaml
+/// - horizontal_flip: { p: 0.5 }
+/// ```
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HorizontalFlip {
+    /// Probability of a sample to be flipped.
+    pub p: Probability,
+}
+
+impl Default for HorizontalFlip {
+    fn default() -> Self {
+        Self { p: Probability::HALF }
+    }
+}
+
+draw! {
+    /// The flip of one sample.
+    pub struct Drawn {
+        /// Whether the sample is flipped.
+        apply: Bool,
+    }
+}
+
+impl Operator for HorizontalFlip {
+    const NAME: &'static str = "horizontal_flip";
+    const SINCE: &'static str = "0.1.0";
+    const PARITY: Parity = Parity::Exact;
+    const ROLE: Role = Role::Geometry;
+    type Draw<D: Dice> = Drawn<D>;
+
+    fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
+        Ok(shape.clone())
+    }
+
+    fn draw<D: Dice>(&self, dice: D, _: &Extent<D>) -> Drawn<D> {
+        Drawn { apply: dice.chance(0, self.p) }
+    }
+
+    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, _: &mut Scratch) {
+        each_sample!(batch.images, draws, |draw, image| {
+            if draw.apply {
+                image.lanes_mut(Axis(2)).into_iter().for_each(reverse);
+            }
+        });
+    }
+
+    fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
+        let [_, width] = batch.shape.dense()?;
+        let reversed = batch.images.graph().constant(Tensor::vector((0..width as i64).rev().collect()));
+        let flipped = batch.images.gather(reversed, 3);
+        let images = draw.apply.unsqueeze(&[1, 2, 3]).select(flipped, batch.images);
+        Ok(Lowered { images, ..batch })
+    }
+}
+
+register_operator!(HorizontalFlip);
+
+fn reverse<T>(mut row: ArrayViewMut1<'_, T>) {
+    if let Some(row) = row.as_slice_mut() {
+        return row.reverse();
+    }
+    let width = row.len();
+    for at in 0..width / 2 {
+        row.swap(at, width - 1 - at);
+    }
+}

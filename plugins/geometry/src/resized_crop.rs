@@ -1,0 +1,154 @@
+use augraft_operator::{
+    Batch, Count, Dice, Extent, Issue, Lowered, Operator, Parity, PositiveRange, Recorder, Role, Row, Scratch, Shape,
+    Side, Size, Table, draw, register_operator,
+};
+use ndarray::{ArrayView3, ArrayViewMut3};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::sync::OnceLock;
+
+use crate::resample::{LoweredStretch, Stretch, lower_resample, resample};
+use crate::window::{Fill, Sampled, refill};
+
+/// Cuts a window of random area and aspect and resizes it, antialiased bilinear.
+///
+/// The rule of torchvision's `RandomResizedCrop`: area = U(scale) of the image, aspect (width / height) log-uniform in `ratio`, sides rounded; the
+/// first of ten draws that fits is taken, at a uniform place inside. When none fits, the window is the central one with the nearest allowed aspect.
+/// The resampling is that of `resize`, limited to the window.
+///
+/// Draws the window `top`, `left`, `bottom`, `right` in pixels of the image (from the top left, ends exclusive).
+///
+/// Szegedy et al., "Going deeper with convolutions", CVPR 2015; torchvision `transforms.v2.RandomResizedCrop`.
+///
+/// # Example
+/// ```yaml
+/// - resized_crop: { size: 224, scale: [0.08, 1.0] }
+/// ```
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ResizedCrop {
+    /// Size of the result in pixels.
+    pub size: Size,
+    /// Range of the window's share of the area, at most 1.
+    pub scale: PositiveRange,
+    /// Range of the window's aspect, width / height.
+    pub ratio: PositiveRange,
+    /// Draws of a window before the central one is taken.
+    pub retries: Count,
+    #[serde(skip)]
+    #[schemars(skip)]
+    aspects: OnceLock<[Table; 2]>,
+}
+
+impl Default for ResizedCrop {
+    fn default() -> Self {
+        let range = |low, high| PositiveRange::new(low, high).expect("0 < low < high");
+        Self {
+            size: Size::Square(Side::of(224)),
+            scale: range(0.08, 1.0),
+            ratio: range(3.0 / 4.0, 4.0 / 3.0),
+            retries: Count::new(10).expect("1 to 64"),
+            aspects: OnceLock::new(),
+        }
+    }
+}
+
+draw! {
+    /// The window of one sample.
+    pub struct Drawn {
+        /// First row.
+        top: Int,
+        /// First column.
+        left: Int,
+        /// Row after the last.
+        bottom: Int,
+        /// Column after the last.
+        right: Int,
+    }
+}
+
+impl Operator for ResizedCrop {
+    const NAME: &'static str = "resized_crop";
+    const SINCE: &'static str = "0.1.0";
+    const PARITY: Parity = Parity::Within(1e-5);
+    const ROLE: Role = Role::Geometry;
+    type Draw<D: Dice> = Drawn<D>;
+
+    fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
+        if self.scale.high() > 1.0 {
+            return Err(Issue::new("scale[1]", "a share of the area is at most 1"));
+        }
+        Ok(shape.resized(self.size.sides()))
+    }
+
+    fn draw<D: Dice>(&self, dice: D, extent: &Extent<D>) -> Drawn<D> {
+        let tables = || [0.5, -0.5].map(|power| Table::log_uniform(self.ratio.low(), self.ratio.high(), power));
+        let [wide, tall] = self.aspects.get_or_init(tables);
+        let (height, width) = (extent.height, extent.width);
+        let (zero, one) = (dice.int(0), dice.int(1));
+        let total = dice.to_real(height * width);
+        let mut drawn = self.central(dice, height, width);
+        // The last retry is drawn first and overwritten by earlier ones, so that the first that fits wins without a branch.
+        for k in (0..self.retries.get()).rev() {
+            let item = dice.item(k);
+            let root = item.sqrt(item.between(0, self.scale.low(), self.scale.high()) * total);
+            let aspect = item.uniform(1);
+            let columns = item.round(root * item.lookup(aspect, wide));
+            let rows = item.round(root * item.lookup(aspect, tall));
+            let within = |taken, side| item.less_int(zero, taken) & item.less_int(taken, side + one);
+            let fits = within(columns, width) & within(rows, height);
+            let room = |side, taken| item.max_int(side - taken + one, one);
+            let top = item.below(2, room(height, rows));
+            let left = item.below(3, room(width, columns));
+            drawn = Drawn {
+                top: dice.select_int(fits, top, drawn.top),
+                left: dice.select_int(fits, left, drawn.left),
+                bottom: dice.select_int(fits, top + rows, drawn.bottom),
+                right: dice.select_int(fits, left + columns, drawn.right),
+            };
+        }
+        drawn
+    }
+
+    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, scratch: &mut Scratch) {
+        refill(batch, draws, self.size.sides(), scratch, &Window);
+    }
+
+    fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
+        let [height, width] = batch.shape.dense()?;
+        let [rows, columns] = self.size.sides();
+        let rows = LoweredStretch { start: draw.top, length: draw.bottom - draw.top, side: height, out: rows };
+        let columns = LoweredStretch { start: draw.left, length: draw.right - draw.left, side: width, out: columns };
+        let images = lower_resample(batch.images, batch.shape.element, &rows, &columns);
+        Ok(Lowered { images, shape: Operator::check(self, &batch.shape)?, ..batch })
+    }
+}
+
+register_operator!(ResizedCrop);
+
+impl ResizedCrop {
+    /// The central window with the aspect of the image, limited to `ratio`.
+    fn central<D: Dice>(&self, dice: D, height: D::Int, width: D::Int) -> Drawn<D> {
+        let (low, high) = (self.ratio.low(), self.ratio.high());
+        let (h, w) = (dice.to_real(height), dice.to_real(width));
+        let narrow = dice.less(w, h * dice.real(low));
+        let broad = dice.less(h * dice.real(high), w);
+        let one = dice.int(1);
+        let rows = dice.select_int(narrow, dice.max_int(dice.round(w * dice.real(1.0 / low)), one), height);
+        let columns = dice.select_int(broad, dice.max_int(dice.round(h * dice.real(high)), one), width);
+        let two = dice.int(2);
+        let (top, left) = (dice.div(height - rows, two), dice.div(width - columns, two));
+        Drawn { top, left, bottom: top + rows, right: left + columns }
+    }
+}
+
+struct Window;
+
+impl Fill<Drawn<Row>> for Window {
+    fn fill<T: Sampled>(&self, row: &Drawn<Row>, from: ArrayView3<'_, T>, to: ArrayViewMut3<'_, T>) {
+        let (_, rows, columns) = to.dim();
+        let stretch =
+            |start: i64, end: i64, out| Stretch { start: start as usize, length: (end - start) as usize, out };
+        resample(stretch(row.top, row.bottom, rows), stretch(row.left, row.right, columns), from, to);
+    }
+}

@@ -1,0 +1,80 @@
+use augraft_operator::{
+    Batch, Dice, Extent, Issue, Lowered, Operator, Parity, Probability, Recorder, Role, Row, Scratch, Shape, Tensor,
+    draw, each_sample, register_operator,
+};
+use ndarray::{ArrayViewMut3, s};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Mirrors top and bottom.
+///
+/// Works on images of any size and on feature maps N,C,H,W.
+///
+/// Draws `apply`.
+///
+/// # Example
+/// ```yaml
+/// - vertical_flip: { p: 0.5 }
+/// ```
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct VerticalFlip {
+    /// Probability of a sample to be flipped.
+    pub p: Probability,
+}
+
+impl Default for VerticalFlip {
+    fn default() -> Self {
+        Self { p: Probability::HALF }
+    }
+}
+
+draw! {
+    /// The flip of one sample.
+    pub struct Drawn {
+        /// Whether the sample is flipped.
+        apply: Bool,
+    }
+}
+
+impl Operator for VerticalFlip {
+    const NAME: &'static str = "vertical_flip";
+    const SINCE: &'static str = "0.1.0";
+    const PARITY: Parity = Parity::Exact;
+    const ROLE: Role = Role::Geometry;
+    type Draw<D: Dice> = Drawn<D>;
+
+    fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
+        Ok(shape.clone())
+    }
+
+    fn draw<D: Dice>(&self, dice: D, _: &Extent<D>) -> Drawn<D> {
+        Drawn { apply: dice.chance(0, self.p) }
+    }
+
+    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, _: &mut Scratch) {
+        each_sample!(batch.images, draws, |draw, image| {
+            if draw.apply {
+                swap_rows(&mut image);
+            }
+        });
+    }
+
+    fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
+        let [height, _] = batch.shape.dense()?;
+        let reversed = batch.images.graph().constant(Tensor::vector((0..height as i64).rev().collect()));
+        let flipped = batch.images.gather(reversed, 2);
+        let images = draw.apply.unsqueeze(&[1, 2, 3]).select(flipped, batch.images);
+        Ok(Lowered { images, ..batch })
+    }
+}
+
+register_operator!(VerticalFlip);
+
+fn swap_rows<T: Copy>(image: &mut ArrayViewMut3<'_, T>) {
+    let height = image.dim().1;
+    for top in 0..height / 2 {
+        let (mut above, mut below) = image.multi_slice_mut((s![.., top, ..], s![.., height - 1 - top, ..]));
+        ndarray::Zip::from(&mut above).and(&mut below).for_each(core::mem::swap);
+    }
+}

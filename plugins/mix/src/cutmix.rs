@@ -1,0 +1,183 @@
+use core::ops::Range;
+
+use augraft_operator::{
+    Alpha, Batch, Dice, Extent, Frame, Images, Issue, Lowered, Mode, Operator, Parity, Partner, Probability, Recorder,
+    Role, Row, Scratch, Shape, box_mask, draw, register_operator,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::cycles::for_each_band;
+use crate::label::{lam_of_area, lower_labels, partner_of};
+
+/// Pastes a box of a partner image and mixes the labels by area.
+///
+/// `lam ~ Beta(alpha, alpha)`; the box has the sides `floor(H * sqrt(1 - lam))` and `floor(W * sqrt(1 - lam))`, rounded down to even, around a
+/// uniform center, and is clipped to the tensor. The label weight of the sample itself is `lam = 1 - area / (H * W)` of the clipped box. A box of
+/// less than two pixels is empty and changes nothing. Works on images and on feature maps N,C,H,W; with `frame: local` the box is drawn on the
+/// tensor itself (the paper's Feature CutMix), with `frame: project` in image space and rounded onto the tensor's grid.
+///
+/// Draws `apply`, the box `top`, `left`, `bottom`, `right` (pixels from the top left, ends exclusive, empty when not applied) and `partner`, the
+/// position in the batch.
+///
+/// Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers with Localizable Features", ICCV 2019, equations 1 and 2 and the
+/// authors' `rand_bbox`.
+///
+/// # Example
+/// ```yaml
+/// - cutmix: { alpha: 1.0, p: 0.5 }
+/// ```
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CutMix {
+    /// Parameter of the Beta distribution of `lam`; 1 is uniform.
+    pub alpha: Alpha,
+    /// Probability of a batch (or, with `mode: elem`, of a sample) to be mixed.
+    pub p: Probability,
+    /// One `lam` and box per batch, or per sample.
+    pub mode: Mode,
+    /// Where the box is drawn.
+    pub frame: Frame,
+    /// Which sample of the batch the box comes from.
+    pub partner: Partner,
+}
+
+impl Default for CutMix {
+    fn default() -> Self {
+        Self {
+            alpha: Alpha::default(),
+            p: Probability::ALWAYS,
+            mode: Mode::Batch,
+            frame: Frame::Local,
+            partner: Partner::Permute,
+        }
+    }
+}
+
+draw! {
+    /// The box and the partner of one sample.
+    pub struct Drawn {
+        /// Whether the sample is mixed.
+        apply: Bool,
+        /// First row of the box.
+        top: Int,
+        /// First column of the box.
+        left: Int,
+        /// Row after the last.
+        bottom: Int,
+        /// Column after the last.
+        right: Int,
+        /// Position of the partner in the batch.
+        partner: Int,
+    }
+}
+
+impl Operator for CutMix {
+    const NAME: &'static str = "cutmix";
+    const SINCE: &'static str = "0.1.0";
+    const PARITY: Parity = Parity::Exact;
+    const ROLE: Role = Role::Mix;
+    type Draw<D: Dice> = Drawn<D>;
+
+    fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
+        shape.dense()?;
+        Ok(shape.clone())
+    }
+
+    fn draw<D: Dice>(&self, dice: D, extent: &Extent<D>) -> Drawn<D> {
+        let scope = self.mode.scope(dice);
+        let (height, width) = match self.frame {
+            Frame::Local => (extent.height, extent.width),
+            Frame::Project => (extent.image_height, extent.image_width),
+        };
+        let apply = scope.chance(0, self.p);
+        let cut = scope.sqrt(scope.real(1.0) - scope.beta(1, &self.alpha));
+        let half = |side| scope.floor(scope.real(0.5) * cut * scope.to_real(side));
+        let (cy, cx) = (scope.below(2, height), scope.below(3, width));
+        let edge = |center, half, side, onto| {
+            let at = scope.clamp(center + half, scope.int(0), side);
+            let at = match self.frame {
+                Frame::Local => at,
+                Frame::Project => scope.div(scope.int(2) * at * onto + side, scope.int(2) * side),
+            };
+            scope.select_int(apply, at, scope.int(0))
+        };
+        let (rows, columns) = (half(height), half(width));
+        let zero = scope.int(0);
+        Drawn {
+            apply,
+            top: edge(cy, zero - rows, height, extent.height),
+            left: edge(cx, zero - columns, width, extent.width),
+            bottom: edge(cy, rows, height, extent.height),
+            right: edge(cx, columns, width, extent.width),
+            partner: dice.partner(4, self.partner),
+        }
+    }
+
+    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, _: &mut Scratch) {
+        let partner: Vec<usize> = draws.iter().map(|draw| partner_of(draw.partner)).collect();
+        let [_, height, width] = if batch.is_empty() { [0; 3] } else { batch.extent(0) };
+        let paste = |at: usize| Paste {
+            top: draws[at].top as usize,
+            bottom: draws[at].bottom as usize,
+            left: draws[at].left as usize,
+            right: draws[at].right as usize,
+            height,
+            width,
+        };
+        match &mut batch.images {
+            Images::U8(images) => {
+                for_each_band(images, &partner, |at, range, own, other| paste_rows(&paste(at), range, own, other))
+            }
+            Images::F32(images) => {
+                for_each_band(images, &partner, |at, range, own, other| paste_rows(&paste(at), range, own, other))
+            }
+            Images::Ragged(_) => {}
+        }
+        let lam: Vec<f32> = draws
+            .iter()
+            .map(|draw| lam_of_area((draw.bottom - draw.top) * (draw.right - draw.left), height * width))
+            .collect();
+        batch.labels.mix(&partner, &lam);
+    }
+
+    fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
+        let [height, width] = batch.shape.dense()?;
+        let inside = box_mask([draw.top, draw.left, draw.bottom, draw.right], [height, width]);
+        let area = (draw.bottom - draw.top) * (draw.right - draw.left);
+        let images = inside.select(batch.images.gather(draw.partner, 0), batch.images);
+        let labels = lower_labels(batch.labels, draw.partner, area, height * width);
+        Ok(Lowered { images, labels, shape: batch.shape })
+    }
+
+    fn acts(&self, row: usize, draw: &Drawn<Row>) -> bool {
+        draw.apply && draw.bottom > draw.top && draw.right > draw.left && partner_of(draw.partner) != row
+    }
+}
+
+register_operator!(CutMix);
+
+/// A box within planes of `height` x `width`.
+struct Paste {
+    top: usize,
+    bottom: usize,
+    left: usize,
+    right: usize,
+    height: usize,
+    width: usize,
+}
+
+/// Copies the part of the box that lies in `range` of a sample's elements.
+fn paste_rows<T: Copy>(paste: &Paste, range: Range<usize>, own: &mut [T], other: &[T]) {
+    if paste.top >= paste.bottom || paste.left >= paste.right {
+        return;
+    }
+    for row in range.start / paste.width..range.end.div_ceil(paste.width) {
+        if !(paste.top..paste.bottom).contains(&(row % paste.height)) {
+            continue;
+        }
+        let from = (row * paste.width + paste.left).clamp(range.start, range.end) - range.start;
+        let to = (row * paste.width + paste.right).clamp(range.start, range.end) - range.start;
+        own[from..to].copy_from_slice(&other[from..to]);
+    }
+}
