@@ -102,13 +102,6 @@ impl Graph {
         self.constant(Tensor::vector(values.to_vec()))
     }
 
-    /// The tensor behind `value` when it is a constant of this graph.
-    #[must_use]
-    pub fn constant_of(&self, value: Value<'_>) -> Option<Tensor> {
-        let inner = self.inner.borrow();
-        inner.initializers.iter().find(|(id, _)| *id == value.id).map(|(_, tensor)| tensor.clone())
-    }
-
     /// Names a value that a later [`define`](Self::define) produces.
     pub fn declare(&self, name: &str, dtype: DataType) -> Value<'_> {
         let scope = self.inner.borrow().scope.clone();
@@ -324,10 +317,29 @@ impl<'g> Value<'g> {
         self.graph.node(op, &[self], vec![], self.dtype())
     }
 
-    /// Adds a node with two inputs, of the type of the first.
+    /// Adds a node with two inputs, of the type of the first; the sum, difference or product of two constant integers is a constant.
     #[must_use]
     pub fn binary(self, op: &'static str, other: Self) -> Self {
+        if let (Some(a), Some(b)) = (self.constant_int(), other.constant_int()) {
+            let folded = match op {
+                "Add" => a.checked_add(b),
+                "Sub" => a.checked_sub(b),
+                "Mul" => a.checked_mul(b),
+                _ => None,
+            };
+            if let Some(folded) = folded {
+                return self.graph.constant(Tensor::scalar(folded));
+            }
+        }
         self.graph.node(op, &[self, other], vec![], self.dtype())
+    }
+
+    /// The integer that this value is, where it is a constant int64 scalar.
+    #[must_use]
+    pub fn constant_int(self) -> Option<i64> {
+        let inner = self.graph.inner.borrow();
+        let (_, tensor) = inner.initializers.iter().find(|(id, _)| *id == self.id)?;
+        if let Tensor::I64(array) = tensor { array.first().copied().filter(|_| array.ndim() == 0) } else { None }
     }
 
     fn compare(self, op: &'static str, other: Self) -> Self {

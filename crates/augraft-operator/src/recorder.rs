@@ -279,11 +279,7 @@ impl<'g> Dice for Recorder<'g> {
     }
 
     fn cells(self, extent: [Value<'g>; 3], cell: impl Fn(Self) -> Value<'g>) -> Value<'g> {
-        let side = |value: Value<'g>| match self.graph().constant_of(value) {
-            Some(Tensor::I64(array)) => array.first().copied().unwrap_or(0) as usize,
-            _ => 0,
-        };
-        let extent = extent.map(side);
+        let extent = extent.map(|side| side.constant_int().and_then(|side| usize::try_from(side).ok()).unwrap_or(0));
         let count: usize = extent.iter().product();
         assert!((1..=MAX_CELLS).contains(&count), "a recorded grid has constant sides and at most {MAX_CELLS} cells");
         let drawn = cell(Self { cells: Some(extent), ..self });

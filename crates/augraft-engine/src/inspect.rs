@@ -1,0 +1,87 @@
+//! What a model looks like from outside: its input, its classes, its sites.
+
+use std::collections::BTreeMap;
+
+use augraft_onnx::{DataType, Dim, Model, Site, Tensor, sites, with_outputs};
+use augraft_pipeline::{ModelFacts, SiteFacts};
+use ndarray::{ArrayD, IxDyn};
+
+use crate::error::EngineError;
+use crate::runtime::{Runtime, Use};
+
+/// Side of the images that stand in where a model leaves it open, in pixels.
+const OPEN_SIDE: usize = 224;
+
+/// A model, measured by running it once on one gray image.
+#[derive(Debug)]
+pub struct Inspection {
+    /// Name of the image input.
+    pub input: String,
+    /// Its sides N,C,H,W; none where the model leaves them open.
+    pub input_shape: Vec<Option<usize>>,
+    /// Classes of the first output.
+    pub classes: usize,
+    /// Candidate tensors in model order.
+    pub sites: Vec<Site>,
+}
+
+/// Runs `model` once with all its tensors as outputs, at batch 1.
+///
+/// # Errors
+/// When the model has no image input or the runtime cannot run it.
+pub fn inspect(runtime: &dyn Runtime, model: &Model) -> Result<Inspection, EngineError> {
+    let inputs = model.inputs();
+    let [port] = &inputs[..] else {
+        return Err(EngineError::Unfit(format!(
+            "the model has {} inputs; one image input N,C,H,W is needed",
+            inputs.len()
+        )));
+    };
+    let input_shape: Vec<Option<usize>> = port
+        .shape
+        .iter()
+        .flatten()
+        .map(|dim| match dim {
+            Dim::Fixed(side) => usize::try_from(*side).ok(),
+            Dim::Symbol(_) | Dim::Unknown => None,
+        })
+        .collect();
+    if input_shape.len() != 4 || DataType::from_proto(port.dtype) != Some(DataType::F32) {
+        return Err(EngineError::Unfit(format!(
+            "the input `{}` of the model is no f32 image batch N,C,H,W",
+            port.name
+        )));
+    }
+    let sides =
+        [1, input_shape[1].unwrap_or(3), input_shape[2].unwrap_or(OPEN_SIDE), input_shape[3].unwrap_or(OPEN_SIDE)];
+    let candidates: Vec<String> = sites(model, &BTreeMap::new()).into_iter().map(|site| site.name).collect();
+    let promoted = with_outputs(model, &candidates)?;
+    let session = runtime.session(&promoted, Use::Network)?;
+    let outputs = session.run(&[(&port.name, &Tensor::F32(ArrayD::zeros(IxDyn(&sides))))])?;
+    let names = promoted.outputs().into_iter().map(|port| port.name);
+    let shapes: BTreeMap<String, Vec<usize>> =
+        names.zip(outputs.iter().map(|tensor| tensor.shape().to_vec())).collect();
+    let logits = model.outputs().first().and_then(|output| shapes.get(&output.name)).cloned().unwrap_or_default();
+    let classes = if logits.len() == 2 { logits[1] } else { 0 };
+    let mut sites = sites(model, &shapes);
+    sites.retain(|site| site.shape.is_some());
+    Ok(Inspection { input: port.name.clone(), input_shape, classes, sites })
+}
+
+impl Inspection {
+    /// What a plan needs to know.
+    #[must_use]
+    pub fn facts(&self) -> ModelFacts {
+        let site = |site: &Site| SiteFacts {
+            name: site.name.clone(),
+            shape: site.shape.clone().unwrap_or_default(),
+            separates: site.separates,
+        };
+        ModelFacts {
+            input: self.input.clone(),
+            input_shape: self.input_shape.clone(),
+            classes: self.classes,
+            sites: self.sites.iter().map(site).collect(),
+        }
+    }
+}

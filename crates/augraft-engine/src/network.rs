@@ -1,0 +1,111 @@
+//! A model that is cut at sites: its stages run one after the other, with host steps in between.
+
+use augraft_onnx::{Model, Stage, Tensor, cut};
+use ndarray::{Array2, Array4, ArrayD, Ix2, Ix4};
+
+use crate::error::EngineError;
+use crate::runtime::{Runtime, Session, Tensors, Use};
+
+/// A classifier, whole and cut.
+pub struct Network {
+    input: String,
+    output: String,
+    whole: Box<dyn Session>,
+    stages: Vec<(Stage, Option<Box<dyn Session>>)>,
+}
+
+impl Network {
+    /// Cuts `model` at `sites` and prepares every stage.
+    ///
+    /// # Errors
+    /// When the model cannot be cut there, its batch is baked in, or the runtime refuses it.
+    pub fn bind(runtime: &dyn Runtime, model: &Model, sites: &[&str]) -> Result<Self, EngineError> {
+        if let Some(reason) = augraft_onnx::baked_batch(model) {
+            return Err(EngineError::BakedBatch(reason));
+        }
+        let [input] = &model.inputs()[..] else {
+            let names: Vec<_> = model.inputs().into_iter().map(|port| port.name).collect();
+            return Err(EngineError::Unfit(format!(
+                "the model has {} inputs ({}); one image input is needed",
+                names.len(),
+                names.join(", ")
+            )));
+        };
+        let Some(output) = model.outputs().into_iter().next() else {
+            return Err(EngineError::Unfit("the model has no output".to_owned()));
+        };
+        let whole = runtime.session(model, Use::Network)?;
+        let stage = |stage: Stage| {
+            let session = if stage.is_empty() { None } else { Some(runtime.session(&stage.model, Use::Network)?) };
+            Ok((stage, session))
+        };
+        let stages = if sites.is_empty() { Vec::new() } else { cut(model, sites)? };
+        let stages = stages.into_iter().map(stage).collect::<Result<_, EngineError>>()?;
+        Ok(Self { input: input.name.clone(), output: output.name, whole, stages })
+    }
+
+    /// The first output, N x K, for normalised images N,C,H,W.
+    ///
+    /// # Errors
+    /// When the runtime fails or the output is no matrix.
+    pub fn logits(&self, images: &Array4<f32>) -> Result<Array2<f32>, EngineError> {
+        let images = Tensor::F32(images.clone().into_dyn());
+        let outputs = self.whole.run(&[(&self.input, &images)])?;
+        outputs
+            .into_iter()
+            .next()
+            .ok_or_else(|| EngineError::Unfit("the model gave no output".to_owned()))
+            .and_then(matrix)
+    }
+
+    /// The same through the cut model; `at` is called with the name and the value of each site, in model order.
+    ///
+    /// # Errors
+    /// When the runtime or `at` fails, or a site is no feature map N,C,H,W of f32.
+    pub fn logits_through(
+        &self,
+        images: &Array4<f32>,
+        at: &mut dyn FnMut(&str, Array4<f32>) -> Result<Array4<f32>, EngineError>,
+    ) -> Result<Array2<f32>, EngineError> {
+        let mut tensors = Tensors::from([(self.input.clone(), Tensor::F32(images.clone().into_dyn()))]);
+        let mut logits = None;
+        for (stage, session) in &self.stages {
+            if let Some(session) = session {
+                let inputs: Vec<_> = stage
+                    .inputs
+                    .iter()
+                    .filter_map(|name| tensors.get_key_value(name))
+                    .map(|(name, tensor)| (name.as_str(), tensor))
+                    .collect();
+                let outputs = session.run(&inputs)?;
+                tensors.extend(stage.outputs.iter().cloned().zip(outputs));
+            }
+            if stage.results.contains(&self.output) {
+                logits = tensors.get(&self.output).cloned();
+            }
+            let Some(site) = &stage.site else { continue };
+            let map = tensors
+                .remove(site)
+                .and_then(|tensor| if let Tensor::F32(map) = tensor { feature_map(map) } else { None });
+            let map = map.ok_or_else(|| EngineError::Unfit(format!("`{site}` is no feature map N,C,H,W of f32")))?;
+            tensors.insert(site.clone(), Tensor::F32(at(site, map)?.into_dyn()));
+        }
+        logits
+            .ok_or_else(|| EngineError::Unfit(format!("no stage of the model gives `{}`", self.output)))
+            .and_then(matrix)
+    }
+}
+
+fn feature_map(map: ArrayD<f32>) -> Option<Array4<f32>> {
+    map.into_dimensionality::<Ix4>().ok().map(|map| map.as_standard_layout().into_owned())
+}
+
+fn matrix(output: Tensor) -> Result<Array2<f32>, EngineError> {
+    let shape = output.shape().to_vec();
+    let Tensor::F32(logits) = output else {
+        return Err(EngineError::Unfit("the model's output is not f32".to_owned()));
+    };
+    logits
+        .into_dimensionality::<Ix2>()
+        .map_err(|_| EngineError::Unfit(format!("the model's output has the shape {shape:?}; logits N x K are needed")))
+}

@@ -1,0 +1,233 @@
+//! A plan bound to its engines, run batch by batch.
+
+use std::path::Path;
+
+use augraft_onnx::Model;
+use augraft_operator::{Batch, Images, Labels, Scratch};
+use augraft_pipeline::{Plan, SitePlan, Step};
+use ndarray::{Array2, Array4};
+
+use crate::error::EngineError;
+use crate::native::{StepDraws, run_steps};
+use crate::network::Network;
+use crate::runtime::open;
+
+/// A plan that is ready to run.
+pub struct Program<'p> {
+    plan: &'p Plan,
+    network: Option<Network>,
+    scratch: Scratch,
+    grafts: Vec<Graft>,
+    drift: Option<f32>,
+}
+
+/// What came of one batch.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The batch after the input steps.
+    pub batch: Batch,
+    /// The batch without the steps that mix or erase, where it was asked for or a model needs it.
+    pub clean: Option<Batch>,
+    /// Draws of all steps, those at sites included.
+    pub draws: Vec<StepDraws>,
+    /// What the model says.
+    pub predictions: Option<Predictions>,
+}
+
+/// Logits (N x K) of a model.
+#[derive(Debug)]
+pub struct Predictions {
+    /// Of the images that nothing was mixed into.
+    pub clean: Array2<f32>,
+    /// After the input steps.
+    pub input: Array2<f32>,
+    /// After the input steps and the steps at sites, with the labels that those mixed; none without such steps.
+    pub feature: Option<(Array2<f32>, Labels)>,
+}
+
+/// What a step at a site did over the whole run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Graft {
+    /// Id of the step.
+    pub step: String,
+    /// Tensor of the model.
+    pub site: String,
+    /// Samples that a draw should have changed.
+    pub acting: usize,
+    /// Elements that changed.
+    pub changed: u64,
+    /// Elements seen.
+    pub elements: u64,
+}
+
+impl<'p> Program<'p> {
+    /// Binds a plan; `library` is ONNX Runtime's file when the user named it.
+    ///
+    /// # Errors
+    /// When the engine, the device or the model cannot be used.
+    pub fn bind(plan: &'p Plan, library: Option<&Path>) -> Result<Self, EngineError> {
+        let mut grafts = Vec::new();
+        let network = match &plan.model {
+            None => None,
+            Some(model) => {
+                for site in &model.sites {
+                    let graft = |step: &Step| Graft {
+                        step: step.id.clone(),
+                        site: site.tensor.clone(),
+                        acting: 0,
+                        changed: 0,
+                        elements: 0,
+                    };
+                    grafts.extend(site.steps.iter().map(graft));
+                }
+                let runtime = open(model.engine, model.device, library)?;
+                let sites: Vec<&str> = model.sites.iter().map(|site| site.tensor.as_str()).collect();
+                Some(Network::bind(&*runtime, &Model::load(&model.file)?, &sites)?)
+            }
+        };
+        Ok(Self { plan, network, scratch: Scratch::default(), grafts, drift: None })
+    }
+
+    /// Runs one batch; `keep_clean` also keeps it without what mixes or erases.
+    ///
+    /// # Errors
+    /// When a step or an engine fails.
+    pub fn run(&mut self, mut batch: Batch, keep_clean: bool) -> Result<Outcome, EngineError> {
+        let mut clean = None;
+        let keep = keep_clean || self.network.is_some();
+        let mut draws =
+            run_steps(&self.plan.steps, self.plan.epoch, &mut batch, keep.then_some(&mut clean), &mut self.scratch)?;
+        let predictions = match (&self.network, &clean) {
+            (Some(_), Some(clean)) if !batch.is_empty() => Some(self.predict(&batch, clean, &mut draws)?),
+            _ => None,
+        };
+        Ok(Outcome { batch, clean, draws, predictions })
+    }
+
+    /// Takes the buffers of an outcome back for the next batch.
+    pub fn recycle(&mut self, outcome: Outcome) {
+        self.scratch.give_images(outcome.batch.images);
+        if let Some(clean) = outcome.clean {
+            self.scratch.give_images(clean.images);
+        }
+    }
+
+    /// What the steps at sites did so far.
+    #[must_use]
+    pub fn grafts(&self) -> &[Graft] {
+        &self.grafts
+    }
+
+    /// Largest difference of logits between the cut and the whole model without any step, over the first batch.
+    #[must_use]
+    pub fn drift(&self) -> Option<f32> {
+        self.drift
+    }
+
+    /// Checks the whole run: a graft that was drawn to act must have changed something.
+    ///
+    /// # Errors
+    /// Names the first step that changed nothing.
+    pub fn finish(&self) -> Result<(), EngineError> {
+        let idle = self.grafts.iter().find(|graft| graft.acting > 0 && graft.changed == 0);
+        idle.map_or(Ok(()), |graft| {
+            Err(EngineError::NoOp { step: graft.step.clone(), site: graft.site.clone(), acting: graft.acting })
+        })
+    }
+
+    fn predict(
+        &mut self,
+        batch: &Batch,
+        clean: &Batch,
+        draws: &mut Vec<StepDraws>,
+    ) -> Result<Predictions, EngineError> {
+        let (Some(network), Some(model)) = (&self.network, &self.plan.model) else {
+            return Err(EngineError::Unfit("the plan has no model".to_owned()));
+        };
+        let (images, clean) = (floats(batch)?, floats(clean)?);
+        let input = network.logits(images)?;
+        let clean = network.logits(clean)?;
+        if model.sites.is_empty() {
+            return Ok(Predictions { clean, input, feature: None });
+        }
+        if self.drift.is_none() {
+            let through = network.logits_through(images, &mut |_, map| Ok(map))?;
+            self.drift = Some(input.iter().zip(&through).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max));
+        }
+        let [_, height, width] = batch.extent(0);
+        let mut labels = batch.labels.clone();
+        let mut site = SiteRun {
+            epoch: self.plan.epoch,
+            image_size: [height, width],
+            index: &batch.index,
+            scratch: &mut self.scratch,
+            grafts: &mut self.grafts,
+        };
+        let logits = network.logits_through(images, &mut |name, map| {
+            let planned = model.sites.iter().find(|site| site.tensor == name);
+            planned.map_or(Ok(Array4::default([0; 4])), |planned| site.run(planned, map, &mut labels, draws))
+        })?;
+        Ok(Predictions { clean, input, feature: Some((logits, labels)) })
+    }
+}
+
+/// What the steps at one site need beside the tensor.
+struct SiteRun<'a> {
+    epoch: u32,
+    image_size: [usize; 2],
+    index: &'a [u64],
+    scratch: &'a mut Scratch,
+    grafts: &'a mut [Graft],
+}
+
+impl SiteRun<'_> {
+    fn run(
+        &mut self,
+        site: &SitePlan,
+        map: Array4<f32>,
+        labels: &mut Labels,
+        draws: &mut Vec<StepDraws>,
+    ) -> Result<Array4<f32>, EngineError> {
+        let mut batch = Batch {
+            images: Images::F32(map),
+            labels: labels.clone(),
+            index: self.index.to_vec(),
+            transfer: Vec::new(),
+            image_size: Some(self.image_size),
+        };
+        for step in &site.steps {
+            let mut before = self.scratch.take_dense(floats(&batch)?.dim().into());
+            before.assign(floats(&batch)?);
+            let drawn = run_steps(std::slice::from_ref(step), self.epoch, &mut batch, None, self.scratch)?;
+            let after = floats(&batch)?;
+            if let Some(graft) = self.grafts.iter_mut().find(|graft| graft.step == step.id) {
+                let acting = drawn.iter().flat_map(|drawn| step.operator.acting(&drawn.draws, batch.len()));
+                graft.acting += acting.filter(|acting| *acting).count();
+                graft.elements += after.len() as u64;
+                graft.changed += changed(&before, after);
+            }
+            self.scratch.give_dense(before);
+            draws.extend(drawn);
+        }
+        *labels = batch.labels;
+        match batch.images {
+            Images::F32(map) => Ok(map),
+            _ => Err(EngineError::Unfit(format!("the steps at `{}` do not leave f32", site.tensor))),
+        }
+    }
+}
+
+/// Elements whose bits differ; all of them when the shape does.
+fn changed(before: &Array4<f32>, after: &Array4<f32>) -> u64 {
+    if before.dim() != after.dim() {
+        return after.len() as u64;
+    }
+    before.iter().zip(after).filter(|(a, b)| a.to_bits() != b.to_bits()).count() as u64
+}
+
+fn floats(batch: &Batch) -> Result<&Array4<f32>, EngineError> {
+    match &batch.images {
+        Images::F32(images) => Ok(images),
+        _ => Err(EngineError::Unfit("the model needs f32 images; add `normalize` to the steps".to_owned())),
+    }
+}

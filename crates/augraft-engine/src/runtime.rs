@@ -1,0 +1,63 @@
+//! What runs ONNX: the interface that tract and ONNX Runtime share.
+
+use std::collections::BTreeMap;
+
+use augraft_onnx::{Model, Tensor};
+use augraft_pipeline::{Device, EngineKind};
+
+use crate::error::EngineError;
+use crate::onnxruntime::{OnnxRuntime, Optimization};
+use crate::tract::Tract;
+
+/// How a model is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// A network whose samples do not depend on each other: each may run on its own.
+    Network,
+    /// A graph whose samples meet (partners, draws): the batch runs as one, without optimisation.
+    Graph,
+    /// The same, with the optimisation that the runtime does by default.
+    OptimizedGraph,
+}
+
+/// A model that is ready to run.
+pub trait Session: Send + Sync {
+    /// Runs on inputs by name; returns the outputs in the order of the model.
+    ///
+    /// # Errors
+    /// When an input does not fit or the runtime fails.
+    fn run(&self, inputs: &[(&str, &Tensor)]) -> Result<Vec<Tensor>, EngineError>;
+}
+
+/// A runtime on a device.
+pub trait Runtime: Send + Sync {
+    /// Name as in YAML.
+    fn name(&self) -> &'static str;
+    /// Prepares a model.
+    ///
+    /// # Errors
+    /// When the runtime cannot run the model.
+    fn session(&self, model: &Model, purpose: Use) -> Result<Box<dyn Session>, EngineError>;
+}
+
+/// Opens the runtime that a plan names; `library` is where ONNX Runtime lies, when the user said so.
+///
+/// # Errors
+/// When the library or the device cannot be used; the message says what is missing.
+pub fn open(
+    engine: EngineKind,
+    device: Device,
+    library: Option<&std::path::Path>,
+) -> Result<Box<dyn Runtime>, EngineError> {
+    match (engine, device) {
+        (EngineKind::Tract, Device::Cpu) => Ok(Box::new(Tract)),
+        (EngineKind::Tract, Device::Cuda(_)) => Err(EngineError::Device {
+            device: device.to_string(),
+            reason: "tract runs on the CPU only; add `engine: onnxruntime`".to_owned(),
+        }),
+        (EngineKind::Onnxruntime, device) => Ok(Box::new(OnnxRuntime::load(library, device, Optimization::Default)?)),
+    }
+}
+
+/// Tensors by name, as they are handed from stage to stage.
+pub(crate) type Tensors = BTreeMap<String, Tensor>;

@@ -1,0 +1,153 @@
+//! The embedded engine.
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use augraft_onnx::{Model, Tensor};
+use rayon::prelude::*;
+use tract_onnx::prelude as tract;
+use tract_onnx::prelude::{Framework, InferenceModelExt, IntoRunnable, IntoTValue};
+
+use crate::error::EngineError;
+use crate::runtime::{Runtime, Session, Use};
+
+/// tract, on the CPU.
+#[derive(Debug, Clone, Copy)]
+pub struct Tract;
+
+/// A model for tract, compiled for every set of input shapes that it meets.
+struct TractSession {
+    bytes: Vec<u8>,
+    inputs: Vec<String>,
+    purpose: Use,
+    plans: Mutex<BTreeMap<Vec<Vec<usize>>, Plan>>,
+}
+
+type Plan = Arc<tract::TypedSimplePlan>;
+
+impl Runtime for Tract {
+    fn name(&self) -> &'static str {
+        "tract"
+    }
+
+    fn session(&self, model: &Model, purpose: Use) -> Result<Box<dyn Session>, EngineError> {
+        let inputs = model.inputs().into_iter().map(|port| port.name).collect();
+        Ok(Box::new(TractSession { bytes: model.to_bytes(), inputs, purpose, plans: Mutex::default() }))
+    }
+}
+
+impl Session for TractSession {
+    fn run(&self, inputs: &[(&str, &Tensor)]) -> Result<Vec<Tensor>, EngineError> {
+        let find = |name: &String| {
+            let found = inputs.iter().find(|(input, _)| input == name).map(|(_, tensor)| *tensor);
+            found.ok_or_else(|| EngineError::runtime("tract", format!("the input `{name}` is missing")))
+        };
+        let inputs = self.inputs.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        match self.purpose {
+            Use::Graph | Use::OptimizedGraph => self.run_whole(&inputs),
+            Use::Network => self.run_samples(&inputs),
+        }
+    }
+}
+
+impl TractSession {
+    fn run_whole(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>, EngineError> {
+        let plan = self.plan(inputs)?;
+        let values =
+            inputs.iter().map(|tensor| to_tract(tensor).map(IntoTValue::into_tvalue)).collect::<Result<_, _>>();
+        let outputs =
+            values.and_then(|values| plan.run(values)).map_err(|error| EngineError::runtime("tract", chain(&error)))?;
+        outputs
+            .iter()
+            .map(|value| from_tract(value))
+            .collect::<Result<_, _>>()
+            .map_err(|error| EngineError::runtime("tract", chain(&error)))
+    }
+
+    /// Runs every sample on its own at batch 1, on all threads: fastest in tract, and independent of the batch.
+    fn run_samples(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>, EngineError> {
+        let batched = |tensor: &Tensor| tensor.as_f32().is_some() && !tensor.shape().is_empty();
+        let samples = inputs.iter().find(|tensor| batched(tensor)).map_or(1, |tensor| tensor.shape()[0]);
+        let sample = |row: usize| {
+            let rows: Vec<_> = inputs
+                .iter()
+                .map(|tensor| if batched(tensor) { tensor.rows(row..row + 1) } else { (*tensor).clone() })
+                .collect();
+            self.run_whole(&rows.iter().collect::<Vec<_>>())
+        };
+        // One sample first: it compiles the plan that the others share.
+        let first = sample(0)?;
+        let rest = (1..samples).into_par_iter().map(sample).collect::<Result<Vec<_>, _>>()?;
+        let join = |at: usize| {
+            if !batched(&first[at]) {
+                return Some(first[at].clone());
+            }
+            Tensor::concat(&std::iter::once(&first).chain(&rest).map(|outputs| &outputs[at]).collect::<Vec<_>>())
+        };
+        let joined: Option<Vec<_>> = (0..first.len()).map(join).collect();
+        joined.ok_or_else(|| EngineError::runtime("tract", "the outputs of the samples have different shapes"))
+    }
+
+    fn plan(&self, inputs: &[&Tensor]) -> Result<Plan, EngineError> {
+        let shapes: Vec<Vec<usize>> = inputs.iter().map(|tensor| tensor.shape().to_vec()).collect();
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plan) = plans.get(&shapes) {
+            return Ok(plan.clone());
+        }
+        let plan = self.compile(inputs).map_err(|error| EngineError::runtime("tract", chain(&error)))?;
+        plans.insert(shapes, plan.clone());
+        Ok(plan)
+    }
+
+    fn compile(&self, inputs: &[&Tensor]) -> tract::TractResult<Plan> {
+        let onnx = tract_onnx::onnx().with_ignore_value_info(true);
+        let mut model = onnx.model_for_read(&mut Cursor::new(&self.bytes))?;
+        for (at, tensor) in inputs.iter().enumerate() {
+            let shape: tract::TVec<usize> = tensor.shape().iter().copied().collect();
+            model.set_input_fact(at, tract::InferenceFact::dt_shape(datum_type(tensor), shape))?;
+        }
+        let outputs = model.output_outlets()?.len();
+        for at in 0..outputs {
+            model.set_output_fact(at, tract::InferenceFact::default())?;
+        }
+        match self.purpose {
+            Use::Graph => model.into_typed()?.into_runnable(),
+            Use::Network | Use::OptimizedGraph => model.into_optimized()?.into_runnable(),
+        }
+    }
+}
+
+fn chain(error: &tract::TractError) -> String {
+    format!("{error:#}")
+}
+
+macro_rules! tensor_types {
+    ($($variant:ident: $native:ty),*) => {
+        fn datum_type(tensor: &Tensor) -> tract::DatumType {
+            match tensor { $(Tensor::$variant(_) => <$native as tract::Datum>::datum_type()),* }
+        }
+
+        fn to_tract(tensor: &Tensor) -> tract::TractResult<tract::Tensor> {
+            match tensor {
+                $(Tensor::$variant(array) => match array.as_slice() {
+                    Some(values) => tract::Tensor::from_shape(array.shape(), values),
+                    None => tract::Tensor::from_shape(array.shape(), &array.iter().copied().collect::<Vec<$native>>()),
+                }),*
+            }
+        }
+
+        fn from_tract(value: &tract::Tensor) -> tract::TractResult<Tensor> {
+            $(if value.datum_type() == <$native as tract::Datum>::datum_type() {
+                let view = value.to_plain_array_view::<$native>()?;
+                let values = view.iter().copied().collect::<Vec<_>>();
+                return Ok(Tensor::$variant(ndarray::ArrayD::from_shape_vec(ndarray::IxDyn(view.shape()), values)?));
+            })*
+            let dims = value.cast_to::<i64>()?;
+            let view = dims.to_plain_array_view::<i64>()?;
+            let values = view.iter().copied().collect::<Vec<_>>();
+            Ok(Tensor::I64(ndarray::ArrayD::from_shape_vec(ndarray::IxDyn(view.shape()), values)?))
+        }
+    };
+}
+tensor_types!(Bool: bool, U8: u8, I8: i8, I32: i32, I64: i64, U64: u64, F32: f32, F64: f64);

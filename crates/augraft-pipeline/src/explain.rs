@@ -1,0 +1,129 @@
+//! A plan in words.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use augraft_operator::{Parity, Registry};
+use serde_json::Value;
+
+use crate::plan::{ModelPlan, Plan, Step};
+use crate::spec::{DataSource, DataSpec, OnDataError};
+use crate::table::columns;
+
+impl Plan {
+    /// Prints the plan: settings, every step with its shapes and draws, the model with its sites.
+    #[must_use]
+    pub fn explain(&self) -> String {
+        let registry = Registry::linked();
+        let file = self.file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let mut settings = vec![
+            ["pipeline".to_owned(), file],
+            ["seed".to_owned(), self.seed.to_string()],
+            ["epoch".to_owned(), self.epoch.to_string()],
+            ["data".to_owned(), self.data.as_ref().map_or_else(|| "none".to_owned(), |data| self.describe_data(data))],
+        ];
+        let classes = match self.input.classes {
+            0 => "no labels".to_owned(),
+            classes => format!("{classes} classes"),
+        };
+        settings.push(["input".to_owned(), format!("{}, {classes}", self.input.describe())]);
+        settings.push(["out".to_owned(), self.out.display().to_string()]);
+        let mut text = columns(&settings, "");
+        let _ = writeln!(text, "\nsteps");
+        text.push_str(&steps(&registry, &self.steps, "  "));
+        if let Some(model) = &self.model {
+            text.push_str(&self.describe_model(&registry, model));
+        }
+        text
+    }
+
+    fn describe_data(&self, data: &DataSpec) -> String {
+        let source = match &data.source {
+            DataSource::Folder(path) => format!("folder {}", self.written(path)),
+            DataSource::Flat(path) => format!("flat {}", self.written(path)),
+            DataSource::Shards(pattern) => format!("shards {}", self.written(Path::new(pattern))),
+        };
+        let mut parts = vec![source, format!("batch {}", data.batch)];
+        parts.extend(data.limit.map(|limit| format!("limit {limit}")));
+        parts.extend(data.classes.as_ref().map(|path| format!("classes {}", self.written(path))));
+        parts.extend(data.shuffle.then(|| "shuffle".to_owned()));
+        parts.extend(data.drop_last.then(|| "drop_last".to_owned()));
+        parts.extend((data.on_error == OnDataError::Skip).then(|| "on_error skip".to_owned()));
+        parts.join(", ")
+    }
+
+    fn describe_model(&self, registry: &Registry, model: &ModelPlan) -> String {
+        let settings = [
+            ["model".to_owned(), self.written(&model.file)],
+            ["engine".to_owned(), format!("{} on {}", model.engine, model.device)],
+            ["images to".to_owned(), model.input.clone()],
+            ["outputs".to_owned(), if model.classes == 0 { "unknown".to_owned() } else { format!("{} classes", model.classes) }],
+        ];
+        let mut text = format!("\n{}", columns(&settings, ""));
+        for site in &model.sites {
+            let sides: Vec<String> = site.shape.iter().skip(1).map(ToString::to_string).collect();
+            let alias = site.alias.as_ref().map_or_else(String::new, |alias| format!("{alias} = "));
+            let paths = if site.separates { "everything goes through it" } else { "other tensors lead around it" };
+            let _ = writeln!(text, "\nat {alias}{} [N,{}]: {paths}", site.tensor, sides.join(","));
+            text.push_str(&steps(registry, &site.steps, "  "));
+        }
+        text
+    }
+
+    /// A path as the file has it.
+    fn written(&self, path: &Path) -> String {
+        path.strip_prefix(&self.folder).unwrap_or(path).display().to_string()
+    }
+}
+
+fn steps(registry: &Registry, steps: &[Step], indent: &str) -> String {
+    if steps.is_empty() {
+        return format!("{indent}none\n");
+    }
+    let row = |step: &Step| {
+        let drawn: Vec<&str> = step.operator.columns().iter().map(|(name, _)| *name).collect();
+        let drawn = if drawn.is_empty() { "draws nothing".to_owned() } else { format!("draws {}", drawn.join(", ")) };
+        let shape = match step.before == step.after {
+            true => step.after.describe(),
+            false => format!("{} -> {}", step.before.describe(), step.after.describe()),
+        };
+        [step.id.clone(), configured(registry, step), shape, parity(step.operator.parity()), drawn]
+    };
+    columns(&steps.iter().map(row).collect::<Vec<_>>(), indent)
+}
+
+/// The operator with what differs from its defaults.
+fn configured(registry: &Registry, step: &Step) -> String {
+    let default = registry.get(step.name).map_or(Value::Null, |entry| entry.default_operator().config());
+    let config = step.operator.config();
+    if config == default && config.is_object() {
+        return step.name.to_owned();
+    }
+    let Value::Object(fields) = config else {
+        return format!("{} {}", step.name, flow(&config));
+    };
+    let changed = fields.into_iter().filter(|(name, value)| default.get(name) != Some(value));
+    format!("{} {}", step.name, flow(&Value::Object(changed.collect())))
+}
+
+/// How closely the backends agree, in words.
+pub(crate) fn parity(parity: Parity) -> String {
+    match parity {
+        Parity::Exact => "exact".to_owned(),
+        Parity::Within(error) => format!("within {error:e}"),
+        Parity::NativeOnly(_) => "native only".to_owned(),
+    }
+}
+
+/// A value as one line of YAML.
+pub(crate) fn flow(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        Value::Object(fields) => {
+            let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}: {}", flow(value))).collect();
+            format!("{{ {} }}", fields.join(", "))
+        }
+        value => value.to_string(),
+    }
+}

@@ -1,0 +1,34 @@
+//! From a YAML file to a checked plan: places in the file, diagnostics, the JSON schema, `explain` and the operator pages.
+//!
+//! ```text
+//! text --parse--> PipelineSpec (as written, with places) --plan--> Plan (resolved, checked)
+//! ```
+//! This is the only crate that knows YAML. Operators report paths, and the places are found here.
+
+mod catalogue;
+mod device;
+mod diagnostic;
+mod document;
+mod explain;
+mod ids;
+mod plan;
+mod problems;
+mod schema;
+mod sites;
+mod spec;
+mod step;
+mod step_run;
+mod suggest;
+mod table;
+mod validate;
+mod warnings;
+mod words;
+
+pub use catalogue::{operator_page, operators_table, unknown_operator};
+pub use device::{Device, EngineKind};
+pub use diagnostic::{Diagnostic, Report, Severity, Span};
+pub use document::{Document, Key, Node, Value};
+pub use plan::{Facts, ModelFacts, ModelPlan, Overrides, Plan, SiteFacts, SitePlan, Step, plan};
+pub use schema::pipeline_schema;
+pub use spec::{DataSource, DataSpec, ModelSpec, OnDataError, PipelineSpec};
+pub use step::{SiteStepSpec, StepSpec};

@@ -1,0 +1,223 @@
+//! A pipeline that is resolved and checked.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use augraft_operator::{AnyOperator, Shape, StepKey};
+
+use crate::device::{Device, EngineKind};
+use crate::diagnostic::{Diagnostic, Report, render_all};
+use crate::problems::Problems;
+use crate::sites::plan_model;
+use crate::spec::{DataSpec, ModelSpec, PipelineSpec};
+use crate::step_run::StepRun;
+use crate::warnings::warn;
+
+/// Values given by flags, which win over the file.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// Seed of every draw.
+    pub seed: Option<u64>,
+    /// Epoch to run.
+    pub epoch: Option<u32>,
+    /// Samples per batch.
+    pub batch: Option<usize>,
+    /// Use only this many samples.
+    pub limit: Option<usize>,
+    /// Folder to write to.
+    pub out: Option<PathBuf>,
+    /// Who runs the model.
+    pub engine: Option<EngineKind>,
+    /// What the model runs on.
+    pub device: Option<Device>,
+}
+
+/// What is known of the data.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// Classes of the labels, 0 without labels.
+    pub classes: usize,
+    /// Number of samples.
+    pub samples: Option<usize>,
+    /// Height and width of the images where a pipeline without data is given them.
+    pub fixed_input: Option<(usize, usize)>,
+}
+
+/// What is known of a model.
+#[derive(Debug, Clone)]
+pub struct ModelFacts {
+    /// Name of the image input.
+    pub input: String,
+    /// Its sides N,C,H,W; none where they are open.
+    pub input_shape: Vec<Option<usize>>,
+    /// Number of logits, 0 when it is not known.
+    pub classes: usize,
+    /// Tensors at which steps can act, in the order of computation.
+    pub sites: Vec<SiteFacts>,
+}
+
+/// What is known of a tensor of a model.
+#[derive(Debug, Clone)]
+pub struct SiteFacts {
+    /// Name of the tensor.
+    pub name: String,
+    /// Its shape at batch 1.
+    pub shape: Vec<usize>,
+    /// Whether all that the model computes goes through it.
+    pub separates: bool,
+}
+
+/// A resolved and checked pipeline: the only input of a run.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The pipeline file.
+    pub file: PathBuf,
+    /// Its text.
+    pub text: String,
+    /// The folder that relative paths in the file start from.
+    pub folder: PathBuf,
+    /// Seed of every draw.
+    pub seed: u64,
+    /// Epoch to run.
+    pub epoch: u32,
+    /// Where images come from.
+    pub data: Option<DataSpec>,
+    /// Shape before the first step.
+    pub input: Shape,
+    /// Steps on the images, in order.
+    pub steps: Vec<Step>,
+    /// The model and the steps in it.
+    pub model: Option<ModelPlan>,
+    /// Folder to write to.
+    pub out: PathBuf,
+    /// What is probably not meant so.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// A step with its key and shapes.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Id, unique in the plan.
+    pub id: String,
+    /// Name of the operator.
+    pub name: &'static str,
+    /// Key of its draws.
+    pub key: StepKey,
+    /// The operator with its configuration.
+    pub operator: Arc<dyn AnyOperator>,
+    /// Shape before it.
+    pub before: Shape,
+    /// Shape after it.
+    pub after: Shape,
+}
+
+/// A model and the steps in it.
+#[derive(Debug, Clone)]
+pub struct ModelPlan {
+    /// The ONNX file.
+    pub file: PathBuf,
+    /// Who runs it.
+    pub engine: EngineKind,
+    /// What it runs on.
+    pub device: Device,
+    /// Name of the image input.
+    pub input: String,
+    /// Number of logits, 0 when it is not known.
+    pub classes: usize,
+    /// Tensors with steps, in the order of computation.
+    pub sites: Vec<SitePlan>,
+}
+
+/// A tensor of a model and the steps there.
+#[derive(Debug, Clone)]
+pub struct SitePlan {
+    /// Name of the tensor.
+    pub tensor: String,
+    /// Its name in the pipeline.
+    pub alias: Option<String>,
+    /// Whether all that the model computes goes through it.
+    pub separates: bool,
+    /// Its shape at batch 1.
+    pub shape: Vec<usize>,
+    /// Steps there, in order.
+    pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// Prints the warnings with the lines they are in.
+    #[must_use]
+    pub fn render_warnings(&self, color: bool) -> String {
+        render_all(&self.warnings, &self.text, color)
+    }
+}
+
+/// Resolves and checks a pipeline; `inspect` looks at its model.
+///
+/// # Errors
+/// All problems that are found.
+pub fn plan(
+    spec: &PipelineSpec,
+    overrides: &Overrides,
+    facts: &Facts,
+    inspect: &mut dyn FnMut(&ModelSpec) -> Result<ModelFacts, String>,
+) -> Result<Plan, Report> {
+    let mut problems = Problems::new(&spec.document);
+    let seed = overrides.seed.unwrap_or(spec.seed);
+    check_overrides(overrides, &mut problems);
+    let with_flags = |data: &DataSpec| DataSpec {
+        batch: overrides.batch.unwrap_or(data.batch),
+        limit: overrides.limit.or(data.limit),
+        ..data.clone()
+    };
+    let data = spec.data.as_ref().map(with_flags);
+    let input = match facts.fixed_input {
+        Some((height, width)) => Shape::ragged(facts.classes).resized([height, width]),
+        None => Shape::ragged(facts.classes),
+    };
+    let mut run = StepRun::new(seed, input.clone());
+    let steps: Vec<Step> = spec.steps.iter().filter_map(|step| run.check(step, step.id.clone(), &mut problems)).collect();
+    let end = (!run.failed()).then(|| run.shape().clone());
+    let model = spec.model.as_ref().map(|model| {
+        let engine = overrides.engine.unwrap_or(model.engine);
+        let device = overrides.device.unwrap_or(model.device);
+        ModelSpec { engine, device, ..model.clone() }
+    });
+    let model = model.and_then(|model| plan_model(&model, seed, end.as_ref(), facts, inspect, &mut problems));
+    if !problems.has_errors() {
+        warn(spec, &steps, model.as_ref(), batch_size(data.as_ref(), facts), &mut problems);
+    }
+    let warnings = problems.finish()?;
+    let stem = spec.file.file_stem().map_or_else(|| "pipeline".into(), |stem| stem.to_owned());
+    let out = overrides.out.clone().or_else(|| spec.out.clone()).unwrap_or_else(|| PathBuf::from("out").join(stem));
+    Ok(Plan {
+        file: spec.file.clone(),
+        text: spec.document.text.clone(),
+        folder: spec.folder.clone(),
+        seed,
+        epoch: overrides.epoch.unwrap_or(spec.epoch),
+        data,
+        input,
+        steps,
+        model,
+        out,
+        warnings,
+    })
+}
+
+fn check_overrides(overrides: &Overrides, problems: &mut Problems<'_>) {
+    if overrides.seed.is_some_and(|seed| i64::try_from(seed).is_err()) {
+        problems.error("/seed", "out-of-range", format!("--seed must be at most {}", i64::MAX), None);
+    }
+    for (flag, value) in [("batch", overrides.batch), ("limit", overrides.limit)] {
+        if value == Some(0) {
+            problems.error(&format!("/data/{flag}"), "out-of-range", format!("--{flag} must be at least 1"), None);
+        }
+    }
+}
+
+/// Samples of the largest batch.
+fn batch_size(data: Option<&DataSpec>, facts: &Facts) -> Option<usize> {
+    let data = data?;
+    let most = [data.limit, facts.samples].into_iter().flatten().fold(data.batch, usize::min);
+    Some(most)
+}

@@ -1,0 +1,182 @@
+//! What a pipeline file may hold: the fields of its maps, and the JSON schema that is made of them.
+
+use std::collections::BTreeMap;
+
+use augraft_operator::{Entry, Registry};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, json_schema};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::device::{Device, EngineKind};
+
+/// Version of the format that this crate reads.
+pub(crate) const VERSION: u64 = 1;
+
+/// A pipeline of augraft: where images come from, the steps that change them, and a model with steps inside of it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(title = "augraft pipeline")]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FileFields {
+    /// Version of the format.
+    #[schemars(extend("const" = VERSION))]
+    #[expect(dead_code, reason = "checked by the schema")]
+    pub augraft: u64,
+    /// Seed of every draw.
+    #[serde(default)]
+    #[schemars(extend("minimum" = 0, "maximum" = i64::MAX))]
+    pub seed: u64,
+    /// Epoch: draws and order differ from epoch to epoch.
+    #[serde(default)]
+    #[schemars(extend("maximum" = u32::MAX))]
+    pub epoch: u32,
+    /// Where images come from and how they are batched.
+    #[serde(default)]
+    #[schemars(with = "DataFields")]
+    pub data: Option<DataFields>,
+    /// Steps on the images, in order; each is a map from the name of an operator to its configuration.
+    #[expect(dead_code, reason = "read step by step")]
+    pub steps: Vec<Value>,
+    /// A model that runs on the images after the steps.
+    #[serde(default)]
+    #[schemars(with = "ModelFields")]
+    pub model: Option<ModelFields>,
+    /// Folder to write to, relative to the current folder; by default `out/` and the name of the file.
+    #[serde(default)]
+    #[schemars(with = "String", length(min = 1))]
+    pub out: Option<String>,
+}
+
+/// Where images come from and how they are batched: one of `folder`, `flat` and `shards`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["folder"] }, { "required": ["flat"] }, { "required": ["shards"] }]))]
+pub(crate) struct DataFields {
+    /// Folder with one sub-folder of images per class, relative to the pipeline file.
+    #[serde(default)]
+    #[schemars(with = "String", length(min = 1))]
+    pub folder: Option<String>,
+    /// Folder of images without labels, relative to the pipeline file.
+    #[serde(default)]
+    #[schemars(with = "String", length(min = 1))]
+    pub flat: Option<String>,
+    /// Tar files by a glob such as `train-*.tar`, relative to the pipeline file.
+    #[serde(default)]
+    #[schemars(with = "String", length(min = 1))]
+    pub shards: Option<String>,
+    /// File with one class name per line, which fixes the number and order of classes.
+    #[serde(default)]
+    #[schemars(with = "String", length(min = 1))]
+    pub classes: Option<String>,
+    /// Samples per batch.
+    #[serde(default = "default_batch")]
+    #[schemars(extend("minimum" = 1, "maximum" = u32::MAX))]
+    pub batch: usize,
+    /// Whether the order of the samples is a permutation keyed by seed and epoch.
+    #[serde(default)]
+    pub shuffle: bool,
+    /// Whether a last batch that is not full is left out.
+    #[serde(default)]
+    pub drop_last: bool,
+    /// Use only this many samples.
+    #[serde(default)]
+    #[schemars(with = "usize", extend("minimum" = 1))]
+    pub limit: Option<usize>,
+    /// What to do with an image that cannot be read.
+    #[serde(default)]
+    pub on_error: OnDataError,
+}
+
+/// What to do with an image that cannot be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDataError {
+    /// Stop.
+    #[default]
+    Fail,
+    /// Leave it out of its batch and say so in the report.
+    Skip,
+}
+
+/// A model that runs on the images after the steps, and the steps inside of it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ModelFields {
+    /// ONNX file, relative to the pipeline file.
+    #[schemars(length(min = 1))]
+    pub file: String,
+    /// Who runs the model.
+    #[serde(default)]
+    pub engine: EngineKind,
+    /// What it runs on: `cpu`, or `cuda:N` with onnxruntime.
+    #[serde(default)]
+    pub device: Device,
+    /// Short names for tensors of the model.
+    #[serde(default)]
+    pub sites: BTreeMap<String, String>,
+    /// Steps at tensors of the model, in the order of the model; each also has `at`.
+    #[serde(default)]
+    #[expect(dead_code, reason = "read step by step")]
+    pub steps: Vec<Value>,
+}
+
+fn default_batch() -> usize {
+    64
+}
+
+/// The JSON schema of pipeline files, with the operators of `registry`.
+#[must_use]
+pub fn pipeline_schema(registry: &Registry) -> Value {
+    let mut schema = outer_schema();
+    schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    schema["properties"]["steps"]["items"] = step_schema(registry, false);
+    schema["properties"]["model"]["properties"]["steps"]["items"] = step_schema(registry, true);
+    schema
+}
+
+/// The schema of everything but the steps, which may be anything here.
+pub(crate) fn outer_schema() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    settings.into_generator().into_root_schema_for::<FileFields>().to_value()
+}
+
+/// The schema of an explicit id.
+pub(crate) fn id_schema() -> Schema {
+    json_schema!({
+        "description": "Name of the step, which its draws are keyed by; by default the operator's name and occurrence.",
+        "type": "string",
+        "pattern": "^[A-Za-z0-9_.-]+$",
+        "examples": ["deep-cutmix", "cutmix_2"]
+    })
+}
+
+/// The schema of the tensor that a step acts at.
+pub(crate) fn at_schema() -> Schema {
+    json_schema!({
+        "description": "Where the step acts: a name of `sites`, a tensor, or a pattern with `*` and `?`.",
+        "type": "string",
+        "minLength": 1
+    })
+}
+
+fn step_schema(registry: &Registry, in_model: bool) -> Value {
+    let step = |entry: &'static Entry| {
+        let operator = json!({ "description": entry.summary(), "anyOf": [entry.schema(), { "type": "null" }] });
+        let mut properties = serde_json::Map::from_iter([(entry.name.to_owned(), operator), ("id".to_owned(), id_schema().to_value())]);
+        let mut required = vec![entry.name];
+        if in_model {
+            properties.insert("at".to_owned(), at_schema().to_value());
+            required.push("at");
+        }
+        json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+    };
+    let mut steps: Vec<Value> = registry.iter().map(step).collect();
+    if !in_model {
+        let names: Vec<&str> = registry.iter().map(|entry| entry.name).collect();
+        steps.push(json!({ "description": "An operator with its defaults.", "enum": names }));
+    }
+    json!({ "anyOf": steps })
+}

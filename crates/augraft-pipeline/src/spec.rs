@@ -1,0 +1,206 @@
+//! A pipeline as it is written.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use augraft_operator::Registry;
+
+use crate::device::{Device, EngineKind};
+use crate::diagnostic::{Diagnostic, Report, Span};
+use crate::document::Document;
+use crate::ids::{clashes, ids};
+use crate::problems::Problems;
+pub use crate::schema::OnDataError;
+use crate::schema::{DataFields, FileFields, ModelFields, VERSION, outer_schema};
+use crate::step::{SiteStepSpec, StepSpec, Written, read_steps};
+use crate::validate::check;
+
+/// A pipeline file, read but not yet resolved.
+#[derive(Debug, Clone)]
+pub struct PipelineSpec {
+    /// The file.
+    pub file: PathBuf,
+    /// The folder that relative paths in the file start from.
+    pub folder: PathBuf,
+    /// The parsed file with its places.
+    pub document: Document,
+    /// Seed of every draw.
+    pub seed: u64,
+    /// Epoch to run.
+    pub epoch: u32,
+    /// Where images come from.
+    pub data: Option<DataSpec>,
+    /// Steps on the images, in order.
+    pub steps: Vec<StepSpec>,
+    /// A model that runs on the images after the steps.
+    pub model: Option<ModelSpec>,
+    /// Folder to write to, relative to the current folder.
+    pub out: Option<PathBuf>,
+}
+
+/// Where images come from and how they are batched.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DataSpec {
+    /// The images.
+    pub source: DataSource,
+    /// File with one class name per line, which fixes the number and order of classes.
+    pub classes: Option<PathBuf>,
+    /// Samples per batch, at least 1.
+    pub batch: usize,
+    /// Whether the order of the samples is a permutation keyed by seed and epoch.
+    pub shuffle: bool,
+    /// Whether a last batch that is not full is left out.
+    pub drop_last: bool,
+    /// Use only this many samples.
+    pub limit: Option<usize>,
+    /// What to do with an image that cannot be read.
+    pub on_error: OnDataError,
+}
+
+/// Where images lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DataSource {
+    /// One sub-folder per class.
+    Folder(PathBuf),
+    /// A folder of images without labels.
+    Flat(PathBuf),
+    /// Tar files by a glob.
+    Shards(String),
+}
+
+/// A model and the steps inside of it.
+#[derive(Debug, Clone)]
+pub struct ModelSpec {
+    /// The ONNX file.
+    pub file: PathBuf,
+    /// Who runs it.
+    pub engine: EngineKind,
+    /// What it runs on.
+    pub device: Device,
+    /// Short names for tensors.
+    pub sites: BTreeMap<String, String>,
+    /// Steps at tensors of the model.
+    pub steps: Vec<SiteStepSpec>,
+}
+
+impl PipelineSpec {
+    /// Reads a pipeline file.
+    ///
+    /// # Errors
+    /// All problems of the file.
+    pub fn read(path: &Path, registry: &Registry) -> Result<Self, Report> {
+        let name = path.display().to_string();
+        let unreadable = |message: String| Report::new("", vec![Diagnostic::error("unreadable", &name, Span::default(), message)]);
+        let bytes = fs::read(path).map_err(|error| unreadable(format!("cannot read {name}: {error}")))?;
+        let text = String::from_utf8(bytes).map_err(|error| not_utf8(&name, error.as_bytes(), error.utf8_error().valid_up_to()))?;
+        Self::parse(&text, path, registry)
+    }
+
+    /// Parses the text of a pipeline file; relative paths in it start from the folder of `file`.
+    ///
+    /// # Errors
+    /// All problems of the text.
+    pub fn parse(text: &str, file: &Path, registry: &Registry) -> Result<Self, Report> {
+        let document = Document::parse(&file.display().to_string(), text)?;
+        let mut problems = Problems::new(&document);
+        let json = document.to_json();
+        check_outer(&json, &mut problems);
+        let steps = read_steps(registry, "/steps", false, &mut problems);
+        let model_steps = read_steps(registry, "/model/steps", true, &mut problems);
+        let ids = named(&steps, &model_steps, &mut problems);
+        if problems.has_errors() {
+            return Err(Report::from(problems));
+        }
+        let fields: FileFields = match serde_json::from_value(json) {
+            Ok(fields) => fields,
+            Err(error) => {
+                problems.error("", "wrong-value", error.to_string(), None);
+                return Err(Report::from(problems));
+            }
+        };
+        let folder = file.parent().unwrap_or(Path::new("")).to_owned();
+        let mut ids = ids.into_iter();
+        let steps = steps.into_iter().zip(ids.by_ref()).filter_map(step_spec).collect();
+        let model_steps = model_steps.into_iter().zip(ids).filter_map(site_step_spec).collect();
+        Ok(Self {
+            file: file.to_owned(),
+            data: fields.data.and_then(|data| data_spec(data, &folder)),
+            model: fields.model.map(|model| model_spec(model, model_steps, &folder)),
+            folder,
+            seed: fields.seed,
+            epoch: fields.epoch,
+            steps,
+            out: fields.out.map(PathBuf::from),
+            document,
+        })
+    }
+}
+
+fn check_outer(json: &serde_json::Value, problems: &mut Problems<'_>) {
+    if json.is_null() {
+        problems.error("", "empty-file", "the file is empty", Some(format!("a pipeline has at least `augraft: {VERSION}` and `steps:`")));
+        return;
+    }
+    let mut found = check(&outer_schema(), json, "the pipeline");
+    for problem in &mut found {
+        if problem.pointer == "/augraft" {
+            problem.code = "unsupported-version";
+            problem.message = format!("this augraft reads version {VERSION} of the format, but the file says {}", json["augraft"]);
+            problem.help = Some("use the version of augraft that the file was written for, or a newer one".to_owned());
+        }
+    }
+    problems.extend("", found);
+}
+
+/// The ids of all steps; reports those that would share their draws.
+fn named(steps: &[Written], model_steps: &[Written], problems: &mut Problems<'_>) -> Vec<String> {
+    let all: Vec<&Written> = steps.iter().chain(model_steps).collect();
+    let written: Vec<(&str, Option<&str>)> = all.iter().map(|step| (step.name, step.id.as_deref())).collect();
+    let ids = ids(&written);
+    for (first, second) in clashes(&ids) {
+        let line = problems.document.locate(&all[first].path).line;
+        let message = format!("two steps are called `{}`, so they would draw the same", ids[second]);
+        let id = all[second].path.rsplit_once('/').map_or(String::new(), |(step, _)| format!("{step}/id"));
+        let place = if all[second].id.is_some() { id } else { all[second].path.clone() };
+        problems.error(&place, "duplicate-id", message, Some(format!("the other is in line {line}; give one of them another `id`")));
+    }
+    ids
+}
+
+fn step_spec((written, id): (Written, String)) -> Option<StepSpec> {
+    Some(StepSpec { id, operator: written.operator?, path: written.path })
+}
+
+fn site_step_spec((mut written, id): (Written, String)) -> Option<SiteStepSpec> {
+    Some(SiteStepSpec { at: written.at.take()?, step: step_spec((written, id))? })
+}
+
+fn data_spec(fields: DataFields, folder: &Path) -> Option<DataSpec> {
+    let source = match (fields.folder, fields.flat, fields.shards) {
+        (Some(path), _, _) => DataSource::Folder(folder.join(path)),
+        (_, Some(path), _) => DataSource::Flat(folder.join(path)),
+        (_, _, pattern) => DataSource::Shards(folder.join(pattern?).display().to_string()),
+    };
+    Some(DataSpec {
+        source,
+        classes: fields.classes.map(|path| folder.join(path)),
+        batch: fields.batch,
+        shuffle: fields.shuffle,
+        drop_last: fields.drop_last,
+        limit: fields.limit,
+        on_error: fields.on_error,
+    })
+}
+
+fn model_spec(fields: ModelFields, steps: Vec<SiteStepSpec>, folder: &Path) -> ModelSpec {
+    ModelSpec { file: folder.join(fields.file), engine: fields.engine, device: fields.device, sites: fields.sites, steps }
+}
+
+fn not_utf8(file: &str, bytes: &[u8], valid: usize) -> Report {
+    let text = String::from_utf8_lossy(bytes);
+    let span = Span::of(&text, valid..valid + char::REPLACEMENT_CHARACTER.len_utf8());
+    let error = Diagnostic::error("not-utf8", file, span, "the file is not UTF-8 text").label("this byte");
+    Report::new(&text, vec![error.help("save the file as UTF-8")])
+}
+

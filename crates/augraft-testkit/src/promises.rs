@@ -1,0 +1,54 @@
+//! What every operator promises natively.
+
+use augraft_operator::{AnyOperator, Batch, Draws, Scratch, Shape, StepKey};
+
+use crate::fixtures::batch;
+
+/// Checks the promises that need no runtime, and returns the broken ones.
+#[must_use]
+pub fn check_promises(operator: &dyn AnyOperator, shape: &Shape) -> Vec<String> {
+    let mut broken = Vec::new();
+    let key = StepKey::new(5, "promise");
+    for n in [0, 1, 2, 7] {
+        let before = batch(shape, n);
+        let run = || -> Result<(), String> {
+            let draws = operator.draw(key, 2, &before);
+            if draws != operator.draw(key, 2, &before) {
+                return Err("the same key gives two different draws".to_owned());
+            }
+            if n == 7 && is_random(operator, &before) && (3..40).all(|epoch| operator.draw(key, epoch, &before) == draws) {
+                return Err("every epoch gives the same draws".to_owned());
+            }
+            let after = applied(operator, &draws, &before)?;
+            let predicted = operator.check(shape).map_err(|issue| issue.message)?;
+            if n > 0 && after.shape() != predicted {
+                return Err(format!("check predicts {}, but it is {}", predicted.describe(), after.shape().describe()));
+            }
+            let single = rayon::ThreadPoolBuilder::new().num_threads(1).build().map_err(|error| error.to_string())?;
+            if single.install(|| applied(operator, &draws, &before))? != after {
+                return Err("one thread gives other pixels than many".to_owned());
+            }
+            for (row, weights) in after.labels.soft.outer_iter().enumerate() {
+                let sources: f32 = after.labels.sources[row].iter().map(|(_, weight)| weight).sum();
+                if (weights.sum() - 1.0).abs() > 1e-5 || (sources - 1.0).abs() > 1e-5 {
+                    return Err(format!("the label of sample {row} weighs {}, its sources {sources}", weights.sum()));
+                }
+            }
+            Ok(())
+        };
+        broken.extend(run().err().map(|problem| format!("{}, batch of {n}: {problem}", shape.describe())));
+    }
+    broken
+}
+
+fn applied(operator: &dyn AnyOperator, draws: &Draws, before: &Batch) -> Result<Batch, String> {
+    let mut after = before.clone();
+    operator.apply(draws, &mut after, &mut Scratch::default()).map_err(|issue| issue.message)?;
+    Ok(after)
+}
+
+/// Whether the draws of some of many steps differ.
+fn is_random(operator: &dyn AnyOperator, batch: &Batch) -> bool {
+    let draw = |step: u64| operator.draw(StepKey::new(step, "some step"), 2, batch);
+    (1..40).any(|step| draw(step) != draw(0))
+}

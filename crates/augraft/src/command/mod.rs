@@ -1,0 +1,204 @@
+//! The command line: one file per command that does more than print.
+
+mod inspect;
+mod prepare;
+mod run;
+mod snapshot;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use augraft_operator::Registry;
+use augraft_pipeline::{Device, EngineKind, Overrides};
+use clap::{Args, Parser, Subcommand};
+
+use crate::failure::Failure;
+
+/// Mixes images, labels and feature maps as one YAML file says.
+#[derive(Debug, Parser)]
+#[command(version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a pipeline over its data and write images, batches, labels, draws, predictions and a preview.
+    Run {
+        #[command(flatten)]
+        pipeline: PipelineArgs,
+        /// Threads to use [default: all cores]; the results do not depend on it.
+        #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+        threads: Option<u16>,
+    },
+    /// Print the plan of a pipeline: every step with its shapes and draws.
+    Explain {
+        #[command(flatten)]
+        pipeline: PipelineArgs,
+    },
+    /// List the operators, or print the page of one.
+    Operators {
+        /// Name of an operator.
+        name: Option<String>,
+    },
+    /// List the tensors of an ONNX model at which steps can act.
+    Sites {
+        /// ONNX file.
+        model: PathBuf,
+        #[command(flatten)]
+        engine: EngineArgs,
+        /// Also list tensors that others bypass.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show which engines and devices work on this machine, and why the others do not.
+    Engines {
+        /// ONNX Runtime's library.
+        #[arg(long, value_name = "PATH")]
+        onnxruntime: Option<PathBuf>,
+    },
+    /// Write the input steps of a pipeline as an ONNX file, with the draws as inputs.
+    Export {
+        #[command(flatten)]
+        pipeline: PipelineArgs,
+        /// File to write.
+        #[arg(short, long = "output", value_name = "FILE")]
+        file: PathBuf,
+        /// Height and width of the images, for a pipeline without data.
+        #[arg(long, num_args = 2, value_names = ["H", "W"], value_parser = clap::value_parser!(u32).range(1..=65536))]
+        size: Option<Vec<u32>>,
+        /// Number of classes, for a pipeline without data.
+        #[arg(long, value_name = "K")]
+        classes: Option<usize>,
+    },
+    /// Write what a pipeline draws and computes on its first batch to PIPELINE.snap, or compare with it.
+    Snapshot {
+        #[command(flatten)]
+        pipeline: PipelineArgs,
+        /// Compare instead of writing; exit code 1 when something differs.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Print the JSON schema of pipeline files.
+    Schema,
+}
+
+/// A pipeline file and the flags that win over it.
+#[derive(Debug, Args)]
+struct PipelineArgs {
+    /// Pipeline file.
+    pipeline: PathBuf,
+    /// Folder to write to.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Seed of every draw.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Epoch: draws and order differ from epoch to epoch.
+    #[arg(long)]
+    epoch: Option<u32>,
+    /// Use only this many samples.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+/// What runs the model.
+#[derive(Debug, Args)]
+struct EngineArgs {
+    /// Engine that runs the model: tract or onnxruntime.
+    #[arg(long)]
+    engine: Option<EngineKind>,
+    /// Device: cpu, or cuda:N with onnxruntime.
+    #[arg(long)]
+    device: Option<Device>,
+    /// ONNX Runtime's library [default: `ORT_DYLIB_PATH`, then the one that `cargo xtask onnxruntime` fetched].
+    #[arg(long, value_name = "PATH")]
+    onnxruntime: Option<PathBuf>,
+}
+
+impl PipelineArgs {
+    fn overrides(&self) -> Overrides {
+        Overrides {
+            seed: self.seed,
+            epoch: self.epoch,
+            limit: self.limit,
+            out: self.out.clone(),
+            engine: self.engine.engine,
+            device: self.engine.device,
+            ..Overrides::default()
+        }
+    }
+}
+
+/// Runs the command line of this process; the exit code is 2 for errors of the user and 1 for a check that failed.
+#[must_use]
+pub fn main() -> ExitCode {
+    let color = std::io::stderr().is_terminal();
+    match execute(Cli::parse().command, color) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Report(report)) => {
+            eprintln!("{}", report.render(color));
+            ExitCode::from(2)
+        }
+        Err(Failure::User(message)) => {
+            eprintln!("error: {message}");
+            ExitCode::from(2)
+        }
+        Err(Failure::Check(message)) => {
+            eprintln!("{message}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn execute(command: Command, color: bool) -> Result<(), Failure> {
+    let registry = Registry::linked();
+    match command {
+        Command::Run { pipeline, threads } => {
+            if let Some(threads) = threads {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads)).build_global();
+                pool.map_err(Failure::user)?;
+            }
+            run::run(&pipeline, &registry, color)
+        }
+        Command::Explain { pipeline } => {
+            let prepared = prepare::prepare(&pipeline, &registry, color, None)?;
+            print(&prepared.plan.explain())
+        }
+        Command::Operators { name: None } => print(&augraft_pipeline::operators_table(&registry)),
+        Command::Operators { name: Some(name) } => print(&inspect::operator(&registry, &name)?),
+        Command::Sites { model, engine, all } => print(&inspect::sites(&model, &engine, all)?),
+        Command::Engines { onnxruntime } => print(&inspect::engines(onnxruntime.as_deref())),
+        Command::Export { pipeline, file, size, classes } => {
+            let given = prepare::Given { size: size.map(|size| (size[0] as usize, size[1] as usize)), classes };
+            let prepared = prepare::prepare(&pipeline, &registry, color, Some(given))?;
+            let model = augraft_engine::export(&prepared.plan)?;
+            augraft_data::atomic_write(&file, &model.to_bytes())?;
+            print(&format!(
+                "{}: {} steps, opset {}\n",
+                file.display(),
+                augraft_engine::exported_steps(&prepared.plan)?.len(),
+                model.opset()
+            ))
+        }
+        Command::Snapshot { pipeline, check } => snapshot::snapshot(&pipeline, &registry, color, check),
+        Command::Schema => {
+            let schema =
+                serde_json::to_string_pretty(&augraft_pipeline::pipeline_schema(&registry)).map_err(Failure::user)?;
+            print(&format!("{schema}\n"))
+        }
+    }
+}
+
+/// Prints to standard output; a closed pipe is the end, not an error.
+fn print(text: &str) -> Result<(), Failure> {
+    use std::io::Write;
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::user(error)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,156 @@
+//! `augraft run`: the whole pipeline over its data.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use augraft_data::{sha256_file, write_json};
+use augraft_engine::{EngineError, Program, export};
+use augraft_operator::Registry;
+use augraft_pipeline::Plan;
+use serde_json::{Value, json};
+
+use super::PipelineArgs;
+use super::prepare::{Prepared, load, prepare};
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::preview::write_preview;
+use crate::progress::Progress;
+
+/// Runs a pipeline and writes its folder, whole or not at all.
+pub(super) fn run(args: &PipelineArgs, registry: &Registry, color: bool) -> Result<(), Failure> {
+    let prepared = prepare(args, registry, color, None)?;
+    let plan = &prepared.plan;
+    let (dataset, data, order) = prepared.data()?;
+    if plan.steps.last().map_or(&plan.input, |step| &step.after).size().is_none() {
+        return Err(Failure::user(
+            "the steps leave images of different sizes; add `resized_crop`, `resize` or a crop, so that they make batches",
+        ));
+    }
+    let mut program = Program::bind(plan, args.engine.onnxruntime.as_deref())?;
+    let mut output = Output::create(&plan.out, dataset.classes(), plan.model.is_some())?;
+    let batches = order.len(dataset.len());
+    let mut progress =
+        Progress::start((0..batches).map(|batch| order.indices(batch, dataset.len()).len() as u64).sum());
+    let (mut samples, mut skipped, mut previewed) = (0, Vec::new(), false);
+    for number in 0..batches {
+        let (batch, unread) = load(dataset, data, &order.indices(number, dataset.len()))?;
+        skipped.extend(unread);
+        if batch.is_empty() {
+            continue;
+        }
+        let outcome = program.run(batch, !previewed)?;
+        if !previewed {
+            let title = format!("{}   seed {}   epoch {}", plan.file.display(), plan.seed, plan.epoch);
+            write_preview(&output.path().join("preview.png"), &title, &outcome, dataset.classes())?;
+            previewed = true;
+        }
+        output.write(&outcome)?;
+        samples += outcome.batch.len();
+        progress.advance(outcome.batch.len() as u64);
+        program.recycle(outcome);
+    }
+    progress.finish();
+    if samples == 0 {
+        return Err(Failure::User(format!("no image could be read: all {} were skipped", skipped.len())));
+    }
+    program.finish()?;
+    let exported = write_export(plan, output.path())?;
+    let written = output.flush()?;
+    let files = hashes(written.path())?;
+    let mut record = describe(&prepared, &program, samples)?;
+    record["skipped"] =
+        skipped.iter().map(|skip| json!({ "index": skip.index, "path": skip.path, "reason": skip.reason })).collect();
+    record["export"] = json!(exported.clone().unwrap_or_else(|| "model.onnx".to_owned()));
+    record["written"] = json!(files);
+    write_json(&written.path().join("run.json"), &record)?;
+    let folder = written.commit()?;
+    report(&folder, samples, skipped.len(), exported.as_deref(), &program);
+    Ok(())
+}
+
+/// Writes `model.onnx`; returns the reason when the steps have no ONNX form.
+fn write_export(plan: &Plan, folder: &Path) -> Result<Option<String>, Failure> {
+    match export(plan) {
+        Ok(model) => {
+            augraft_data::atomic_write(&folder.join("model.onnx"), &model.to_bytes())?;
+            Ok(None)
+        }
+        Err(error @ EngineError::Step { .. }) => Ok(Some(format!("not written: {error}"))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// SHA-256 of every file below a folder, by relative path.
+fn hashes(folder: &Path) -> Result<BTreeMap<String, String>, Failure> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(next) = open.pop() {
+        for entry in std::fs::read_dir(&next).map_err(Failure::user)? {
+            let path = entry.map_err(Failure::user)?.path();
+            if path.is_dir() {
+                open.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+            found.insert(name, sha256_file(&path)?);
+        }
+    }
+    Ok(found)
+}
+
+/// What a run was: nothing in it changes from run to run.
+fn describe(prepared: &Prepared, program: &Program<'_>, samples: usize) -> Result<Value, Failure> {
+    let plan = &prepared.plan;
+    let mut read = BTreeMap::from([(plan.file.display().to_string(), sha256_file(&plan.file)?)]);
+    for file in prepared.dataset.iter().flat_map(|dataset| dataset.files()) {
+        read.insert(file.display().to_string(), sha256_file(&file)?);
+    }
+    let model = match &plan.model {
+        None => Value::Null,
+        Some(model) => {
+            read.insert(model.file.display().to_string(), sha256_file(&model.file)?);
+            let graft = |graft: &augraft_engine::Graft| json!({ "step": graft.step, "site": graft.site, "samples": graft.acting, "changed": share(graft) });
+            let grafts: Vec<Value> = program.grafts().iter().map(graft).collect();
+            json!({ "engine": model.engine.to_string(), "device": model.device.to_string(), "no_op_drift": program.drift(), "grafts": grafts })
+        }
+    };
+    let steps: Vec<Value> =
+        plan.steps.iter().map(|step| json!({ "id": step.id, step.name: step.operator.config() })).collect();
+    Ok(json!({
+        "augraft": env!("CARGO_PKG_VERSION"),
+        "seed": plan.seed,
+        "epoch": plan.epoch,
+        "samples": samples,
+        "steps": steps,
+        "model": model,
+        "read": read,
+    }))
+}
+
+/// Share of the elements at a site that a step changed.
+fn share(graft: &augraft_engine::Graft) -> f64 {
+    let share = graft.changed as f64 / (graft.elements.max(1)) as f64;
+    (share * 1e6).round() / 1e6
+}
+
+fn report(folder: &Path, samples: usize, skipped: usize, exported: Option<&str>, program: &Program<'_>) {
+    if let Some(drift) = program.drift() {
+        println!("no-op graft: largest change of a logit {drift:e}");
+    }
+    for graft in program.grafts() {
+        println!(
+            "{} at {}: {:.1} % of the elements changed, {} samples mixed",
+            graft.step,
+            graft.site,
+            100.0 * share(graft),
+            graft.acting
+        );
+    }
+    if let Some(reason) = exported {
+        println!("model.onnx {reason}");
+    }
+    if skipped > 0 {
+        println!("{skipped} images could not be read and were skipped; run.json lists them");
+    }
+    println!("{}: {samples} images", folder.display());
+}

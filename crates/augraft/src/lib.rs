@@ -1,0 +1,26 @@
+//! One YAML file says how images, labels and feature maps are mixed; this crate is its command line and the facade over the other crates.
+//!
+//! A program of your own links more plugins by naming them, and is otherwise three lines: `fn main() -> ExitCode { augraft::main() }`.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
+
+mod command;
+mod failure;
+mod output;
+mod preview;
+mod progress;
+mod sheet;
+
+pub use augraft_data as data;
+pub use augraft_engine as engine;
+pub use augraft_onnx as onnx;
+pub use augraft_operator as operator;
+pub use augraft_pipeline as pipeline;
+
+use augraft_color as _;
+use augraft_erase as _;
+use augraft_feature as _;
+use augraft_geometry as _;
+use augraft_mix as _;
+
+pub use command::main;

@@ -1,0 +1,5 @@
+//! The `augraft` program.
+
+fn main() -> std::process::ExitCode {
+    augraft::main()
+}

@@ -1,0 +1,192 @@
+//! The files that a run leaves.
+
+use std::path::{Path, PathBuf};
+
+use augraft_data::{JsonLines, NpzArray, OutputFolder, write_npz, write_png};
+use augraft_engine::{Outcome, StepDraws};
+use augraft_onnx::Tensor;
+use augraft_operator::{Batch, Images, Labels};
+use ndarray::{Array1, ArrayView1, Axis};
+use rayon::prelude::*;
+use serde_json::{Map, Value, json};
+
+use crate::failure::Failure;
+
+/// Classes listed per prediction.
+const TOP: usize = 5;
+
+/// The folder of a run while it is written.
+pub(crate) struct Output {
+    folder: OutputFolder,
+    labels: JsonLines,
+    draws: JsonLines,
+    predictions: Option<JsonLines>,
+    classes: Vec<String>,
+    batches: usize,
+}
+
+impl Output {
+    /// Opens the folder that becomes `path` when the run is complete.
+    pub(crate) fn create(path: &Path, classes: &[String], predicts: bool) -> Result<Self, Failure> {
+        let folder = OutputFolder::create(path)?;
+        let lines = |name: &str| JsonLines::create(folder.path().join(name));
+        for name in ["images", "batches"] {
+            std::fs::create_dir(folder.path().join(name)).map_err(Failure::user)?;
+        }
+        let (labels, draws) = (lines("labels.jsonl")?, lines("draws.jsonl")?);
+        let predictions = if predicts { Some(lines("predictions.jsonl")?) } else { None };
+        Ok(Self { folder, labels, draws, predictions, classes: classes.to_vec(), batches: 0 })
+    }
+
+    /// The folder while it is written.
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes everything that one batch gives.
+    pub(crate) fn write(&mut self, outcome: &Outcome) -> Result<(), Failure> {
+        let batch = &outcome.batch;
+        self.write_images(batch)?;
+        let index = Array1::from_iter(batch.index.iter().map(|index| *index as i64)).into_dyn();
+        let images = match &batch.images {
+            Images::U8(images) => NpzArray::U8(images.view().into_dyn()),
+            Images::F32(images) => NpzArray::F32(images.view().into_dyn()),
+            Images::Ragged(_) => return Err(ragged()),
+        };
+        let labels = NpzArray::F32(batch.labels.soft.view().into_dyn());
+        let file = self.folder.path().join("batches").join(format!("{:06}.npz", self.batches));
+        write_npz(&file, &[("images", images), ("labels", labels), ("index", NpzArray::I64(index.view()))])?;
+        self.batches += 1;
+        for row in 0..batch.len() {
+            let mut record = label_record(&batch.labels, row);
+            record.insert("index".to_owned(), json!(batch.index[row]));
+            record.sort_keys();
+            self.labels.write(&record)?;
+            self.draws.write(&draw_record(&outcome.draws, batch.index[row], row))?;
+        }
+        self.write_predictions(outcome)
+    }
+
+    /// Closes the files, gives the folder its name and returns it.
+    pub(crate) fn commit(self) -> Result<PathBuf, Failure> {
+        Ok(self.folder.commit()?)
+    }
+
+    /// Writes out what is buffered, so that the files can be read.
+    pub(crate) fn flush(self) -> Result<Written, Failure> {
+        self.labels.finish()?;
+        self.draws.finish()?;
+        self.predictions.map_or(Ok(()), JsonLines::finish)?;
+        Ok(Written { folder: self.folder })
+    }
+
+    fn write_images(&self, batch: &Batch) -> Result<(), Failure> {
+        let folder = self.folder.path().join("images");
+        let write = |row: usize| {
+            let pixels = batch.pixels(row);
+            write_png(&folder.join(format!("{:06}.png", batch.index[row])), &pixels.view())
+        };
+        Ok((0..batch.len()).into_par_iter().map(write).collect::<Result<(), _>>()?)
+    }
+
+    fn write_predictions(&mut self, outcome: &Outcome) -> Result<(), Failure> {
+        let (Some(file), Some(predictions)) = (&mut self.predictions, &outcome.predictions) else {
+            return Ok(());
+        };
+        for (row, index) in outcome.batch.index.iter().enumerate() {
+            let top = |logits: ArrayView1<'_, f32>| top5(logits, &self.classes);
+            let mut input = label_record(&outcome.batch.labels, row);
+            input.insert("top5".to_owned(), top(predictions.input.row(row)));
+            let mut record =
+                json!({ "index": index, "clean": { "top5": top(predictions.clean.row(row)) }, "input": input });
+            if let Some((logits, labels)) = &predictions.feature {
+                let mut feature = label_record(labels, row);
+                feature.insert("top5".to_owned(), top(logits.row(row)));
+                record["feature"] = Value::Object(feature);
+            }
+            file.write(&record)?;
+        }
+        Ok(())
+    }
+}
+
+/// A run whose files are complete but for `run.json`.
+pub(crate) struct Written {
+    folder: OutputFolder,
+}
+
+impl Written {
+    /// The folder while it is written.
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Gives the folder its name and returns it.
+    pub(crate) fn commit(self) -> Result<PathBuf, Failure> {
+        Ok(self.folder.commit()?)
+    }
+}
+
+fn ragged() -> Failure {
+    Failure::user(
+        "the images of a batch still have different sizes; add `resized_crop`, `resize` or a crop to the steps",
+    )
+}
+
+/// Weight of the sample itself, its sources, and its classes with their weights.
+pub(crate) fn label_record(labels: &Labels, row: usize) -> Map<String, Value> {
+    let sources = &labels.sources[row];
+    let lam = sources.first().map_or(1.0, |(_, weight)| *weight);
+    let classes = labels
+        .soft
+        .row(row)
+        .iter()
+        .enumerate()
+        .filter(|(_, weight)| **weight != 0.0)
+        .map(|(class, weight)| json!([class, weight]))
+        .collect::<Vec<_>>();
+    let record = json!({ "lam": lam, "sources": sources, "label": classes });
+    if let Value::Object(record) = record { record } else { Map::new() }
+}
+
+/// What every step decided for one sample.
+fn draw_record(draws: &[StepDraws], index: u64, row: usize) -> Value {
+    let mut record = Map::from_iter([("index".to_owned(), json!(index))]);
+    for step in draws {
+        for (field, column) in &step.draws.columns {
+            record.insert(format!("{}/{field}", step.step), cell(column, row));
+        }
+    }
+    Value::Object(record)
+}
+
+/// One row of a column; of a grid, the places `[channel, row, column]` that are set.
+pub(crate) fn cell(column: &Tensor, row: usize) -> Value {
+    match column {
+        Tensor::Bool(grid) if grid.ndim() > 1 => {
+            let grid = grid.index_axis(Axis(0), row);
+            grid.indexed_iter()
+                .filter(|(_, set)| **set)
+                .map(|(place, _)| json!(ndarray::Dimension::slice(&place)))
+                .collect()
+        }
+        Tensor::Bool(values) => values.iter().nth(row).map_or(Value::Null, |value| json!(value)),
+        Tensor::I64(values) if values.ndim() > 1 => json!(values.index_axis(Axis(0), row).iter().collect::<Vec<_>>()),
+        Tensor::I64(values) => values.iter().nth(row).map_or(Value::Null, |value| json!(value)),
+        Tensor::F32(values) => values.iter().nth(row).map_or(Value::Null, |value| json!(value)),
+        _ => Value::Null,
+    }
+}
+
+/// The five likeliest classes with their softmax, most likely first.
+pub(crate) fn top5(logits: ArrayView1<'_, f32>, names: &[String]) -> Value {
+    let peak = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|logit| libm::exp(f64::from(logit - peak))).sum();
+    let mut order: Vec<usize> = (0..logits.len()).collect();
+    order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]).then(a.cmp(b)));
+    let entry = |class: &usize| {
+        let probability = libm::exp(f64::from(logits[*class] - peak)) / sum;
+        json!({ "class": class, "name": names.get(*class), "p": (probability * 1e6).round() / 1e6 })
+    };
+    order.iter().take(TOP).map(entry).collect()
+}

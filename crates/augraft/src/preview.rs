@@ -1,0 +1,156 @@
+//! The contact sheet of a run: before, after with the box outlined, partner, labels and predictions.
+
+use std::path::Path;
+
+use augraft_data::write_png;
+use augraft_engine::{Outcome, StepDraws};
+use augraft_onnx::Tensor;
+use augraft_operator::Labels;
+use ndarray::{Array3, ArrayView3};
+
+use crate::failure::Failure;
+use crate::output::top5;
+use crate::sheet::{Color, Sheet};
+
+/// Samples on a sheet.
+const ROWS: usize = 8;
+/// Side of a picture in pixels.
+const TILE: usize = 192;
+const GAP: usize = 12;
+const HEADER: usize = 76;
+const TEXT_WIDTH: usize = 400;
+
+const PAPER: Color = [250, 250, 248];
+const INK: Color = [33, 37, 41];
+const FAINT: Color = [134, 142, 150];
+const ACCENT: Color = [224, 49, 49];
+
+/// Draws the first samples of a batch.
+pub(crate) fn write_preview(path: &Path, title: &str, outcome: &Outcome, classes: &[String]) -> Result<(), Failure> {
+    let rows = outcome.batch.len().min(ROWS);
+    let width = 4 * GAP + 3 * TILE + TEXT_WIDTH + GAP;
+    let mut sheet = Sheet::new(HEADER + rows * (TILE + GAP) + GAP, width, PAPER)?;
+    sheet.text(title, 14, GAP, 24.0, INK, width - 2 * GAP);
+    for (column, name) in ["before", "after", "partner", "labels and predictions"].into_iter().enumerate() {
+        sheet.text(name, 48, GAP + column * (TILE + GAP), 16.0, FAINT, TEXT_WIDTH);
+    }
+    for row in 0..rows {
+        draw_row(&mut sheet, row, outcome, classes);
+    }
+    Ok(write_png(path, &sheet.pixels())?)
+}
+
+fn draw_row(sheet: &mut Sheet, row: usize, outcome: &Outcome, classes: &[String]) {
+    let batch = &outcome.batch;
+    let y = HEADER + row * (TILE + GAP);
+    let x = |column: usize| GAP + column * (TILE + GAP);
+    let before = |row: usize| outcome.clean.as_ref().map_or_else(|| batch.pixels(row), |clean| clean.pixels(row));
+    let after = batch.pixels(row);
+    sheet.paste(fitted(before(row).view()).view(), y, x(0));
+    sheet.paste(fitted(after.view()).view(), y, x(1));
+    for rectangle in boxes(&outcome.draws, row, after.dim()) {
+        sheet.outline(rectangle.map_corners(y, x(1)), 2, ACCENT);
+    }
+    let partner = outcome.draws.iter().filter(|step| acts(step, row)).find_map(|step| partner(step, row));
+    match partner.filter(|partner| *partner < batch.len()) {
+        Some(partner) => sheet.paste(fitted(before(partner).view()).view(), y, x(2)),
+        None => {
+            sheet.text("not mixed", y + TILE / 2 - 8, x(2) + TILE / 2 - 32, 16.0, FAINT, TILE);
+        }
+    }
+    let mut line = y;
+    let mut write = |text: &str, size: f32, color: Color| {
+        sheet.text(text, line, x(3), size, color, TEXT_WIDTH);
+        line += size as usize + 4;
+    };
+    write(&format!("sample {}", batch.index[row]), 14.0, FAINT);
+    for text in label_lines(&batch.labels, row, classes) {
+        write(&text, 18.0, INK);
+    }
+    let Some(predictions) = &outcome.predictions else { return };
+    let best = |logits: &ndarray::Array2<f32>| {
+        let top = top5(logits.row(row), classes);
+        top.as_array().into_iter().flatten().take(2).map(prediction).collect::<Vec<_>>().join(", ")
+    };
+    write("", 4.0, INK);
+    write(&format!("clean: {}", best(&predictions.clean)), 15.0, INK);
+    write(&format!("input mixed: {}", best(&predictions.input)), 15.0, INK);
+    if let Some((logits, labels)) = &predictions.feature {
+        write(&format!("features mixed: {}", best(logits)), 15.0, INK);
+        let mixed = label_lines(labels, row, classes).join(", ");
+        write(&format!("with the label {mixed}"), 13.0, FAINT);
+    }
+}
+
+fn prediction(entry: &serde_json::Value) -> String {
+    let name = entry["name"].as_str().map_or_else(|| format!("class {}", entry["class"]), str::to_owned);
+    format!("{name} {:.0} %", 100.0 * entry["p"].as_f64().unwrap_or_default())
+}
+
+fn label_lines(labels: &Labels, row: usize, classes: &[String]) -> Vec<String> {
+    let weights = labels.soft.row(row);
+    let mut shown: Vec<(usize, f32)> =
+        weights.iter().copied().enumerate().filter(|(_, weight)| *weight > 0.0).collect();
+    shown.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let line = |(class, weight): &(usize, f32)| {
+        let name = classes.get(*class).cloned().unwrap_or_else(|| format!("class {class}"));
+        format!("{:.0} % {name}", 100.0 * weight)
+    };
+    shown.iter().take(3).map(line).collect()
+}
+
+/// The picture at the size of a tile, nearest pixel, its aspect kept.
+fn fitted(picture: ArrayView3<'_, u8>) -> Array3<u8> {
+    let (height, width, _) = picture.dim();
+    let longest = height.max(width).max(1);
+    let side = |length: usize| (length * TILE / longest).max(1);
+    Array3::from_shape_fn([side(height), side(width), 3], |(y, x, channel)| {
+        picture[[y * height / side(height), x * width / side(width), channel]]
+    })
+}
+
+/// A drawn box, scaled to its tile.
+struct Outline([usize; 4]);
+
+impl Outline {
+    fn map_corners(&self, y: usize, x: usize) -> [usize; 4] {
+        let [top, left, bottom, right] = self.0;
+        [y + top, x + left, y + bottom, x + right]
+    }
+}
+
+/// The boxes that steps at the input mixed or erased in one sample, in pixels of the tile.
+fn boxes(draws: &[StepDraws], row: usize, (height, width, _): (usize, usize, usize)) -> Vec<Outline> {
+    let longest = height.max(width).max(1);
+    let scale = |value: i64| value.max(0) as usize * TILE / longest;
+    let mut found = Vec::new();
+    for step in draws.iter().filter(|step| !step.step.contains('@') && acts(step, row)) {
+        let edges = ["top", "left", "bottom", "right"]
+            .map(|edge| step.draws.column(edge).map(|column| integers(column, row)).unwrap_or_default());
+        let [top, left, bottom, right] = &edges;
+        for item in 0..top.len().min(left.len()).min(bottom.len()).min(right.len()) {
+            if bottom[item] > top[item] && right[item] > left[item] {
+                found.push(Outline([scale(top[item]), scale(left[item]), scale(bottom[item]), scale(right[item])]));
+            }
+        }
+    }
+    found
+}
+
+/// Whether a step that may pass by (it has `apply`) acted on a sample.
+fn acts(step: &StepDraws, row: usize) -> bool {
+    matches!(step.draws.column("apply"), Some(Tensor::Bool(apply)) if apply.iter().nth(row) == Some(&true))
+}
+
+fn partner(step: &StepDraws, row: usize) -> Option<usize> {
+    let column = integers(step.draws.column("partner")?, row);
+    column.first().and_then(|partner| usize::try_from(*partner).ok())
+}
+
+fn integers(column: &Tensor, row: usize) -> Vec<i64> {
+    match column {
+        Tensor::I64(values) if values.ndim() == 1 => values.iter().skip(row).take(1).copied().collect(),
+        Tensor::I64(values) => values.index_axis(ndarray::Axis(0), row).iter().copied().collect(),
+        _ => Vec::new(),
+    }
+}
