@@ -1,6 +1,7 @@
 //! Every linked operator keeps its promises, natively and in every runtime.
 
 use augraft::operator::{AnyOperator, Element, Registry};
+use rayon::prelude::*;
 use augraft_testkit::{backends, compare_draws, conformance, shape};
 
 fn operators() -> Vec<Box<dyn AnyOperator>> {
@@ -32,23 +33,24 @@ fn operators() -> Vec<Box<dyn AnyOperator>> {
 #[test]
 fn every_operator_keeps_its_promises() {
     let backends = backends();
-    let broken: Vec<String> = operators().iter().flat_map(|operator| conformance(&**operator, &backends)).collect();
+    let broken: Vec<String> =
+        operators().par_iter().flat_map_iter(|operator| conformance(&**operator, &backends)).collect();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
 #[test]
 fn recorded_draws_equal_native_draws_on_a_hundred_thousand_rows() {
     let backends = backends();
-    for operator in operators() {
+    operators().par_iter().for_each(|operator| {
         let shape = shape(Element::F32, 2, [12, 10]);
         if operator.check(&shape).is_err() || operator.columns().is_empty() {
-            continue;
+            return;
         }
         for backend in backends.iter().step_by(2) {
-            match compare_draws(&*operator, &shape, backend, 100_000, 7) {
+            match compare_draws(&**operator, &shape, backend, 100_000, 7) {
                 Ok(compared) => assert_eq!((compared.rows, compared.different), (100_000, 0)),
                 Err(problem) => panic!("{} {}: {problem}", operator.name(), operator.config()),
             }
         }
-    }
+    });
 }

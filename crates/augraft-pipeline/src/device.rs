@@ -67,7 +67,9 @@ impl FromStr for Device {
             "cuda" => Some(0),
             _ => text.strip_prefix("cuda:").and_then(|number| number.parse().ok()),
         };
-        number.map(Device::Cuda).ok_or_else(|| format!("`{text}` is no device; there are `cpu` and `cuda:0`, `cuda:1`, ..."))
+        number
+            .map(Device::Cuda)
+            .ok_or_else(|| format!("`{text}` is no device; there are `cpu` and `cuda:0`, `cuda:1`, ..."))
     }
 }
 

@@ -64,7 +64,15 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     pub(crate) fn error(code: &'static str, file: &str, span: Span, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, code, message: message.into(), file: file.to_owned(), span, label: None, help: None }
+        Self {
+            severity: Severity::Error,
+            code,
+            message: message.into(),
+            file: file.to_owned(),
+            span,
+            label: None,
+            help: None,
+        }
     }
 
     pub(crate) fn warning(code: &'static str, file: &str, span: Span, message: impl Into<String>) -> Self {

@@ -56,7 +56,8 @@ impl Document {
     pub fn parse(file: &str, text: &str) -> Result<Self, Report> {
         let budget = serde_yaml::budget! { max_nodes: MAX_NODES };
         let options = serde_yaml::options! { with_snippet: false, strict_booleans: true, budget: budget };
-        let raw: Spanned<Raw> = serde_yaml::from_str_with_options(text, options).map_err(|error| broken(file, text, &error))?;
+        let raw: Spanned<Raw> =
+            serde_yaml::from_str_with_options(text, options).map_err(|error| broken(file, text, &error))?;
         Ok(Self { file: file.to_owned(), text: text.to_owned(), root: node(text, raw) })
     }
 
@@ -96,10 +97,9 @@ impl Document {
         }
         match (&node.value, key) {
             (Value::Scalar(value), Some(key)) if !complete || key_wanted || value.is_null() => key.span,
-            (Value::Scalar(_), _) => node.span,
+            (Value::Scalar(_), _) | (Value::List(_), None) => node.span,
             (_, Some(key)) => key.span,
             (Value::Map(fields), None) => fields.first().map_or(node.span, |(key, _)| key.span),
-            (Value::List(_), None) => node.span,
         }
     }
 }
@@ -125,7 +125,9 @@ impl Node {
         match &self.value {
             Value::Scalar(_) => None,
             Value::List(items) => items.get(segment.parse::<usize>().ok()?).map(|node| (None, node)),
-            Value::Map(fields) => fields.iter().find(|(key, _)| key.name == segment).map(|(key, node)| (Some(key), node)),
+            Value::Map(fields) => {
+                fields.iter().find(|(key, _)| key.name == segment).map(|(key, node)| (Some(key), node))
+            }
         }
     }
 }
@@ -192,7 +194,8 @@ impl<'de> Visitor<'de> for RawVisitor {
         if value.fract() == 0.0 && value.abs() < MAX_WHOLE && !(value == 0.0 && value.is_sign_negative()) {
             return Ok(Raw::Scalar((value as i64).into()));
         }
-        let number = serde_json::Number::from_f64(value).ok_or_else(|| E::custom(format!("`{value}` is not a finite number")))?;
+        let number = serde_json::Number::from_f64(value)
+            .ok_or_else(|| E::custom(format!("`{value}` is not a finite number")))?;
         Ok(Raw::Scalar(number.into()))
     }
     fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
@@ -219,7 +222,9 @@ fn node(text: &str, raw: Spanned<Raw>) -> Node {
     let value = match raw.value {
         Raw::Scalar(value) => Value::Scalar(value),
         Raw::List(items) => Value::List(items.into_iter().map(|item| node(text, item)).collect()),
-        Raw::Map(fields) => Value::Map(fields.into_iter().map(|(name, value)| (key(text, name), node(text, value))).collect()),
+        Raw::Map(fields) => {
+            Value::Map(fields.into_iter().map(|(name, value)| (key(text, name), node(text, value))).collect())
+        }
     };
     Node { span: span(text, place), value }
 }
@@ -254,12 +259,22 @@ fn broken(file: &str, text: &str, error: &Error) -> Report {
             let key = key.as_deref().unwrap_or("a key");
             ("duplicate-key", format!("`{key}` is here twice"), Some("keep one"))
         }
-        Error::MultipleDocuments { .. } => ("several-documents", "the file has more than one YAML document".to_owned(), Some("keep one pipeline per file")),
-        Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. } => {
-            ("too-large", format!("the file has more than {MAX_NODES} values, or aliases that grow to that many"), None)
-        }
+        Error::MultipleDocuments { .. } => (
+            "several-documents",
+            "the file has more than one YAML document".to_owned(),
+            Some("keep one pipeline per file"),
+        ),
         Error::NonFiniteFloat { .. } => ("wrong-value", "only finite numbers are allowed".to_owned(), None),
-        _ if message.starts_with("tabs") => ("syntax", "tabs cannot indent YAML".to_owned(), Some("indent with spaces")),
+        _ if message.starts_with("tabs") => {
+            ("syntax", "tabs cannot indent YAML".to_owned(), Some("indent with spaces"))
+        }
+        // The error of a node that an alias leads to is wrapped, and only its text is left.
+        _ if message.starts_with("budget breached") => (
+            "too-large",
+            format!("the file is too large, or grows too large by its aliases: {MAX_NODES} values are allowed"),
+            None,
+        ),
+        _ if message.starts_with("recursion limit") => ("too-large", "the values are nested too deep".to_owned(), None),
         _ => ("syntax", message.to_owned(), None),
     };
     Report::new(text, vec![Diagnostic::error(code, file, place, message).maybe_help(help.map(str::to_owned))])

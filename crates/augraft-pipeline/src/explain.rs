@@ -56,8 +56,11 @@ impl Plan {
         let settings = [
             ["model".to_owned(), self.written(&model.file)],
             ["engine".to_owned(), format!("{} on {}", model.engine, model.device)],
-            ["images to".to_owned(), model.input.clone()],
-            ["outputs".to_owned(), if model.classes == 0 { "unknown".to_owned() } else { format!("{} classes", model.classes) }],
+            ["images as".to_owned(), model.input.clone()],
+            [
+                "outputs".to_owned(),
+                if model.classes == 0 { "unknown".to_owned() } else { format!("{} classes", model.classes) },
+            ],
         ];
         let mut text = format!("\n{}", columns(&settings, ""));
         for site in &model.sites {
@@ -83,9 +86,10 @@ fn steps(registry: &Registry, steps: &[Step], indent: &str) -> String {
     let row = |step: &Step| {
         let drawn: Vec<&str> = step.operator.columns().iter().map(|(name, _)| *name).collect();
         let drawn = if drawn.is_empty() { "draws nothing".to_owned() } else { format!("draws {}", drawn.join(", ")) };
-        let shape = match step.before == step.after {
-            true => step.after.describe(),
-            false => format!("{} -> {}", step.before.describe(), step.after.describe()),
+        let shape = if step.before == step.after {
+            step.after.describe()
+        } else {
+            format!("{} -> {}", step.before.describe(), step.after.describe())
         };
         [step.id.clone(), configured(registry, step), shape, parity(step.operator.parity()), drawn]
     };

@@ -175,7 +175,8 @@ pub fn plan(
         None => Shape::ragged(facts.classes),
     };
     let mut run = StepRun::new(seed, input.clone());
-    let steps: Vec<Step> = spec.steps.iter().filter_map(|step| run.check(step, step.id.clone(), &mut problems)).collect();
+    let steps: Vec<Step> =
+        spec.steps.iter().filter_map(|step| run.check(step, step.id.clone(), &mut problems)).collect();
     let end = (!run.failed()).then(|| run.shape().clone());
     let model = spec.model.as_ref().map(|model| {
         let engine = overrides.engine.unwrap_or(model.engine);
@@ -187,7 +188,7 @@ pub fn plan(
         warn(spec, &steps, model.as_ref(), batch_size(data.as_ref(), facts), &mut problems);
     }
     let warnings = problems.finish()?;
-    let stem = spec.file.file_stem().map_or_else(|| "pipeline".into(), |stem| stem.to_owned());
+    let stem = spec.file.file_stem().map_or_else(|| "pipeline".into(), ToOwned::to_owned);
     let out = overrides.out.clone().or_else(|| spec.out.clone()).unwrap_or_else(|| PathBuf::from("out").join(stem));
     Ok(Plan {
         file: spec.file.clone(),

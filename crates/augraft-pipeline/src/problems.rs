@@ -18,13 +18,25 @@ impl<'d> Problems<'d> {
     }
 
     /// A problem of the value at `pointer`.
-    pub(crate) fn error(&mut self, pointer: &str, code: &'static str, message: impl Into<String>, help: Option<String>) {
+    pub(crate) fn error(
+        &mut self,
+        pointer: &str,
+        code: &'static str,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
         let span = self.document.locate(pointer);
         self.found.push(Diagnostic::error(code, &self.document.file, span, message).maybe_help(help));
     }
 
     /// A problem of the key at `pointer`.
-    pub(crate) fn key_error(&mut self, pointer: &str, code: &'static str, message: impl Into<String>, help: Option<String>) {
+    pub(crate) fn key_error(
+        &mut self,
+        pointer: &str,
+        code: &'static str,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
         let span = self.document.locate_key(pointer);
         self.found.push(Diagnostic::error(code, &self.document.file, span, message).maybe_help(help));
     }
@@ -49,10 +61,15 @@ impl<'d> Problems<'d> {
 
     /// A problem that an operator reports of its configuration at `pointer`.
     pub(crate) fn issue(&mut self, pointer: &str, code: &'static str, name: &str, issue: Issue) {
-        let subject = if issue.path.is_empty() { format!("`{name}`") } else { format!("`{name}`: `{}`", issue.path) };
+        let subject = if issue.path.is_empty() { format!("`{name}`") } else { format!("`{name}.{}`:", issue.path) };
         let place = pointer_below(pointer, &issue.path);
         let label = (self.document.node(&place).is_none()).then(|| "by default".to_owned());
-        let mut diagnostic = Diagnostic::error(code, &self.document.file, self.document.locate(&place), format!("{subject} {}", issue.message));
+        let mut diagnostic = Diagnostic::error(
+            code,
+            &self.document.file,
+            self.document.locate(&place),
+            format!("{subject} {}", issue.message),
+        );
         diagnostic.label = label;
         self.found.push(diagnostic.maybe_help(issue.help));
     }

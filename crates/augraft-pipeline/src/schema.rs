@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use augraft_operator::{Entry, Registry};
 use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -140,6 +141,12 @@ pub(crate) fn outer_schema() -> Value {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });
+    // An optional field is left out; `null` is no value of its type, so it is no default either.
+    let settings = settings.with_transform(RecursiveTransform(|schema: &mut Schema| {
+        if schema.get("default") == Some(&Value::Null) {
+            schema.remove("default");
+        }
+    }));
     settings.into_generator().into_root_schema_for::<FileFields>().to_value()
 }
 
@@ -165,7 +172,8 @@ pub(crate) fn at_schema() -> Schema {
 fn step_schema(registry: &Registry, in_model: bool) -> Value {
     let step = |entry: &'static Entry| {
         let operator = json!({ "description": entry.summary(), "anyOf": [entry.schema(), { "type": "null" }] });
-        let mut properties = serde_json::Map::from_iter([(entry.name.to_owned(), operator), ("id".to_owned(), id_schema().to_value())]);
+        let mut properties =
+            serde_json::Map::from_iter([(entry.name.to_owned(), operator), ("id".to_owned(), id_schema().to_value())]);
         let mut required = vec![entry.name];
         if in_model {
             properties.insert("at".to_owned(), at_schema().to_value());

@@ -24,7 +24,12 @@ pub(crate) fn plan_model(
 ) -> Option<ModelPlan> {
     if spec.engine == EngineKind::Tract && spec.device != Device::Cpu {
         let help = "use `engine: onnxruntime`, or `device: cpu`".to_owned();
-        problems.error("/model/device", "bad-device", format!("tract runs on the CPU only, not on {}", spec.device), Some(help));
+        problems.error(
+            "/model/device",
+            "bad-device",
+            format!("tract runs on the CPU only, not on {}", spec.device),
+            Some(help),
+        );
         return None;
     }
     let model = match inspect(spec) {
@@ -43,13 +48,23 @@ pub(crate) fn plan_model(
             unknown_site(&format!("/model/sites/{}", escaped(alias)), tensor, spec, &model, problems);
         }
     }
-    let image_size = end.and_then(Shape::size).or_else(|| Some([model.input_shape.get(2).copied()??, model.input_shape.get(3).copied()??]));
-    let mut sites = Sites { seed, classes: facts.classes, image_size, spec, model: &model, latest: None, runs: BTreeMap::new() };
+    let image_size = end
+        .and_then(Shape::size)
+        .or_else(|| Some([model.input_shape.get(2).copied()??, model.input_shape.get(3).copied()??]));
+    let mut sites =
+        Sites { seed, classes: facts.classes, image_size, spec, model: &model, latest: None, runs: BTreeMap::new() };
     for (at, step) in spec.steps.iter().enumerate() {
         sites.place(&format!("/model/steps/{at}/at"), step, problems);
     }
     let sites = sites.runs.into_values().map(|(site, _)| site).collect();
-    Some(ModelPlan { file: spec.file.clone(), engine: spec.engine, device: spec.device, input: model.input, classes: model.classes, sites })
+    Some(ModelPlan {
+        file: spec.file.clone(),
+        engine: spec.engine,
+        device: spec.device,
+        input: model.input,
+        classes: model.classes,
+        sites,
+    })
 }
 
 /// The sites that have steps so far, by their position in the model.
@@ -76,17 +91,28 @@ impl<'s> Sites<'s> {
         };
         if let Some((_, name)) = self.latest.filter(|(position, _)| position > first) {
             let message = format!("`{}` is computed before `{name}`, but its step is written after it", step.at);
-            problems.error(pointer, "site-order", message, Some("write the steps in the order in which the model computes their tensors".to_owned()));
+            problems.error(
+                pointer,
+                "site-order",
+                message,
+                Some("write the steps in the order in which the model computes their tensors".to_owned()),
+            );
         }
         self.latest = Some((*first, &step.at));
         for position in &found {
             let facts = &self.model.sites[*position];
             let Some(shape) = self.shape(pointer, facts, problems) else { return };
             let id = if found.len() == 1 { step.step.id.clone() } else { format!("{}@{}", step.step.id, facts.name) };
-            let (site, run) = self.runs.entry(*position).or_insert_with(|| (self.spec.site(facts), StepRun::new(self.seed, shape)));
+            let (site, run) =
+                self.runs.entry(*position).or_insert_with(|| (self.spec.site(facts), StepRun::new(self.seed, shape)));
             let Some(planned) = run.check(&step.step, id, problems) else { return };
             if planned.after != planned.before {
-                let message = format!("`{}` makes {} of {}, but the model goes on with the shape it had", planned.name, planned.after.describe(), planned.before.describe());
+                let message = format!(
+                    "`{}` makes {} of {}, but the model goes on with the shape it had",
+                    planned.name,
+                    planned.after.describe(),
+                    planned.before.describe()
+                );
                 problems.error(&step.step.path, "site-shape", message, None);
                 return;
             }
@@ -96,8 +122,14 @@ impl<'s> Sites<'s> {
 
     fn shape(&self, pointer: &str, facts: &SiteFacts, problems: &mut Problems<'_>) -> Option<Shape> {
         let [1, channels, height, width] = facts.shape[..] else {
-            let message = format!("`{}` has the shape {:?} for one image, but steps act on N,C,H,W", facts.name, facts.shape);
-            problems.error(pointer, "site-shape", message, Some("choose a feature map; `augraft sites MODEL` lists shapes".to_owned()));
+            let message =
+                format!("`{}` has the shape {:?} for one image, but steps act on N,C,H,W", facts.name, facts.shape);
+            problems.error(
+                pointer,
+                "site-shape",
+                message,
+                Some("choose a feature map; `augraft sites MODEL` lists shapes".to_owned()),
+            );
             return None;
         };
         let layout = Layout::Dense { height, width };
@@ -108,28 +140,46 @@ impl<'s> Sites<'s> {
 impl ModelSpec {
     fn site(&self, facts: &SiteFacts) -> SitePlan {
         let alias = self.sites.iter().find(|(_, tensor)| **tensor == facts.name).map(|(alias, _)| alias.clone());
-        SitePlan { tensor: facts.name.clone(), alias, separates: facts.separates, shape: facts.shape.clone(), steps: Vec::new() }
+        SitePlan {
+            tensor: facts.name.clone(),
+            alias,
+            separates: facts.separates,
+            shape: facts.shape.clone(),
+            steps: Vec::new(),
+        }
     }
 }
 
 fn unknown_site(pointer: &str, at: &str, spec: &ModelSpec, model: &ModelFacts, problems: &mut Problems<'_>) {
     let known = spec.sites.keys().map(String::as_str).chain(model.sites.iter().map(|site| site.name.as_str()));
     let near = choices(&nearest(at, known, 3));
-    let what = if at.contains(['*', '?']) { "the pattern matches no tensor of the model" } else { "the model has no tensor" };
+    let what =
+        if at.contains(['*', '?']) { "the pattern matches no tensor of the model" } else { "the model has no tensor" };
     let help = format!("near: {near}; `augraft sites {}` lists all", spec.file.display());
     problems.error(pointer, "unknown-site", format!("{what}: `{at}`"), Some(help));
 }
 
 fn check_classes(model: &ModelFacts, facts: &Facts, problems: &mut Problems<'_>) {
     if model.classes > 0 && facts.classes > model.classes {
-        let message = format!("there are more classes ({}) than the model has outputs ({})", facts.classes, model.classes);
-        problems.error("/model/file", "too-many-classes", message, Some("give the model's classes with `data.classes`, or use another model".to_owned()));
+        let message =
+            format!("there are more classes ({}) than the model has outputs ({})", facts.classes, model.classes);
+        problems.error(
+            "/model/file",
+            "too-many-classes",
+            message,
+            Some("give the model's classes with `data.classes`, or use another model".to_owned()),
+        );
     }
 }
 
 fn check_input(model: &ModelFacts, end: &Shape, problems: &mut Problems<'_>) {
     let [_, channels, height, width] = model.input_shape[..] else {
-        problems.error("/model/file", "bad-model", format!("the input `{}` of the model is no image batch N,C,H,W", model.input), None);
+        problems.error(
+            "/model/file",
+            "bad-model",
+            format!("the input `{}` of the model is no image batch N,C,H,W", model.input),
+            None,
+        );
         return;
     };
     let fits = |wanted: Option<usize>, side: usize| wanted.is_none_or(|wanted| wanted == side);
@@ -141,18 +191,23 @@ fn check_input(model: &ModelFacts, end: &Shape, problems: &mut Problems<'_>) {
             (side, other) => side.or(other).unwrap_or(224).to_string(),
         };
         let step = if end.size().is_some() { "resize" } else { "resized_crop" };
-        advice.push(format!("add `{step}: {{ size: {size} }}`"));
+        advice.push(format!("`{step}: {{ size: {size} }}`"));
     }
     if end.element != Element::F32 {
-        advice.push("add `normalize: imagenet`".to_owned());
+        advice.push("`normalize: imagenet`".to_owned());
     }
     if advice.is_empty() && fits(channels, end.channels) {
         return;
     }
     let side = |side: Option<usize>, open: &str| side.map_or_else(|| open.to_owned(), |side| side.to_string());
     let wanted = format!("f32 [N,{},{},{}]", side(channels, "C"), side(height, "H"), side(width, "W"));
-    let help = (!advice.is_empty()).then(|| format!("{} to `steps`", advice.join(" and ")));
-    problems.error("/model/file", "model-input", format!("the model takes {wanted}, but the steps end with {}", end.describe()), help);
+    let help = (!advice.is_empty()).then(|| format!("add {} to `steps`", advice.join(" and ")));
+    problems.error(
+        "/model/file",
+        "model-input",
+        format!("the model takes {wanted}, but the steps end with {}", end.describe()),
+        help,
+    );
 }
 
 /// Positions of the tensors called `pattern`, else of those that match it: `*` stands for any characters, `?` for one.

@@ -91,9 +91,11 @@ impl PipelineSpec {
     /// All problems of the file.
     pub fn read(path: &Path, registry: &Registry) -> Result<Self, Report> {
         let name = path.display().to_string();
-        let unreadable = |message: String| Report::new("", vec![Diagnostic::error("unreadable", &name, Span::default(), message)]);
+        let unreadable =
+            |message: String| Report::new("", vec![Diagnostic::error("unreadable", &name, Span::default(), message)]);
         let bytes = fs::read(path).map_err(|error| unreadable(format!("cannot read {name}: {error}")))?;
-        let text = String::from_utf8(bytes).map_err(|error| not_utf8(&name, error.as_bytes(), error.utf8_error().valid_up_to()))?;
+        let text = String::from_utf8(bytes)
+            .map_err(|error| not_utf8(&name, error.as_bytes(), error.utf8_error().valid_up_to()))?;
         Self::parse(&text, path, registry)
     }
 
@@ -139,14 +141,20 @@ impl PipelineSpec {
 
 fn check_outer(json: &serde_json::Value, problems: &mut Problems<'_>) {
     if json.is_null() {
-        problems.error("", "empty-file", "the file is empty", Some(format!("a pipeline has at least `augraft: {VERSION}` and `steps:`")));
+        problems.error(
+            "",
+            "empty-file",
+            "the file is empty",
+            Some(format!("a pipeline has at least `augraft: {VERSION}` and `steps:`")),
+        );
         return;
     }
     let mut found = check(&outer_schema(), json, "the pipeline");
     for problem in &mut found {
         if problem.pointer == "/augraft" {
             problem.code = "unsupported-version";
-            problem.message = format!("this augraft reads version {VERSION} of the format, but the file says {}", json["augraft"]);
+            problem.message =
+                format!("this augraft reads version {VERSION} of the format, but the file says {}", json["augraft"]);
             problem.help = Some("use the version of augraft that the file was written for, or a newer one".to_owned());
         }
     }
@@ -163,7 +171,12 @@ fn named(steps: &[Written], model_steps: &[Written], problems: &mut Problems<'_>
         let message = format!("two steps are called `{}`, so they would draw the same", ids[second]);
         let id = all[second].path.rsplit_once('/').map_or(String::new(), |(step, _)| format!("{step}/id"));
         let place = if all[second].id.is_some() { id } else { all[second].path.clone() };
-        problems.error(&place, "duplicate-id", message, Some(format!("the other is in line {line}; give one of them another `id`")));
+        problems.error(
+            &place,
+            "duplicate-id",
+            message,
+            Some(format!("the other is in line {line}; give one of them another `id`")),
+        );
     }
     ids
 }
@@ -194,7 +207,13 @@ fn data_spec(fields: DataFields, folder: &Path) -> Option<DataSpec> {
 }
 
 fn model_spec(fields: ModelFields, steps: Vec<SiteStepSpec>, folder: &Path) -> ModelSpec {
-    ModelSpec { file: folder.join(fields.file), engine: fields.engine, device: fields.device, sites: fields.sites, steps }
+    ModelSpec {
+        file: folder.join(fields.file),
+        engine: fields.engine,
+        device: fields.device,
+        sites: fields.sites,
+        steps,
+    }
 }
 
 fn not_utf8(file: &str, bytes: &[u8], valid: usize) -> Report {
@@ -203,4 +222,3 @@ fn not_utf8(file: &str, bytes: &[u8], valid: usize) -> Report {
     let error = Diagnostic::error("not-utf8", file, span, "the file is not UTF-8 text").label("this byte");
     Report::new(&text, vec![error.help("save the file as UTF-8")])
 }
-

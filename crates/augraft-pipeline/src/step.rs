@@ -43,7 +43,12 @@ pub(crate) struct Written {
 }
 
 /// Reads the list of steps at `pointer`.
-pub(crate) fn read_steps(registry: &Registry, pointer: &str, in_model: bool, problems: &mut Problems<'_>) -> Vec<Written> {
+pub(crate) fn read_steps(
+    registry: &Registry,
+    pointer: &str,
+    in_model: bool,
+    problems: &mut Problems<'_>,
+) -> Vec<Written> {
     let Some(Node { value: Value::List(items), .. }) = problems.document.node(pointer) else {
         return Vec::new();
     };
@@ -51,20 +56,34 @@ pub(crate) fn read_steps(registry: &Registry, pointer: &str, in_model: bool, pro
     items.iter().enumerate().filter_map(step).collect()
 }
 
-fn read_step(registry: &Registry, pointer: &str, node: &Node, in_model: bool, problems: &mut Problems<'_>) -> Option<Written> {
+fn read_step(
+    registry: &Registry,
+    pointer: &str,
+    node: &Node,
+    in_model: bool,
+    problems: &mut Problems<'_>,
+) -> Option<Written> {
     let help = || Some("write `- name: { field: value }`, or `- name` for the defaults".to_owned());
     let fields = match &node.value {
         Value::Scalar(Json::String(name)) => {
             let entry = known(registry, pointer, name, problems)?;
             if in_model {
-                problems.error(pointer, "missing-field", format!("`{name}` needs the field `at`"), at_help());
+                problems.error(pointer, "missing-field", format!("`{name}` needs the field `at`"), Some(at_help()));
             }
             let operator = Some(Arc::from(entry.default_operator()));
             return Some(Written { name: entry.name, id: None, at: None, path: pointer.to_owned(), operator });
         }
         Value::Map(fields) => fields,
         Value::Scalar(_) | Value::List(_) => {
-            problems.error(pointer, "bad-step", format!("a step must be a map from an operator to its configuration, but is {}", shown(&node.to_json())), help());
+            problems.error(
+                pointer,
+                "bad-step",
+                format!(
+                    "a step must be a map from an operator to its configuration, but is {}",
+                    shown(&node.to_json())
+                ),
+                help(),
+            );
             return None;
         }
     };
@@ -86,24 +105,34 @@ fn read_step(registry: &Registry, pointer: &str, node: &Node, in_model: bool, pr
     let at = read_text(pointer, node, "at", &at_schema().to_value(), problems);
     if !in_model && node.field("at").is_some() {
         let help = "put the step under `model.steps`, or leave `at` out".to_owned();
-        problems.key_error(&format!("{pointer}/at"), "unknown-field", "only the steps of a model have `at`", Some(help));
+        problems.key_error(
+            &format!("{pointer}/at"),
+            "unknown-field",
+            "only the steps of a model have `at`",
+            Some(help),
+        );
     }
     let entry = known(registry, &path, &key.name, problems)?;
     if in_model && node.field("at").is_none() {
-        problems.error(&path, "missing-field", format!("`{}` needs the field `at`", entry.name), at_help());
+        problems.error(&path, "missing-field", format!("`{}` needs the field `at`", entry.name), Some(at_help()));
     }
-    let operator = configure(entry, &path, config.to_json(), problems);
+    let operator = configure(entry, &path, &config.to_json(), problems);
     Some(Written { name: entry.name, id, at, path, operator })
 }
 
-fn at_help() -> Option<String> {
-    Some("`at` says which tensor the step acts at; `augraft sites MODEL` lists them".to_owned())
+fn at_help() -> String {
+    "`at` says which tensor the step acts at; `augraft sites MODEL` lists them".to_owned()
 }
 
 fn known(registry: &Registry, path: &str, name: &str, problems: &mut Problems<'_>) -> Option<&'static Entry> {
     let entry = registry.get(name);
     if entry.is_none() {
-        problems.key_error(path, "unknown-operator", format!("there is no operator `{name}`"), Some(operator_help(registry, name)));
+        problems.key_error(
+            path,
+            "unknown-operator",
+            format!("there is no operator `{name}`"),
+            Some(operator_help(registry, name)),
+        );
     }
     entry
 }
@@ -136,11 +165,16 @@ fn read_text(pointer: &str, node: &Node, field: &str, schema: &Json, problems: &
     value.as_str().map(str::to_owned)
 }
 
-fn configure(entry: &'static Entry, path: &str, config: Json, problems: &mut Problems<'_>) -> Option<Arc<dyn AnyOperator>> {
+fn configure(
+    entry: &'static Entry,
+    path: &str,
+    config: &Json,
+    problems: &mut Problems<'_>,
+) -> Option<Arc<dyn AnyOperator>> {
     if config.is_null() {
         return Some(Arc::from(entry.default_operator()));
     }
-    let found = check(entry.schema().as_value(), &config, &format!("`{}`", entry.name));
+    let found = check(entry.schema().as_value(), config, &format!("`{}`", entry.name));
     if !found.is_empty() {
         problems.extend(path, found);
         return None;
@@ -149,14 +183,17 @@ fn configure(entry: &'static Entry, path: &str, config: Json, problems: &mut Pro
         Ok(operator) => return Some(Arc::from(operator)),
         Err(error) => error,
     };
-    // A newtype refuses what its schema cannot say; the field that is also refused alone is the one.
-    let alone = |(field, value): (&String, &Json)| {
-        let single = Json::Object(serde_json::Map::from_iter([(field.clone(), value.clone())]));
-        entry.parse(single).err().map(|error| (field.clone(), error.to_string()))
+    // A newtype refuses what its schema cannot say; the field that is refused alone for the same reason is the one.
+    let message = error.to_string();
+    let refused = |(field, value): &(&String, &Json)| {
+        let alone = Json::Object(serde_json::Map::from_iter([((*field).clone(), (*value).clone())]));
+        entry.parse(alone).is_err_and(|error| error.to_string() == message)
     };
-    match config.as_object().and_then(|fields| fields.iter().find_map(alone)) {
-        Some((field, message)) => problems.error(&format!("{path}/{}", escaped(&field)), "wrong-value", format!("`{field}`: {message}"), None),
-        None => problems.error(path, "wrong-value", format!("`{}`: {error}", entry.name), None),
-    }
+    let field = config.as_object().and_then(|fields| fields.iter().find(refused));
+    let (place, name) = match field {
+        Some((field, _)) => (format!("{path}/{}", escaped(field)), field.as_str()),
+        None => (path.to_owned(), entry.name),
+    };
+    problems.error(&place, "wrong-value", format!("`{name}`: {message}"), None);
     None
 }

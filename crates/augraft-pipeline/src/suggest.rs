@@ -11,7 +11,8 @@ pub(crate) fn meant<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) ->
 /// The `n` known names that differ least from `name`; of equally near ones the first.
 pub(crate) fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>, n: usize) -> Vec<&'n str> {
     let wanted = name.to_lowercase();
-    let mut ranked: Vec<(usize, &str)> = known.into_iter().map(|other| (strsim::osa_distance(&wanted, &other.to_lowercase()), other)).collect();
+    let mut ranked: Vec<(usize, &str)> =
+        known.into_iter().map(|other| (strsim::osa_distance(&wanted, &other.to_lowercase()), other)).collect();
     ranked.sort_by_key(|(distance, _)| *distance);
     ranked.into_iter().take(n).map(|(_, other)| other).collect()
 }

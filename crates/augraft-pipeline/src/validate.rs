@@ -26,7 +26,13 @@ pub(crate) struct Problem {
 pub(crate) fn check(schema: &Value, value: &Value, name: &str) -> Vec<Problem> {
     let validator = match jsonschema::draft202012::new(schema) {
         Ok(validator) => validator,
-        Err(error) => return vec![Problem::new(String::new(), "bad-schema", format!("the schema of `{name}` is broken: {error}"))],
+        Err(error) => {
+            return vec![Problem::new(
+                String::new(),
+                "bad-schema",
+                format!("the schema of `{name}` is broken: {error}"),
+            )];
+        }
     };
     let sentences = Sentences { schema, name };
     validator.iter_errors(value).flat_map(|error| sentences.problems(&error)).collect()
@@ -51,9 +57,12 @@ impl Sentences<'_> {
         let schema = self.schema.pointer(parent).unwrap_or(&Value::Null);
         let (subject, value) = (self.subject(&pointer), error.instance().as_ref());
         let problem = |code, message: String| vec![Problem::new(pointer.clone(), code, format!("{subject} {message}"))];
-        let compared = |words: &str, limit: &Value| problem("out-of-range", format!("must be {words} {limit}, but is {value}"));
+        let compared =
+            |words: &str, limit: &Value| problem("out-of-range", format!("must be {words} {limit}, but is {value}"));
         match error.kind() {
-            Kind::AdditionalProperties { unexpected } => unexpected.iter().map(|field| self.unknown_field(&pointer, schema, field)).collect(),
+            Kind::AdditionalProperties { unexpected } => {
+                unexpected.iter().map(|field| self.unknown_field(&pointer, schema, field)).collect()
+            }
             Kind::Required { property } => {
                 let field = property.as_str().unwrap_or_default();
                 let meaning = schema["properties"][field]["description"].as_str();
@@ -65,19 +74,25 @@ impl Sentences<'_> {
             Kind::Maximum { limit } => compared("at most", limit),
             Kind::ExclusiveMinimum { limit } => compared("above", limit),
             Kind::ExclusiveMaximum { limit } => compared("below", limit),
-            Kind::MinItems { .. } | Kind::MaxItems { .. } => problem("wrong-length", format!("must be {}, but is {}", accepted(schema), shown(value))),
+            Kind::MinItems { .. } | Kind::MaxItems { .. } => {
+                problem("wrong-length", format!("must be {}, but is {}", accepted(schema), shown(value)))
+            }
             Kind::MinLength { .. } => problem("wrong-type", "must not be empty".to_owned()),
             Kind::Pattern { pattern } => {
                 let examples = schema.get("examples").and_then(Value::as_array);
                 let examples: Vec<&str> = examples.into_iter().flatten().filter_map(Value::as_str).collect();
-                let like = if examples.is_empty() { format!("`{pattern}`") } else { crate::suggest::choices(&examples) };
+                let like =
+                    if examples.is_empty() { format!("`{pattern}`") } else { crate::suggest::choices(&examples) };
                 problem("wrong-type", format!("must look like {like}, but is {}", shown(value)))
             }
             Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
                 if let Some(fields) = exclusive_fields(schema) {
-                    return problem("missing-field", format!("needs one of the fields {}", crate::suggest::choices(&fields)));
+                    return problem(
+                        "missing-field",
+                        format!("needs one of the fields {}", crate::suggest::choices(&fields)),
+                    );
                 }
-                match self.only_candidate(&pointer, schema, context) {
+                match only_candidate(&pointer, context) {
                     Some(errors) => errors.iter().flat_map(|error| self.problems(error)).collect(),
                     None => vec![self.mismatch(pointer, schema, value)],
                 }
@@ -86,7 +101,9 @@ impl Sentences<'_> {
                 Some(fields) => problem("too-many-fields", format!("has more than one of {}; keep one", list(&fields))),
                 None => vec![self.mismatch(pointer, schema, value)],
             },
-            Kind::Type { .. } | Kind::Enum { .. } | Kind::Constant { .. } => vec![self.mismatch(pointer, schema, value)],
+            Kind::Type { .. } | Kind::Enum { .. } | Kind::Constant { .. } => {
+                vec![self.mismatch(pointer, schema, value)]
+            }
             _ => problem("wrong-value", format!("does not fit: {error}")),
         }
     }
@@ -105,8 +122,10 @@ impl Sentences<'_> {
     }
 
     fn unknown_field(&self, pointer: &str, schema: &Value, field: &str) -> Problem {
-        let fields: Vec<&str> = schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-        let known = if fields.is_empty() { "there are no fields".to_owned() } else { format!("fields: {}", list(&fields)) };
+        let fields: Vec<&str> =
+            schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        let known =
+            if fields.is_empty() { "there are no fields".to_owned() } else { format!("fields: {}", list(&fields)) };
         let help = match meant(field, fields.iter().copied()) {
             Some(name) => format!("did you mean `{name}`? {known}"),
             None => known,
@@ -120,25 +139,13 @@ impl Sentences<'_> {
         }
     }
 
-    /// The errors of the one alternative that takes values of this type at all.
-    fn only_candidate<'e>(&self, pointer: &str, schema: &Value, context: &'e [Vec<ValidationError<'static>>]) -> Option<&'e [ValidationError<'static>]> {
-        let alternatives = alternatives(schema)?;
-        let refused = |error: &ValidationError<'_>| {
-            let here = error.instance_path().as_str() == pointer;
-            here && matches!(error.kind(), Kind::Type { .. } | Kind::Enum { .. } | Kind::Constant { .. } | Kind::OneOfNotValid { .. } | Kind::AnyOf { .. })
-        };
-        let mut candidates = alternatives.iter().zip(context).filter(|(_, errors)| !errors.iter().any(refused));
-        let (_, errors) = candidates.next()?;
-        candidates.next().is_none().then_some(errors.as_slice())
-    }
-
     /// How messages call the value at `pointer`.
     fn subject(&self, pointer: &str) -> String {
         let mut path = String::new();
         for segment in pointer.split('/').skip(1) {
             let segment = segment.replace("~1", "/").replace("~0", "~");
             if segment.parse::<usize>().is_ok() {
-                path.push_str(&format!("[{segment}]"));
+                path.extend(["[", &segment, "]"]);
             } else {
                 path.push_str(if path.is_empty() { "" } else { "." });
                 path.push_str(&segment);
@@ -153,8 +160,31 @@ pub(crate) fn escaped(field: &str) -> String {
     field.replace('~', "~0").replace('/', "~1")
 }
 
+/// The errors of the one alternative that takes values of this type at all.
+fn only_candidate<'e>(
+    pointer: &str,
+    context: &'e [Vec<ValidationError<'static>>],
+) -> Option<&'e [ValidationError<'static>]> {
+    let refused = |error: &ValidationError<'_>| {
+        let kinds = matches!(
+            error.kind(),
+            Kind::Type { .. }
+                | Kind::Enum { .. }
+                | Kind::Constant { .. }
+                | Kind::OneOfNotValid { .. }
+                | Kind::AnyOf { .. }
+        );
+        kinds && error.instance_path().as_str() == pointer
+    };
+    let mut candidates = context.iter().filter(|errors| !errors.iter().any(refused));
+    let only = candidates.next()?;
+    candidates.next().is_none().then_some(only.as_slice())
+}
+
 /// The fields of which exactly one is allowed.
 fn exclusive_fields(schema: &Value) -> Option<Vec<&str>> {
-    let fields = alternatives(schema)?.iter().map(|alternative| alternative["required"][0].as_str().filter(|_| alternative.get("type").is_none()));
+    let fields = alternatives(schema)?
+        .iter()
+        .map(|alternative| alternative["required"][0].as_str().filter(|_| alternative.get("type").is_none()));
     fields.collect()
 }

@@ -12,7 +12,13 @@ use crate::step::StepSpec;
 const KEEPS_SHARES: &[&str] = &["horizontal_flip", "vertical_flip", "resize"];
 
 /// Looks at a plan without errors; `batch` is the number of samples in its largest batch.
-pub(crate) fn warn(spec: &PipelineSpec, steps: &[Step], model: Option<&ModelPlan>, batch: Option<usize>, problems: &mut Problems<'_>) {
+pub(crate) fn warn(
+    spec: &PipelineSpec,
+    steps: &[Step],
+    model: Option<&ModelPlan>,
+    batch: Option<usize>,
+    problems: &mut Problems<'_>,
+) {
     for (at, (step, written)) in steps.iter().zip(&spec.steps).enumerate() {
         warn_order(step, &written.path, &steps[..at], &steps[at + 1..], problems);
     }
@@ -27,18 +33,36 @@ pub(crate) fn warn(spec: &PipelineSpec, steps: &[Step], model: Option<&ModelPlan
         let ids = site.steps.iter().filter(mixing).map(|step| step.id.split('@').next().unwrap_or_default());
         for id in ids {
             let Some(written) = model_steps.clone().find(|step| step.step.id == id) else { continue };
-            let message = format!("other tensors lead around `{}`, and `{}` leaves what they carry unmixed", site.tensor, written.step.operator.name());
-            problems.warning(&written.step.path, "bypassed-site", message, "choose a tensor that `augraft sites MODEL` lists without --all");
+            let message = format!(
+                "other tensors lead around `{}`, and `{}` leaves what they carry unmixed",
+                site.tensor,
+                written.step.operator.name()
+            );
+            problems.warning(
+                &written.step.path,
+                "bypassed-site",
+                message,
+                "choose a tensor that `augraft sites MODEL` lists without --all",
+            );
         }
     }
 }
 
 fn warn_order(step: &Step, path: &str, before: &[Step], after: &[Step], problems: &mut Problems<'_>) {
     let (name, bytes) = (step.name, step.before.element == Element::U8);
-    let normalized = after.iter().find(|later| later.before.element == Element::U8 && later.after.element == Element::F32);
-    if let Some(normalize) = normalized.filter(|_| step.operator.role() == Role::Erase && bytes && fills_with_zero(&step.operator.config())) {
-        let message = format!("`{name}` comes before `{}`, so its fill of 0 is black and not the mean color", normalize.name);
-        problems.warning(path, "erase-before-normalize", message, &format!("put it after `{}`, or give a `fill` in bytes", normalize.name));
+    let normalized =
+        after.iter().find(|later| later.before.element == Element::U8 && later.after.element == Element::F32);
+    if let Some(normalize) =
+        normalized.filter(|_| step.operator.role() == Role::Erase && bytes && fills_with_zero(&step.operator.config()))
+    {
+        let message =
+            format!("`{name}` comes before `{}`, so its fill of 0 is black and not the mean color", normalize.name);
+        problems.warning(
+            path,
+            "erase-before-normalize",
+            message,
+            &format!("put it after `{}`, or give a `fill` in bytes", normalize.name),
+        );
     }
     if name == "mixup" && bytes {
         let message = "`mixup` blends bytes here, and rounds each blend to a whole level";
@@ -47,7 +71,8 @@ fn warn_order(step: &Step, path: &str, before: &[Step], after: &[Step], problems
     // A blend of whole images has the same shares everywhere, so that no crop changes them.
     let pasted = before.iter().rev().find(|earlier| earlier.operator.role() == Role::Mix && earlier.name != "mixup");
     if let Some(mix) = pasted.filter(|_| step.operator.role() == Role::Geometry && !KEEPS_SHARES.contains(&name)) {
-        let message = format!("`{name}` comes after `{}`, so the label weights are no longer the shares of the pixels", mix.name);
+        let message =
+            format!("`{name}` comes after `{}`, so the label weights are no longer the shares of the pixels", mix.name);
         problems.warning(path, "geometry-after-mix", message, &format!("put it before `{}`", mix.name));
     }
 }
@@ -55,7 +80,12 @@ fn warn_order(step: &Step, path: &str, before: &[Step], after: &[Step], problems
 fn warn_step(step: &StepSpec, batch: Option<usize>, problems: &mut Problems<'_>) {
     let (name, config) = (step.operator.name(), step.operator.config());
     if config["p"].as_f64() == Some(0.0) {
-        problems.warning(&format!("{}/p", step.path), "idle-step", format!("`{name}` never acts with `p: 0`"), "leave the step out, or raise `p`");
+        problems.warning(
+            &format!("{}/p", step.path),
+            "idle-step",
+            format!("`{name}` never acts with `p: 0`"),
+            "leave the step out, or raise `p`",
+        );
         return;
     }
     if step.operator.role() != Role::Mix {
@@ -67,7 +97,12 @@ fn warn_step(step: &StepSpec, batch: Option<usize>, problems: &mut Problems<'_>)
         problems.warning(&step.path, "batch-of-one", message, "raise `data.batch` (and `limit`)");
     } else if batch % 2 == 1 && config["partner"] == "flip" {
         let message = format!("with {batch} samples in a batch, `partner: flip` mixes the middle one with itself");
-        problems.warning(&format!("{}/partner", step.path), "odd-batch-with-flip", message, "use an even batch, or `partner: roll`");
+        problems.warning(
+            &format!("{}/partner", step.path),
+            "odd-batch-with-flip",
+            message,
+            "use an even batch, or `partner: roll`",
+        );
     }
 }
 

@@ -14,7 +14,9 @@ pub(crate) fn accepted(schema: &Value) -> String {
     }
     match &schema["type"] {
         Value::String(name) => kind(name, schema),
-        Value::Array(names) => names.iter().filter_map(Value::as_str).map(|name| kind(name, schema)).collect::<Vec<_>>().join(" or "),
+        Value::Array(names) => {
+            names.iter().filter_map(Value::as_str).map(|name| kind(name, schema)).collect::<Vec<_>>().join(" or ")
+        }
         _ => "something else".to_owned(),
     }
 }
@@ -57,7 +59,9 @@ fn alternative(schema: &Value) -> String {
     let words = accepted(schema);
     let closed = options(schema).is_some() || schema["type"] == "object" || schema["type"] == "null";
     match schema.get("description").and_then(Value::as_str) {
-        Some(text) if !closed => format!("{words} ({})", uncapitalized(text.lines().next().unwrap_or_default().trim_end_matches('.'))),
+        Some(text) if !closed => {
+            format!("{words} ({})", uncapitalized(text.lines().next().unwrap_or_default().trim_end_matches('.')))
+        }
         _ => words,
     }
 }

@@ -1,0 +1,147 @@
+//! The schema of pipeline files and the operator pages.
+
+use augraft_operator::Registry;
+use augraft_pipeline::{operator_page, operators_table, pipeline_schema, unknown_operator};
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+use {augraft_color as _, augraft_mix as _};
+
+fn accepts(schema: &Value, file: &Value) -> bool {
+    jsonschema::is_valid(schema, file)
+}
+
+#[test]
+fn the_schema_accepts_pipelines_and_nothing_else() {
+    let schema = pipeline_schema(&Registry::linked());
+    let full = json!({
+        "augraft": 1, "seed": 3, "epoch": 0, "out": "out", "data": { "folder": "photos", "batch": 4, "on_error": "skip" },
+        "steps": ["cutmix", { "normalize": "imagenet", "id": "n" }, { "mixup": null }],
+        "model": { "file": "m.onnx", "engine": "tract", "device": "cpu", "sites": { "a": "b" }, "steps": [{ "at": "a", "cutmix": { "p": 1 } }] },
+    });
+    assert!(accepts(&schema, &full));
+    for (pointer, wrong) in [
+        ("/augraft", json!(2)),
+        ("/seed", json!(u64::MAX)),
+        ("/data/flat", json!("x")),
+        ("/data/batch", json!(0)),
+        ("/steps/0", json!("cutmx")),
+        ("/steps/1/at", json!("a")),
+        ("/steps/1/cutmix", json!({})),
+        ("/model/device", json!("gpu")),
+        ("/model/steps/0/cutmix/q", json!(1)),
+        ("/model/steps/0", json!("cutmix")),
+        ("/more", json!(1)),
+    ] {
+        let mut file = full.clone();
+        let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
+        match file.pointer_mut(parent).expect("a parent") {
+            Value::Array(items) => items[name.parse::<usize>().expect("an index")] = wrong,
+            parent => parent[name] = wrong,
+        }
+        assert!(!accepts(&schema, &file), "{pointer}");
+    }
+    for missing in ["augraft", "steps"] {
+        let mut file = full.clone();
+        file.as_object_mut().expect("a map").shift_remove(missing);
+        assert!(!accepts(&schema, &file), "{missing}");
+    }
+}
+
+#[test]
+fn the_schema_describes_every_field() {
+    let schema = pipeline_schema(&Registry::linked());
+    let mut lines = Vec::new();
+    for (place, pointer) in [("", ""), ("data", "/properties/data"), ("model", "/properties/model")] {
+        let map = schema.pointer(pointer).expect("a schema");
+        assert_eq!(map["additionalProperties"], json!(false), "{place}");
+        for (name, field) in map["properties"].as_object().expect("fields") {
+            let mut field = field.clone();
+            for hidden in ["items", "properties"] {
+                field.as_object_mut().expect("a schema").shift_remove(hidden);
+            }
+            lines.push(format!("{place}/{name} {field}"));
+        }
+    }
+    assert_snapshot!(lines.join("\n"), @r#"
+    /augraft {"type":"integer","format":"uint64","minimum":0,"description":"Version of the format.","const":1}
+    /seed {"type":"integer","format":"uint64","minimum":0,"description":"Seed of every draw.","default":0,"maximum":9223372036854775807}
+    /epoch {"type":"integer","format":"uint32","minimum":0,"description":"Epoch: draws and order differ from epoch to epoch.","default":0,"maximum":4294967295}
+    /data {"type":"object","additionalProperties":false,"description":"Where images come from and how they are batched.","oneOf":[{"required":["folder"]},{"required":["flat"]},{"required":["shards"]}]}
+    /steps {"type":"array","description":"Steps on the images, in order; each is a map from the name of an operator to its configuration."}
+    /model {"type":"object","additionalProperties":false,"required":["file"],"description":"A model that runs on the images after the steps."}
+    /out {"type":"string","description":"Folder to write to, relative to the current folder; by default `out/` and the name of the file.","minLength":1}
+    data/folder {"type":"string","description":"Folder with one sub-folder of images per class, relative to the pipeline file.","minLength":1}
+    data/flat {"type":"string","description":"Folder of images without labels, relative to the pipeline file.","minLength":1}
+    data/shards {"type":"string","description":"Tar files by a glob such as `train-*.tar`, relative to the pipeline file.","minLength":1}
+    data/classes {"type":"string","description":"File with one class name per line, which fixes the number and order of classes.","minLength":1}
+    data/batch {"type":"integer","format":"uint","minimum":1,"description":"Samples per batch.","default":64,"maximum":4294967295}
+    data/shuffle {"type":"boolean","description":"Whether the order of the samples is a permutation keyed by seed and epoch.","default":false}
+    data/drop_last {"type":"boolean","description":"Whether a last batch that is not full is left out.","default":false}
+    data/limit {"type":"integer","format":"uint","minimum":1,"description":"Use only this many samples."}
+    data/on_error {"oneOf":[{"type":"string","const":"fail","description":"Stop."},{"type":"string","const":"skip","description":"Leave it out of its batch and say so in the report."}],"description":"What to do with an image that cannot be read."}
+    model/file {"type":"string","description":"ONNX file, relative to the pipeline file.","minLength":1}
+    model/engine {"oneOf":[{"type":"string","const":"tract","description":"Embedded, on the CPU."},{"type":"string","const":"onnxruntime","description":"ONNX Runtime, loaded when it is used."}],"description":"Who runs the model."}
+    model/device {"type":"string","pattern":"^(cpu|cuda|cuda:[0-9]{1,4})$","examples":["cpu","cuda:0"],"description":"What it runs on: `cpu`, or `cuda:N` with onnxruntime."}
+    model/sites {"type":"object","additionalProperties":{"type":"string"},"description":"Short names for tensors of the model.","default":{}}
+    model/steps {"type":"array","description":"Steps at tensors of the model, in the order of the model; each also has `at`.","default":[]}
+    "#);
+    assert_eq!(schema, pipeline_schema(&Registry::linked()));
+}
+
+#[test]
+fn operators_are_listed_and_have_pages() {
+    let registry = Registry::linked();
+    assert_snapshot!(operators_table(&registry), @"
+    name            kind   backends agree  exports  since  crate          summary
+    cutmix          mix    exact           yes      0.1.0  augraft-mix    Pastes a box of a partner image and mixes the labels by area.
+    gaussian_noise  erase  native only     no       0.1.0  augraft-color  Adds independent Gaussian noise to every element.
+    mixup           mix    exact           yes      0.1.0  augraft-mix    Blends each image with a partner image, and the labels alike.
+    normalize       color  exact           yes      0.1.0  augraft-color  Turns pixels into floats: `(pixel / 255 - mean) / std`, per channel.
+    ");
+    let page = |name: &str| registry.get(name).map(operator_page).expect("an operator");
+    assert_snapshot!(page("mixup"), @r#"
+    mixup (mix, exact, exports to ONNX, since 0.1.0, augraft-mix)
+
+    Blends each image with a partner image, and the labels alike.
+
+    `lam ~ Beta(alpha, alpha)`; images and labels become `lam * own + (1 - lam) * partner`, in f32. Bytes are rounded to the nearest level, halves
+    to even; better put it after `normalize`. Works on images and on feature maps (Manifold Mixup).
+
+    Draws `apply`, `lam` (1 when not applied) and `partner`, the position in the batch.
+
+    Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018, equation 1; Verma et al., "Manifold Mixup", ICML 2019.
+
+    # Example
+    ```yaml
+    - mixup: { alpha: 0.2 }
+    ```
+
+    Parameters
+      alpha    a number, 0.01 to 1000       default 1.0      Parameter of the Beta distribution of `lam`; 1 is uniform.
+      p        a number, 0 to 1             default 1.0      Probability of a batch (or, with `mode: elem`, of a sample) to be mixed.
+      mode     `batch` or `elem`            default batch    One `lam` per batch, or per sample.
+      partner  `permute`, `roll` or `flip`  default permute  Which sample of the batch each one is blended with.
+    "#);
+    assert_snapshot!(page("normalize"), @"
+    normalize (color, exact, exports to ONNX, since 0.1.0, augraft-color)
+
+    Turns pixels into floats: `(pixel / 255 - mean) / std`, per channel.
+
+    Bytes are computed as `pixel * scale + bias` in f32, with `scale = 1 / (255 * std)` and `bias = -mean / std` rounded once, which every runtime
+    repeats bit for bit. Floats are taken as 0 to 1 already: `(value - mean) / std`.
+
+    The statistics are a name (`imagenet`, `cifar10`, `cifar100`, `half`: mean and std 0.5, `unit`: mean 0 and std 1) or numbers.
+
+    # Example
+    ```yaml
+    - normalize: { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
+    ```
+
+    One of these; default imagenet
+      `imagenet`, `cifar10`, `cifar100`, `half` or `unit`  Statistics by name.
+      a map of `mean`, `std`  Statistics as numbers.
+        mean  a list of numbers  required  Mean of each channel.
+        std   a list of numbers  required  Standard deviation of each channel, above 0.
+    ");
+    assert_snapshot!(unknown_operator(&registry, "mixupp"), @"there is no operator `mixupp`; did you mean `mixup`?");
+}

@@ -1,0 +1,293 @@
+//! From a pipeline to a plan: shapes, ids, sites, warnings, `explain`.
+
+use std::path::{Path, PathBuf};
+
+use augraft_operator::{Registry, StepKey};
+use augraft_pipeline::{
+    Device, EngineKind, Facts, ModelFacts, ModelSpec, Overrides, PipelineSpec, Plan, Report, SiteFacts, plan,
+};
+use insta::assert_snapshot;
+use {augraft_color as _, augraft_erase as _, augraft_geometry as _, augraft_mix as _};
+
+fn model_facts() -> ModelFacts {
+    let site =
+        |name: &str, shape: &[usize], separates| SiteFacts { name: name.to_owned(), shape: shape.to_vec(), separates };
+    ModelFacts {
+        input: "images".to_owned(),
+        input_shape: vec![None, Some(3), Some(224), Some(224)],
+        classes: 1000,
+        sites: vec![
+            site("/stem/Clip_output_0", &[1, 32, 112, 112], true),
+            site("/blocks.1/conv/Conv_output_0", &[1, 24, 56, 56], false),
+            site("/blocks.1/Add_output_0", &[1, 24, 56, 56], true),
+            site("/blocks.2/Add_output_0", &[1, 40, 28, 28], true),
+            site("/head/Flatten_output_0", &[1, 1280], true),
+        ],
+    }
+}
+
+fn spec(text: &str) -> PipelineSpec {
+    PipelineSpec::parse(text, Path::new("some/folder/quick.yaml"), &Registry::linked())
+        .unwrap_or_else(|report| panic!("{report}"))
+}
+
+fn facts() -> Facts {
+    Facts { classes: 10, samples: Some(100), fixed_input: None }
+}
+
+fn planned(text: &str, overrides: &Overrides) -> Result<Plan, Report> {
+    plan(&spec(text), overrides, &facts(), &mut |_: &ModelSpec| Ok(model_facts()))
+}
+
+fn plan_of(text: &str) -> Plan {
+    planned(text, &Overrides::default()).unwrap_or_else(|report| panic!("{report}"))
+}
+
+fn lines(found: &[augraft_pipeline::Diagnostic]) -> String {
+    let line = |found: &augraft_pipeline::Diagnostic| {
+        let help = found.help.as_deref().unwrap_or("-");
+        format!("{}:{} {} | {} | {help}", found.span.line, found.span.column, found.code, found.message)
+    };
+    found.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn refused(text: &str) -> String {
+    lines(&planned(text, &Overrides::default()).expect_err("a problem").diagnostics)
+}
+
+fn warnings(steps: &str) -> String {
+    lines(&plan_of(&format!("augraft: 1\ndata: {{ flat: x }}\nsteps:\n{steps}\n")).warnings)
+}
+
+fn at_model(steps: &str) -> String {
+    let input = "  - resized_crop: { size: 224 }\n  - normalize\n";
+    format!(
+        "augraft: 1\nsteps:\n{input}model:\n  file: net.onnx\n  sites: {{ deep: /blocks.2/Add_output_0 }}\n  steps:\n{steps}\n"
+    )
+}
+
+const WHOLE: &str = "\
+augraft: 1
+seed: 42
+data: { folder: photos, batch: 8, shuffle: true, classes: ../names.txt }
+steps:
+  - resized_crop: { size: 224, scale: [0.25, 1.0] }
+  - horizontal_flip
+  - normalize: imagenet
+  - cutmix: { alpha: 1.0, p: 0.5 }
+  - cutmix
+model:
+  file: net.onnx
+  engine: onnxruntime
+  device: cuda:1
+  sites: { deep: /blocks.2/Add_output_0 }
+  steps:
+    - at: /blocks.?/Add_output_0
+      mixup: { alpha: 0.4 }
+    - at: deep
+      id: mine
+      cutmix: { frame: project }
+";
+
+#[test]
+fn a_plan_is_explained() {
+    assert_snapshot!(plan_of(WHOLE).explain(), @"
+    pipeline  quick.yaml
+    seed      42
+    epoch     0
+    data      folder photos, batch 8, classes ../names.txt, shuffle
+    input     u8 [N][3,H,W], 10 classes
+    out       out/quick
+
+    steps
+      resized_crop     resized_crop { scale: [0.25, 1.0] }  u8 [N][3,H,W] -> u8 [N,3,224,224]      within 1e-5  draws top, left, bottom, right
+      horizontal_flip  horizontal_flip                      u8 [N,3,224,224]                       exact        draws apply
+      normalize        normalize imagenet                   u8 [N,3,224,224] -> f32 [N,3,224,224]  exact        draws nothing
+      cutmix           cutmix { p: 0.5 }                    f32 [N,3,224,224]                      exact        draws apply, top, left, bottom, right, partner
+      cutmix-2         cutmix                               f32 [N,3,224,224]                      exact        draws apply, top, left, bottom, right, partner
+
+    model      net.onnx
+    engine     onnxruntime on cuda:1
+    images as  images
+    outputs    1000 classes
+
+    at /blocks.1/Add_output_0 [N,24,56,56]: everything goes through it
+      mixup@/blocks.1/Add_output_0  mixup { alpha: 0.4 }  f32 [N,24,56,56]  exact  draws apply, lam, partner
+
+    at deep = /blocks.2/Add_output_0 [N,40,28,28]: everything goes through it
+      mixup@/blocks.2/Add_output_0  mixup { alpha: 0.4 }       f32 [N,40,28,28]  exact  draws apply, lam, partner
+      mine                          cutmix { frame: project }  f32 [N,40,28,28]  exact  draws apply, top, left, bottom, right, partner
+    ");
+    assert_snapshot!(plan_of("augraft: 1\nsteps: []\n").explain(), @"
+    pipeline  quick.yaml
+    seed      0
+    epoch     0
+    data      none
+    input     u8 [N][3,H,W], 10 classes
+    out       out/quick
+
+    steps
+      none
+    ");
+}
+
+#[test]
+fn paths_start_from_the_pipeline_and_out_does_not() {
+    let plan = plan_of(WHOLE);
+    assert_eq!(
+        plan.data.as_ref().and_then(|data| data.classes.clone()),
+        Some(PathBuf::from("some/folder/../names.txt"))
+    );
+    assert_eq!(plan.model.map(|model| model.file), Some(PathBuf::from("some/folder/net.onnx")));
+    assert_eq!(plan.out, PathBuf::from("out/quick"));
+    assert_eq!(plan_of("augraft: 1\nsteps: []\nout: here").out, PathBuf::from("here"));
+}
+
+#[test]
+fn ids_key_the_draws() {
+    let plan = plan_of(WHOLE);
+    let model = plan.model.expect("a model");
+    let steps = plan.steps.iter().chain(model.sites.iter().flat_map(|site| &site.steps));
+    let ids: Vec<&str> = steps.clone().map(|step| step.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        [
+            "resized_crop",
+            "horizontal_flip",
+            "normalize",
+            "cutmix",
+            "cutmix-2",
+            "mixup@/blocks.1/Add_output_0",
+            "mixup@/blocks.2/Add_output_0",
+            "mine",
+        ]
+    );
+    for step in steps {
+        assert_eq!(step.key, StepKey::new(42, &step.id));
+    }
+}
+
+#[test]
+fn flags_win_over_the_file() {
+    let overrides = Overrides {
+        seed: Some(7),
+        epoch: Some(3),
+        batch: Some(2),
+        limit: Some(5),
+        out: Some("there".into()),
+        engine: Some(EngineKind::Tract),
+        device: Some(Device::Cpu),
+    };
+    let mut asked = None;
+    let planned = plan(&spec(WHOLE), &overrides, &facts(), &mut |model: &ModelSpec| {
+        asked = Some((model.engine, model.device));
+        Ok(model_facts())
+    });
+    let plan = planned.expect("a plan");
+    assert_eq!((plan.seed, plan.epoch, plan.out), (7, 3, PathBuf::from("there")));
+    assert_eq!(plan.data.map(|data| (data.batch, data.limit)), Some((2, Some(5))));
+    assert_eq!(plan.model.map(|model| (model.engine, model.device)), Some((EngineKind::Tract, Device::Cpu)));
+    assert_eq!(asked, Some((EngineKind::Tract, Device::Cpu)));
+    let zero = Overrides { limit: Some(0), seed: Some(u64::MAX), ..Overrides::default() };
+    assert_snapshot!(lines(&planned_report(&zero)), @"
+    2:7 out-of-range | --seed must be at most 9223372036854775807 | -
+    3:1 out-of-range | --limit must be at least 1 | -
+    ");
+}
+
+fn planned_report(overrides: &Overrides) -> Vec<augraft_pipeline::Diagnostic> {
+    planned(WHOLE, overrides).expect_err("a problem").diagnostics
+}
+
+#[test]
+fn a_fixed_input_is_dense() {
+    let facts = Facts { classes: 2, samples: None, fixed_input: Some((20, 30)) };
+    let text = "augraft: 1\nsteps: [cutmix]\n";
+    let plan = plan(&spec(text), &Overrides::default(), &facts, &mut |_: &ModelSpec| Err("no model".to_owned()));
+    assert_eq!(plan.expect("a plan").steps[0].before.describe(), "u8 [N,3,20,30]");
+}
+
+#[test]
+fn steps_that_do_not_fit_are_reported_at_their_parameter() {
+    assert_snapshot!(refused("augraft: 1\nsteps:\n  - cutmix\n  - normalize\n"), @"3:5 step-does-not-fit | `cutmix` needs images of one size, but here they still have the sizes of their files | put `resized_crop`, `resize`, `random_crop` or `center_crop` before this step");
+    assert_snapshot!(refused("augraft: 1\nsteps:\n  - resize: { size: 9 }\n  - cutout: { length: 1, fill: [0, 0] }\n  - normalize: { mean: [0], std: [0] }\n"), @"
+    4:26 step-does-not-fit | `cutout.fill`: the list needs one value per channel, 3 in all | -
+    5:18 step-does-not-fit | `normalize.mean`: has 1 values for 3 channels | -
+    ");
+    assert_snapshot!(refused("augraft: 1\nsteps:\n  - resized_crop: { size: 9, scale: [0.5, 2] }\n  - normalize\n  - cutout: { fill: [1] }\n"), @"
+    3:43 step-does-not-fit | `resized_crop.scale[1]`: a share of the area is at most 1 | -
+    5:15 step-does-not-fit | `cutout.fill`: the list needs one value per channel, 3 in all | -
+    ");
+}
+
+#[test]
+fn the_images_must_fit_the_model() {
+    let model = "model: { file: net.onnx }\n";
+    assert_snapshot!(refused(&format!("augraft: 1\nsteps: []\n{model}")), @"3:16 model-input | the model takes f32 [N,3,224,224], but the steps end with u8 [N][3,H,W] | add `resized_crop: { size: 224 }` and `normalize: imagenet` to `steps`");
+    assert_snapshot!(refused(&format!("augraft: 1\nsteps: [normalize: unit, resize: {{ size: 200 }}]\n{model}")), @"2:20 step-does-not-fit | `normalize` needs images of one size, but here they still have the sizes of their files | put `resized_crop`, `resize`, `random_crop` or `center_crop` before this step");
+    assert_snapshot!(refused(&format!("augraft: 1\nsteps: [resize: {{ size: 200 }}, normalize: unit]\n{model}")), @"3:16 model-input | the model takes f32 [N,3,224,224], but the steps end with f32 [N,3,200,200] | add `resize: { size: 224 }` to `steps`");
+    let text = at_model("    []");
+    let many = Facts { classes: 1001, ..facts() };
+    let report =
+        plan(&spec(&text), &Overrides::default(), &many, &mut |_: &ModelSpec| Ok(model_facts())).expect_err("classes");
+    assert_snapshot!(lines(&report.diagnostics), @"6:9 too-many-classes | there are more classes (1001) than the model has outputs (1000) | give the model's classes with `data.classes`, or use another model");
+    let report =
+        plan(&spec(&text), &Overrides::default(), &many, &mut |_: &ModelSpec| Err("net.onnx: no such file".to_owned()));
+    assert_snapshot!(report.expect_err("no file").render(false), @"
+    error[bad-model]: net.onnx: no such file
+     --> some/folder/quick.yaml:6:9
+      |
+    6 |   file: net.onnx
+      |         ^^^^^^^^
+    ");
+    assert_snapshot!(refused(&text.replace("file: net.onnx", "file: net.onnx\n  device: cuda:0")), @"7:11 bad-device | tract runs on the CPU only, not on cuda:0 | use `engine: onnxruntime`, or `device: cpu`");
+}
+
+#[test]
+fn sites_are_tensors_of_the_model_in_its_order() {
+    assert_snapshot!(refused(&at_model("    - { at: /blocks.1/Ad_output_0, cutmix: }\n    - { at: '*Mul*', cutmix: }")), @"
+    9:13 unknown-site | the model has no tensor: `/blocks.1/Ad_output_0` | near: `/blocks.1/Add_output_0`, `/blocks.2/Add_output_0` or `/blocks.1/conv/Conv_output_0`; `augraft sites some/folder/net.onnx` lists all
+    10:13 unknown-site | the pattern matches no tensor of the model: `*Mul*` | near: `deep`, `/stem/Clip_output_0` or `/blocks.1/Add_output_0`; `augraft sites some/folder/net.onnx` lists all
+    ");
+    assert_snapshot!(refused(&at_model("    - { at: deep, cutmix: }").replace("deep: /blocks.2/Add", "deep: /blocks.2/Sub")), @"7:18 unknown-site | the model has no tensor: `/blocks.2/Sub_output_0` | near: `/blocks.2/Add_output_0`, `/blocks.1/Add_output_0` or `/blocks.1/conv/Conv_output_0`; `augraft sites some/folder/net.onnx` lists all");
+    assert_snapshot!(refused(&at_model("    - { at: /head/Flatten_output_0, cutmix: }")), @"9:13 site-shape | `/head/Flatten_output_0` has the shape [1, 1280] for one image, but steps act on N,C,H,W | choose a feature map; `augraft sites MODEL` lists shapes");
+    assert_snapshot!(refused(&at_model("    - { at: deep, cutmix: }\n    - { at: /stem/Clip_output_0, mixup: }")), @"10:13 site-order | `/stem/Clip_output_0` is computed before `deep`, but its step is written after it | write the steps in the order in which the model computes their tensors");
+    assert_snapshot!(refused(&at_model("    - { at: deep, resize: { size: 7 } }")), @"9:19 site-shape | `resize` makes f32 [N,40,7,7] of f32 [N,40,28,28], but the model goes on with the shape it had | -");
+    assert_eq!(
+        plan_of(&at_model("    - { at: deep, cutmix: }")).model.map(|model| model.sites[0].alias.clone()),
+        Some(Some("deep".to_owned()))
+    );
+}
+
+#[test]
+fn doubtful_pipelines_are_warned_of() {
+    assert_snapshot!(warnings("  - resize: { size: 8 }\n  - cutout\n  - normalize"), @"5:5 erase-before-normalize | `cutout` comes before `normalize`, so its fill of 0 is black and not the mean color | put it after `normalize`, or give a `fill` in bytes");
+    assert_snapshot!(warnings("  - resize: { size: 8 }\n  - mixup: { p: 0.5 }\n  - cutmix: { p: 0 }"), @"
+    5:5 mixup-on-bytes | `mixup` blends bytes here, and rounds each blend to a whole level | put it after `normalize`
+    6:18 idle-step | `cutmix` never acts with `p: 0` | leave the step out, or raise `p`
+    ");
+    assert_snapshot!(warnings("  - resize: { size: 8 }\n  - cutmix\n  - horizontal_flip\n  - center_crop: { size: 4 }"), @"7:5 geometry-after-mix | `center_crop` comes after `cutmix`, so the label weights are no longer the shares of the pixels | put it before `cutmix`");
+    let overrides = |batch| Overrides { batch: Some(batch), ..Overrides::default() };
+    let flip = "augraft: 1\ndata: { flat: x }\nsteps:\n  - resize: { size: 8 }\n  - cutmix: { partner: flip }\n";
+    assert_snapshot!(lines(&planned(flip, &overrides(7)).expect("a plan").warnings), @"5:24 odd-batch-with-flip | with 7 samples in a batch, `partner: flip` mixes the middle one with itself | use an even batch, or `partner: roll`");
+    assert_snapshot!(lines(&planned(flip, &overrides(1)).expect("a plan").warnings), @"5:5 batch-of-one | a batch of one sample has no partner, so `cutmix` mixes it with itself | raise `data.batch` (and `limit`)");
+    let bypassed = plan_of(&at_model("    - { at: /blocks.1/conv/Conv_output_0, cutmix: }"));
+    assert_snapshot!(bypassed.render_warnings(false), @"
+    warning[bypassed-site]: other tensors lead around `/blocks.1/conv/Conv_output_0`, and `cutmix` leaves what they carry unmixed
+     --> some/folder/quick.yaml:9:43
+      |
+    9 |     - { at: /blocks.1/conv/Conv_output_0, cutmix: }
+      |                                           ^^^^^^
+      |
+      = help: choose a tensor that `augraft sites MODEL` lists without --all
+    ");
+}
+
+#[test]
+fn sound_pipelines_are_not_warned_of() {
+    let sound = [
+        "  - resize: { size: 8 }\n  - cutout: { fill: 127 }\n  - normalize\n  - mixup\n  - cutmix\n  - vertical_flip",
+        "  - resize: { size: 8 }\n  - normalize\n  - cutout\n  - mixup\n  - center_crop: { size: 4 }\n  - cutmix: { partner: flip }\n  - cutmix",
+    ];
+    assert_eq!(sound.map(warnings), ["", ""]);
+}
