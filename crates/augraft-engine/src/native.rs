@@ -11,6 +11,8 @@ use crate::error::EngineError;
 pub struct StepDraws {
     /// Id of the step.
     pub step: String,
+    /// Tensor of the model at which it acts; none at the input.
+    pub site: Option<String>,
     /// Its draws.
     pub draws: Draws,
 }
@@ -40,7 +42,7 @@ pub fn run_steps(
             }
         }
         apply(step, &draws, batch, scratch)?;
-        drawn.push(StepDraws { step: step.id.clone(), draws });
+        drawn.push(StepDraws { step: step.id.clone(), site: None, draws });
     }
     if let Some(clean @ None) = clean {
         *clean = Some(copy(batch, scratch));

@@ -207,7 +207,7 @@ impl SiteRun<'_> {
                 graft.changed += changed(&before, after);
             }
             self.scratch.give_dense(before);
-            draws.extend(drawn);
+            draws.extend(drawn.into_iter().map(|drawn| StepDraws { site: Some(site.tensor.clone()), ..drawn }));
         }
         *labels = batch.labels;
         match batch.images {

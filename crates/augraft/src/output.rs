@@ -67,11 +67,6 @@ impl Output {
         self.write_predictions(outcome)
     }
 
-    /// Closes the files, gives the folder its name and returns it.
-    pub(crate) fn commit(self) -> Result<PathBuf, Failure> {
-        Ok(self.folder.commit()?)
-    }
-
     /// Writes out what is buffered, so that the files can be read.
     pub(crate) fn flush(self) -> Result<Written, Failure> {
         self.labels.finish()?;

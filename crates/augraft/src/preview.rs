@@ -124,7 +124,7 @@ fn boxes(draws: &[StepDraws], row: usize, (height, width, _): (usize, usize, usi
     let longest = height.max(width).max(1);
     let scale = |value: i64| value.max(0) as usize * TILE / longest;
     let mut found = Vec::new();
-    for step in draws.iter().filter(|step| !step.step.contains('@') && acts(step, row)) {
+    for step in draws.iter().filter(|step| acts(step, row)) {
         let edges = ["top", "left", "bottom", "right"]
             .map(|edge| step.draws.column(edge).map(|column| integers(column, row)).unwrap_or_default());
         let [top, left, bottom, right] = &edges;
@@ -137,9 +137,9 @@ fn boxes(draws: &[StepDraws], row: usize, (height, width, _): (usize, usize, usi
     found
 }
 
-/// Whether a step that may pass by (it has `apply`) acted on a sample.
+/// Whether a step at the input that may pass by (it has `apply`) acted on a sample.
 fn acts(step: &StepDraws, row: usize) -> bool {
-    matches!(step.draws.column("apply"), Some(Tensor::Bool(apply)) if apply.iter().nth(row) == Some(&true))
+    step.site.is_none() && matches!(step.draws.column("apply"), Some(Tensor::Bool(apply)) if apply.iter().nth(row) == Some(&true))
 }
 
 fn partner(step: &StepDraws, row: usize) -> Option<usize> {
