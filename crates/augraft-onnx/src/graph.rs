@@ -3,13 +3,13 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Not, Sub};
 
 use crate::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorShapeProto,
-    TypeProto, ValueInfoProto, attribute_proto::AttributeType, tensor_shape_proto, type_proto,
+    TypeProto, ValueInfoProto, tensor_shape_proto, type_proto,
 };
 use crate::tensor::{DataType, Tensor};
+use crate::value::{Value, int_attribute};
 
 /// A side of a graph input or output: fixed, or named and free.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,19 +44,6 @@ struct Node {
     outputs: Vec<u32>,
     attributes: Vec<AttributeProto>,
     scope: String,
-}
-
-/// A handle to a tensor of a graph.
-#[derive(Clone, Copy)]
-pub struct Value<'g> {
-    graph: &'g Graph,
-    id: u32,
-}
-
-impl fmt::Debug for Value<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.name())
-    }
 }
 
 impl fmt::Debug for Graph {
@@ -198,6 +185,21 @@ impl Graph {
         }
     }
 
+    pub(crate) fn dtype_of(&self, id: u32) -> DataType {
+        self.inner.borrow().values[id as usize].1
+    }
+
+    pub(crate) fn name_of(&self, id: u32) -> String {
+        self.inner.borrow().values[id as usize].0.clone()
+    }
+
+    /// The integer that a value is, where it is a constant int64 scalar.
+    pub(crate) fn constant_int(&self, id: u32) -> Option<i64> {
+        let inner = self.inner.borrow();
+        let (_, tensor) = inner.initializers.iter().find(|(known, _)| *known == id)?;
+        if let Tensor::I64(array) = tensor { array.first().copied().filter(|_| array.ndim() == 0) } else { None }
+    }
+
     fn exact(&self, name: &str, dtype: DataType) -> Value<'_> {
         let mut inner = self.inner.borrow_mut();
         inner.values.push((name.to_owned(), dtype));
@@ -254,198 +256,6 @@ fn value_info(name: &str, dtype: DataType, shape: &[Side]) -> ValueInfoProto {
         name: Some(name.to_owned()),
         r#type: Some(TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() }),
         ..ValueInfoProto::default()
-    }
-}
-
-/// An integer attribute of a node.
-#[must_use]
-pub fn int_attribute(name: &str, value: i64) -> AttributeProto {
-    AttributeProto {
-        name: Some(name.to_owned()),
-        r#type: Some(AttributeType::Int as i32),
-        i: Some(value),
-        ..Default::default()
-    }
-}
-
-/// An attribute of a node that is a list of integers.
-#[must_use]
-pub fn ints_attribute(name: &str, values: &[i64]) -> AttributeProto {
-    AttributeProto {
-        name: Some(name.to_owned()),
-        r#type: Some(AttributeType::Ints as i32),
-        ints: values.to_vec(),
-        ..Default::default()
-    }
-}
-
-/// A text attribute of a node.
-#[must_use]
-pub fn text_attribute(name: &str, value: &str) -> AttributeProto {
-    let s = Some(value.as_bytes().to_vec().into());
-    AttributeProto { name: Some(name.to_owned()), r#type: Some(AttributeType::String as i32), s, ..Default::default() }
-}
-
-impl<'g> Value<'g> {
-    /// The graph that this value belongs to.
-    #[must_use]
-    pub fn graph(self) -> &'g Graph {
-        self.graph
-    }
-
-    /// Number of the value within its graph.
-    #[must_use]
-    pub fn id(self) -> u32 {
-        self.id
-    }
-
-    /// Element type.
-    #[must_use]
-    pub fn dtype(self) -> DataType {
-        self.graph.inner.borrow().values[self.id as usize].1
-    }
-
-    /// Name in the graph.
-    #[must_use]
-    pub fn name(self) -> String {
-        self.graph.inner.borrow().values[self.id as usize].0.clone()
-    }
-
-    /// Adds a node with this value as its only input, of the same type.
-    #[must_use]
-    pub fn unary(self, op: &'static str) -> Self {
-        self.graph.node(op, &[self], vec![], self.dtype())
-    }
-
-    /// Adds a node with two inputs, of the type of the first; the sum, difference or product of two constant integers is a constant.
-    #[must_use]
-    pub fn binary(self, op: &'static str, other: Self) -> Self {
-        if let (Some(a), Some(b)) = (self.constant_int(), other.constant_int()) {
-            let folded = match op {
-                "Add" => a.checked_add(b),
-                "Sub" => a.checked_sub(b),
-                "Mul" => a.checked_mul(b),
-                _ => None,
-            };
-            if let Some(folded) = folded {
-                return self.graph.constant(Tensor::scalar(folded));
-            }
-        }
-        self.graph.node(op, &[self, other], vec![], self.dtype())
-    }
-
-    /// The integer that this value is, where it is a constant int64 scalar.
-    #[must_use]
-    pub fn constant_int(self) -> Option<i64> {
-        let inner = self.graph.inner.borrow();
-        let (_, tensor) = inner.initializers.iter().find(|(id, _)| *id == self.id)?;
-        if let Tensor::I64(array) = tensor { array.first().copied().filter(|_| array.ndim() == 0) } else { None }
-    }
-
-    fn compare(self, op: &'static str, other: Self) -> Self {
-        self.graph.node(op, &[self, other], vec![], DataType::Bool)
-    }
-
-    /// Whether `self < other`, elementwise.
-    #[must_use]
-    pub fn less(self, other: Self) -> Self {
-        self.compare("Less", other)
-    }
-
-    /// Whether `self >= other`, elementwise.
-    #[must_use]
-    pub fn at_least(self, other: Self) -> Self {
-        self.compare("GreaterOrEqual", other)
-    }
-
-    /// `yes` where `self` holds, else `no`.
-    #[must_use]
-    pub fn select(self, yes: Self, no: Self) -> Self {
-        self.graph.node("Where", &[self, yes, no], vec![], yes.dtype())
-    }
-
-    /// Converts the elements; to int64 by `CastLike`, because tract turns `Cast` to INT64 into 32-bit dimensions.
-    #[must_use]
-    pub fn cast(self, dtype: DataType) -> Self {
-        if dtype == DataType::I64 {
-            let like = self.graph.constant(Tensor::scalar(0i64));
-            return self.graph.node("CastLike", &[self, like], vec![], dtype);
-        }
-        self.graph.node("Cast", &[self], vec![int_attribute("to", i64::from(dtype.to_proto()))], dtype)
-    }
-
-    /// Inserts axes of length 1.
-    #[must_use]
-    pub fn unsqueeze(self, axes: &[i64]) -> Self {
-        self.binary("Unsqueeze", self.graph.ints(axes))
-    }
-
-    /// Picks `indices` along `axis`.
-    #[must_use]
-    pub fn gather(self, indices: Self, axis: i64) -> Self {
-        self.graph.node("Gather", &[self, indices], vec![int_attribute("axis", axis)], self.dtype())
-    }
-
-    /// Keeps `start..end` along `axis`.
-    #[must_use]
-    pub fn slice(self, axis: i64, start: i64, end: i64) -> Self {
-        let graph = self.graph;
-        let inputs = [self, graph.ints(&[start]), graph.ints(&[end]), graph.ints(&[axis])];
-        graph.node("Slice", &inputs, vec![], self.dtype())
-    }
-
-    /// Gives the elements another shape; 0 keeps a side, -1 is inferred.
-    #[must_use]
-    pub fn reshape(self, shape: &[i64]) -> Self {
-        self.binary("Reshape", self.graph.ints(shape))
-    }
-
-    /// Reorders the axes.
-    #[must_use]
-    pub fn transpose(self, axes: &[i64]) -> Self {
-        self.graph.node("Transpose", &[self], vec![ints_attribute("perm", axes)], self.dtype())
-    }
-
-    /// Repeats along axes of length 1 up to `shape`, an int64 vector.
-    #[must_use]
-    pub fn expand(self, shape: Self) -> Self {
-        self.binary("Expand", shape)
-    }
-
-    /// The sides as an int64 vector.
-    #[must_use]
-    pub fn shape(self) -> Self {
-        self.graph.node("Shape", &[self], vec![], DataType::I64)
-    }
-
-    /// Sums over `axis`, which is removed.
-    #[must_use]
-    pub fn reduce_sum(self, axis: i64) -> Self {
-        let graph = self.graph;
-        graph.node("ReduceSum", &[self, graph.ints(&[axis])], vec![int_attribute("keepdims", 0)], self.dtype())
-    }
-
-    /// The product of matrices over the last two axes.
-    #[must_use]
-    pub fn matmul(self, other: Self) -> Self {
-        self.binary("MatMul", other)
-    }
-}
-
-macro_rules! operators {
-    ($($trait:ident $method:ident $op:literal),*) => {$(
-        impl<'g> $trait for Value<'g> {
-            type Output = Value<'g>;
-            fn $method(self, other: Self) -> Self { self.binary($op, other) }
-        }
-    )*};
-}
-operators!(Add add "Add", Sub sub "Sub", Mul mul "Mul", Div div "Div", BitAnd bitand "And", BitOr bitor "Or", BitXor bitxor "BitwiseXor");
-
-impl Not for Value<'_> {
-    type Output = Self;
-    fn not(self) -> Self {
-        self.unary("Not")
     }
 }
 

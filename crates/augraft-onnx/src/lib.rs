@@ -24,6 +24,7 @@ mod payload;
 mod sites;
 mod tensor;
 mod validate;
+mod value;
 
 #[rustfmt::skip]
 #[allow(
@@ -39,8 +40,9 @@ pub use batch::baked_batch;
 pub use border::with_outputs;
 pub use cut::{Stage, cut};
 pub use error::Error;
-pub use graph::{Graph, Side, Value, int_attribute, ints_attribute, text_attribute};
+pub use graph::{Graph, Side};
 pub use model::{Dim, Model, Port};
 pub use names::{matching, nearest};
 pub use sites::{Site, sites};
 pub use tensor::{DataType, Tensor};
+pub use value::{Value, int_attribute, ints_attribute, text_attribute};

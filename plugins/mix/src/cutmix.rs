@@ -7,7 +7,7 @@ use augraft_operator::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cycles::for_each_band;
+use crate::cycles::{Mixer, mix_bands};
 use crate::label::{lam_of_area, lower_labels, partner_of};
 
 /// Pastes a box of a partner image and mixes the labels by area.
@@ -117,21 +117,10 @@ impl Operator for CutMix {
     fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, _: &mut Scratch) {
         let partner: Vec<usize> = draws.iter().map(|draw| partner_of(draw.partner)).collect();
         let [_, height, width] = if batch.is_empty() { [0; 3] } else { batch.extent(0) };
-        let paste = |at: usize| Paste {
-            top: draws[at].top as usize,
-            bottom: draws[at].bottom as usize,
-            left: draws[at].left as usize,
-            right: draws[at].right as usize,
-            height,
-            width,
-        };
+        let patches: Vec<Patch> = draws.iter().map(|draw| Patch::new(draw, height, width)).collect();
         match &mut batch.images {
-            Images::U8(images) => {
-                for_each_band(images, &partner, |at, range, own, other| paste_rows(&paste(at), range, own, other))
-            }
-            Images::F32(images) => {
-                for_each_band(images, &partner, |at, range, own, other| paste_rows(&paste(at), range, own, other))
-            }
+            Images::U8(images) => mix_bands(images, &partner, &Paste(&patches)),
+            Images::F32(images) => mix_bands(images, &partner, &Paste(&patches)),
             Images::Ragged(_) => {}
         }
         let lam: Vec<f32> = draws
@@ -158,26 +147,59 @@ impl Operator for CutMix {
 register_operator!(CutMix);
 
 /// A box within planes of `height` x `width`.
-struct Paste {
-    top: usize,
-    bottom: usize,
-    left: usize,
-    right: usize,
+struct Patch {
+    rows: Range<usize>,
+    columns: Range<usize>,
     height: usize,
     width: usize,
 }
 
-/// Copies the part of the box that lies in `range` of a sample's elements.
-fn paste_rows<T: Copy>(paste: &Paste, range: Range<usize>, own: &mut [T], other: &[T]) {
-    if paste.top >= paste.bottom || paste.left >= paste.right {
-        return;
-    }
-    for row in range.start / paste.width..range.end.div_ceil(paste.width) {
-        if !(paste.top..paste.bottom).contains(&(row % paste.height)) {
-            continue;
+impl Patch {
+    fn new(draw: &Drawn<Row>, height: usize, width: usize) -> Self {
+        Self {
+            rows: draw.top as usize..draw.bottom as usize,
+            columns: draw.left as usize..draw.right as usize,
+            height,
+            width,
         }
-        let from = (row * paste.width + paste.left).clamp(range.start, range.end) - range.start;
-        let to = (row * paste.width + paste.right).clamp(range.start, range.end) - range.start;
-        own[from..to].copy_from_slice(&other[from..to]);
+    }
+
+    /// The rows of the box among the rows of all planes that `range` touches, plane by plane.
+    fn rows_in(&self, range: &Range<usize>) -> impl DoubleEndedIterator<Item = Range<usize>> + '_ {
+        let (first, last) = (range.start / self.width, range.end.div_ceil(self.width));
+        let planes = if self.columns.is_empty() { 0..0 } else { first / self.height..last.div_ceil(self.height) };
+        let rows = move |plane: usize| {
+            let top = plane * self.height;
+            (top + self.rows.start).max(first)..(top + self.rows.end).min(last)
+        };
+        planes.map(rows).filter(|rows| !rows.is_empty())
+    }
+
+    /// The elements of the box in a row of a plane, limited to `range`.
+    fn elements(&self, row: usize, range: &Range<usize>) -> Range<usize> {
+        let at = |column: usize| (row * self.width + column).clamp(range.start, range.end);
+        at(self.columns.start)..at(self.columns.end)
+    }
+}
+
+/// Copies the boxes of the partners.
+struct Paste<'a>(&'a [Patch]);
+
+impl<T: Copy> Mixer<T> for Paste<'_> {
+    fn reads(&self, at: usize, band: Range<usize>) -> Range<usize> {
+        let patch = &self.0[at];
+        let mut planes = patch.rows_in(&band);
+        let Some(first) = planes.next() else { return 0..0 };
+        let last = planes.next_back().map_or(first.end, |rows| rows.end) - 1;
+        patch.elements(first.start, &band).start..patch.elements(last, &band).end
+    }
+
+    fn mix(&self, at: usize, range: Range<usize>, own: &mut [T], other: &[T]) {
+        let patch = &self.0[at];
+        for row in patch.rows_in(&range).flatten() {
+            let elements = patch.elements(row, &range);
+            let place = elements.start - range.start..elements.end - range.start;
+            own[place.clone()].copy_from_slice(&other[place]);
+        }
     }
 }

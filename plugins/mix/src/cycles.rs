@@ -1,21 +1,27 @@
 //! In-place mixing along the cycles of a partner permutation.
 
+use core::ops::Range;
+
 use augraft_operator::Pooled;
 use ndarray::Array4;
 use rayon::prelude::*;
 
 /// Elements of a band: small enough that two rows of a cycle stay in the cache.
-const BAND: usize = 8 * 1024;
+const BAND: usize = 16 * 1024;
 
-/// Calls `step(position, own, partner)` for every sample and band, `partner` being its partner's values before the step.
+/// What a mixing kernel does to one band of one sample.
+pub(crate) trait Mixer<T>: Sync {
+    /// The part of `band` (a range of the elements of sample `at`) that depends on its partner; empty where nothing changes.
+    fn reads(&self, at: usize, band: Range<usize>) -> Range<usize>;
+    /// Mixes that part: `own` and `other` are the values of `range` in the sample and, before any mixing, in its partner.
+    fn mix(&self, at: usize, range: Range<usize>, own: &mut [T], other: &[T]);
+}
+
+/// Mixes every sample with its partner in place, band by band on all threads.
 ///
-/// `bands` are ranges of each sample's elements, in memory order. Samples are visited along the cycles of the permutation, so that only the first
-/// sample of a cycle has to be kept, one band at a time; a partner table that is no permutation is served from a copy of the band.
-pub(crate) fn for_each_band<T: Pooled>(
-    images: &mut Array4<T>,
-    partner: &[usize],
-    step: impl Fn(usize, core::ops::Range<usize>, &mut [T], &[T]) + Sync,
-) {
+/// Samples are visited along the cycles of the permutation, so that only a part of the first sample of a cycle has to be kept, one band at a time; a
+/// partner table that is no permutation is served from a copy of the band.
+pub(crate) fn mix_bands<T: Pooled>(images: &mut Array4<T>, partner: &[usize], mixer: &impl Mixer<T>) {
     let sample = images.len() / images.dim().0.max(1);
     if sample == 0 {
         return;
@@ -28,46 +34,45 @@ pub(crate) fn for_each_band<T: Pooled>(
             rows.push(band);
         }
     }
-    bands.into_par_iter().enumerate().for_each_init(Vec::new, |kept, (at, mut rows)| {
-        let start = at * BAND;
-        let range = start..start + rows[0].len();
-        match &order {
-            Some(cycles) => walk(cycles, &mut rows, kept, &range, &step),
-            None => copy_all(partner, &mut rows, &range, &step),
-        }
+    bands.into_par_iter().enumerate().for_each_init(Vec::new, |kept, (at, mut rows)| match &order {
+        Some(cycles) => cycles.iter().for_each(|cycle| walk(cycle, &mut rows, at * BAND, kept, mixer)),
+        None => copy_all(partner, &mut rows, at * BAND, mixer),
     });
 }
 
-fn walk<T: Pooled>(
-    cycles: &[Vec<usize>],
-    rows: &mut [&mut [T]],
-    kept: &mut Vec<T>,
-    range: &core::ops::Range<usize>,
-    step: &impl Fn(usize, core::ops::Range<usize>, &mut [T], &[T]),
-) {
-    for cycle in cycles {
-        kept.clear();
-        kept.extend_from_slice(rows[cycle[0]]);
-        for pair in cycle.windows(2) {
-            if let Ok([own, other]) = rows.get_disjoint_mut([pair[0], pair[1]]) {
-                step(pair[0], range.clone(), own, other);
-            }
+fn walk<T: Pooled>(cycle: &[usize], rows: &mut [&mut [T]], start: usize, kept: &mut Vec<T>, mixer: &impl Mixer<T>) {
+    let (Some(&first), Some(&last)) = (cycle.first(), cycle.last()) else { return };
+    let band = start..start + rows[first].len();
+    let local = |range: &Range<usize>| range.start - start..range.end - start;
+    let needed = mixer.reads(last, band.clone());
+    kept.clear();
+    if !needed.is_empty() {
+        kept.extend_from_slice(&rows[first][local(&needed)]);
+    }
+    for pair in cycle.windows(2) {
+        let range = mixer.reads(pair[0], band.clone());
+        if range.is_empty() {
+            continue;
         }
-        if let Some(&last) = cycle.last() {
-            step(last, range.clone(), rows[last], kept);
+        if let Ok([own, other]) = rows.get_disjoint_mut([pair[0], pair[1]]) {
+            let place = local(&range);
+            mixer.mix(pair[0], range, &mut own[place.clone()], &other[place]);
         }
+    }
+    if !needed.is_empty() {
+        let place = local(&needed);
+        mixer.mix(last, needed, &mut rows[last][place], kept);
     }
 }
 
-fn copy_all<T: Pooled>(
-    partner: &[usize],
-    rows: &mut [&mut [T]],
-    range: &core::ops::Range<usize>,
-    step: &impl Fn(usize, core::ops::Range<usize>, &mut [T], &[T]),
-) {
+fn copy_all<T: Pooled>(partner: &[usize], rows: &mut [&mut [T]], start: usize, mixer: &impl Mixer<T>) {
     let before: Vec<Vec<T>> = rows.iter().map(|row| row.to_vec()).collect();
     for (at, &other) in partner.iter().enumerate() {
-        step(at, range.clone(), rows[at], &before[other]);
+        let range = mixer.reads(at, start..start + rows[at].len());
+        if !range.is_empty() {
+            let place = range.start - start..range.end - start;
+            mixer.mix(at, range, &mut rows[at][place.clone()], &before[other][place]);
+        }
     }
 }
 
@@ -99,9 +104,20 @@ fn cycles(partner: &[usize]) -> Option<Vec<Vec<usize>>> {
 mod tests {
     use super::*;
 
+    struct Swap;
+
+    impl Mixer<u8> for Swap {
+        fn reads(&self, _: usize, band: Range<usize>) -> Range<usize> {
+            band
+        }
+        fn mix(&self, _: usize, _: Range<usize>, own: &mut [u8], other: &[u8]) {
+            own.copy_from_slice(other);
+        }
+    }
+
     fn swapped(partner: &[usize]) -> Vec<u8> {
-        let mut images = Array4::from_shape_fn([partner.len(), 1, 100, 100], |(n, ..)| n as u8);
-        for_each_band(&mut images, partner, |_, _, own, other| own.copy_from_slice(other));
+        let mut images = Array4::from_shape_fn([partner.len(), 1, 200, 100], |(n, ..)| n as u8);
+        mix_bands(&mut images, partner, &Swap);
         assert!(images.outer_iter().all(|image| image.iter().all(|value| *value == image[[0, 0, 0]])));
         images.outer_iter().map(|image| image[[0, 0, 0]]).collect()
     }

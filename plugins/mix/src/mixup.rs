@@ -7,7 +7,7 @@ use augraft_operator::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cycles::for_each_band;
+use crate::cycles::{Mixer, mix_bands};
 use crate::label::{mix_labels, partner_of};
 
 /// Blends each image with a partner image, and the labels alike.
@@ -76,16 +76,9 @@ impl Operator for Mixup {
     fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, _: &mut Scratch) {
         let partner: Vec<usize> = draws.iter().map(|draw| partner_of(draw.partner)).collect();
         let lam: Vec<f32> = draws.iter().map(|draw| draw.lam as f32).collect();
-        let blend_byte = |own: u8, other: u8, lam: f32, rest: f32| {
-            (f32::from(own) * lam + f32::from(other) * rest).round_ties_even() as u8
-        };
         match &mut batch.images {
-            Images::U8(images) => {
-                for_each_band(images, &partner, |at, range, own, other| blend(range, own, other, lam[at], blend_byte))
-            }
-            Images::F32(images) => for_each_band(images, &partner, |at, range, own, other| {
-                blend(range, own, other, lam[at], |own, other, lam, rest| own * lam + other * rest);
-            }),
+            Images::U8(images) => mix_bands(images, &partner, &Blend(&lam)),
+            Images::F32(images) => mix_bands(images, &partner, &Blend(&lam)),
             Images::Ragged(_) => {}
         }
         batch.labels.mix(&partner, &lam);
@@ -110,13 +103,34 @@ impl Operator for Mixup {
 
 register_operator!(Mixup);
 
-/// Blends one band; a weight of 1 leaves it alone, so that infinities of the partner do not spread.
-fn blend<T: Copy>(_: Range<usize>, own: &mut [T], other: &[T], lam: f32, mix: impl Fn(T, T, f32, f32) -> T) {
-    if lam >= 1.0 {
-        return;
+/// Blends with these weights; a weight of 1 leaves a sample alone, so that infinities of the partner do not spread.
+struct Blend<'a>(&'a [f32]);
+
+impl Blend<'_> {
+    fn reads(&self, at: usize, band: Range<usize>) -> Range<usize> {
+        if self.0[at] < 1.0 { band } else { 0..0 }
     }
-    let rest = 1.0 - lam;
-    for (own, other) in own.iter_mut().zip(other) {
-        *own = mix(*own, *other, lam, rest);
+}
+
+impl Mixer<f32> for Blend<'_> {
+    fn reads(&self, at: usize, band: Range<usize>) -> Range<usize> {
+        self.reads(at, band)
+    }
+
+    fn mix(&self, at: usize, _: Range<usize>, own: &mut [f32], other: &[f32]) {
+        let (lam, rest) = (self.0[at], 1.0 - self.0[at]);
+        own.iter_mut().zip(other).for_each(|(own, other)| *own = *own * lam + other * rest);
+    }
+}
+
+impl Mixer<u8> for Blend<'_> {
+    fn reads(&self, at: usize, band: Range<usize>) -> Range<usize> {
+        self.reads(at, band)
+    }
+
+    fn mix(&self, at: usize, _: Range<usize>, own: &mut [u8], other: &[u8]) {
+        let (lam, rest) = (self.0[at], 1.0 - self.0[at]);
+        let blend = |own: u8, other: u8| (f32::from(own) * lam + f32::from(other) * rest).round_ties_even() as u8;
+        own.iter_mut().zip(other).for_each(|(own, other)| *own = blend(*own, *other));
     }
 }

@@ -1,0 +1,211 @@
+//! Handles to the tensors of a graph under construction, with the usual operators.
+
+use std::fmt;
+use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Not, Sub};
+
+use crate::graph::Graph;
+use crate::proto::{AttributeProto, attribute_proto::AttributeType};
+use crate::tensor::{DataType, Tensor};
+
+/// A handle to a tensor of a graph.
+#[derive(Clone, Copy)]
+pub struct Value<'g> {
+    pub(crate) graph: &'g Graph,
+    pub(crate) id: u32,
+}
+
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.name())
+    }
+}
+
+impl<'g> Value<'g> {
+    /// The graph that this value belongs to.
+    #[must_use]
+    pub fn graph(self) -> &'g Graph {
+        self.graph
+    }
+
+    /// Number of the value within its graph.
+    #[must_use]
+    pub fn id(self) -> u32 {
+        self.id
+    }
+
+    /// Element type.
+    #[must_use]
+    pub fn dtype(self) -> DataType {
+        self.graph.dtype_of(self.id)
+    }
+
+    /// Name in the graph.
+    #[must_use]
+    pub fn name(self) -> String {
+        self.graph.name_of(self.id)
+    }
+
+    /// Adds a node with this value as its only input, of the same type.
+    #[must_use]
+    pub fn unary(self, op: &'static str) -> Self {
+        self.graph.node(op, &[self], vec![], self.dtype())
+    }
+
+    /// Adds a node with two inputs, of the type of the first; the sum, difference or product of two constant integers is a constant.
+    #[must_use]
+    pub fn binary(self, op: &'static str, other: Self) -> Self {
+        if let (Some(a), Some(b)) = (self.constant_int(), other.constant_int()) {
+            let folded = match op {
+                "Add" => a.checked_add(b),
+                "Sub" => a.checked_sub(b),
+                "Mul" => a.checked_mul(b),
+                _ => None,
+            };
+            if let Some(folded) = folded {
+                return self.graph.constant(Tensor::scalar(folded));
+            }
+        }
+        self.graph.node(op, &[self, other], vec![], self.dtype())
+    }
+
+    /// The integer that this value is, where it is a constant int64 scalar.
+    #[must_use]
+    pub fn constant_int(self) -> Option<i64> {
+        self.graph.constant_int(self.id)
+    }
+
+    fn compare(self, op: &'static str, other: Self) -> Self {
+        self.graph.node(op, &[self, other], vec![], DataType::Bool)
+    }
+
+    /// Whether `self < other`, elementwise.
+    #[must_use]
+    pub fn less(self, other: Self) -> Self {
+        self.compare("Less", other)
+    }
+
+    /// Whether `self >= other`, elementwise.
+    #[must_use]
+    pub fn at_least(self, other: Self) -> Self {
+        self.compare("GreaterOrEqual", other)
+    }
+
+    /// `yes` where `self` holds, else `no`.
+    #[must_use]
+    pub fn select(self, yes: Self, no: Self) -> Self {
+        self.graph.node("Where", &[self, yes, no], vec![], yes.dtype())
+    }
+
+    /// Converts the elements; to int64 by `CastLike`, because tract turns `Cast` to INT64 into 32-bit dimensions.
+    #[must_use]
+    pub fn cast(self, dtype: DataType) -> Self {
+        if dtype == DataType::I64 {
+            let like = self.graph.constant(Tensor::scalar(0i64));
+            return self.graph.node("CastLike", &[self, like], vec![], dtype);
+        }
+        self.graph.node("Cast", &[self], vec![int_attribute("to", i64::from(dtype.to_proto()))], dtype)
+    }
+
+    /// Inserts axes of length 1.
+    #[must_use]
+    pub fn unsqueeze(self, axes: &[i64]) -> Self {
+        self.binary("Unsqueeze", self.graph.ints(axes))
+    }
+
+    /// Picks `indices` along `axis`.
+    #[must_use]
+    pub fn gather(self, indices: Self, axis: i64) -> Self {
+        self.graph.node("Gather", &[self, indices], vec![int_attribute("axis", axis)], self.dtype())
+    }
+
+    /// Keeps `start..end` along `axis`.
+    #[must_use]
+    pub fn slice(self, axis: i64, start: i64, end: i64) -> Self {
+        let graph = self.graph;
+        let inputs = [self, graph.ints(&[start]), graph.ints(&[end]), graph.ints(&[axis])];
+        graph.node("Slice", &inputs, vec![], self.dtype())
+    }
+
+    /// Gives the elements another shape; 0 keeps a side, -1 is inferred.
+    #[must_use]
+    pub fn reshape(self, shape: &[i64]) -> Self {
+        self.binary("Reshape", self.graph.ints(shape))
+    }
+
+    /// Reorders the axes.
+    #[must_use]
+    pub fn transpose(self, axes: &[i64]) -> Self {
+        self.graph.node("Transpose", &[self], vec![ints_attribute("perm", axes)], self.dtype())
+    }
+
+    /// Repeats along axes of length 1 up to `shape`, an int64 vector.
+    #[must_use]
+    pub fn expand(self, shape: Self) -> Self {
+        self.binary("Expand", shape)
+    }
+
+    /// The sides as an int64 vector.
+    #[must_use]
+    pub fn shape(self) -> Self {
+        self.graph.node("Shape", &[self], vec![], DataType::I64)
+    }
+
+    /// Sums over `axis`, which is removed.
+    #[must_use]
+    pub fn reduce_sum(self, axis: i64) -> Self {
+        let graph = self.graph;
+        graph.node("ReduceSum", &[self, graph.ints(&[axis])], vec![int_attribute("keepdims", 0)], self.dtype())
+    }
+
+    /// The product of matrices over the last two axes.
+    #[must_use]
+    pub fn matmul(self, other: Self) -> Self {
+        self.binary("MatMul", other)
+    }
+}
+
+macro_rules! operators {
+    ($($trait:ident $method:ident $op:literal),*) => {$(
+        impl<'g> $trait for Value<'g> {
+            type Output = Value<'g>;
+            fn $method(self, other: Self) -> Self { self.binary($op, other) }
+        }
+    )*};
+}
+operators!(Add add "Add", Sub sub "Sub", Mul mul "Mul", Div div "Div", BitAnd bitand "And", BitOr bitor "Or", BitXor bitxor "BitwiseXor");
+
+impl Not for Value<'_> {
+    type Output = Self;
+    fn not(self) -> Self {
+        self.unary("Not")
+    }
+}
+
+/// An integer attribute of a node.
+#[must_use]
+pub fn int_attribute(name: &str, value: i64) -> AttributeProto {
+    AttributeProto {
+        name: Some(name.to_owned()),
+        r#type: Some(AttributeType::Int as i32),
+        i: Some(value),
+        ..Default::default()
+    }
+}
+
+/// An attribute of a node that is a list of integers.
+#[must_use]
+pub fn ints_attribute(name: &str, values: &[i64]) -> AttributeProto {
+    AttributeProto {
+        name: Some(name.to_owned()),
+        r#type: Some(AttributeType::Ints as i32),
+        ints: values.to_vec(),
+        ..Default::default()
+    }
+}
+
+/// A text attribute of a node.
+#[must_use]
+pub fn text_attribute(name: &str, value: &str) -> AttributeProto {
+    let s = Some(value.as_bytes().to_vec().into());
+    AttributeProto { name: Some(name.to_owned()), r#type: Some(AttributeType::String as i32), s, ..Default::default() }
+}

@@ -1,0 +1,97 @@
+//! Mixing kernels as ratios to memcpy of the bytes that they touch, in one piece and where they lie, measured in one run on one thread.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use augraft_mix::{CutMix, Mixup};
+use augraft_operator::{AnyOperator, Batch, Draws, Images, Labels, Mode, Scratch, StepKey, Tensor, Transfer};
+use ndarray::Array4;
+
+const SHAPE: [usize; 4] = [64, 3, 224, 224];
+const ROUNDS: usize = 31;
+
+fn batch() -> Batch {
+    let index: Vec<u64> = (0..SHAPE[0] as u64).collect();
+    let images = Images::F32(Array4::from_shape_fn(SHAPE, |(n, c, y, x)| (n + c + y + x) as f32));
+    let labels = Labels::one_hot(&vec![Some(0); SHAPE[0]], 10, &index);
+    Batch { images, labels, index, transfer: vec![Transfer::IDENTITY; 3], image_size: None }
+}
+
+/// Rows of the tensor that a kernel writes: first element and length of each.
+type Rows = Vec<(usize, usize)>;
+
+/// Median times of several runs, taken in turn.
+fn medians<const K: usize>(mut runs: [&mut dyn FnMut(usize); K]) -> [Duration; K] {
+    let mut times: [Vec<Duration>; K] = core::array::from_fn(|_| Vec::new());
+    for round in 0..ROUNDS {
+        for (run, times) in runs.iter_mut().zip(&mut times) {
+            let start = Instant::now();
+            run(round);
+            times.push(start.elapsed());
+        }
+    }
+    times.map(|mut times| {
+        times.sort();
+        times[ROUNDS / 2]
+    })
+}
+
+/// Times a step against memcpy of `bytes` bytes in one piece and against memcpy of `rows` where they lie.
+///
+/// All walk through buffers of the size of the batch, so that they find their bytes in memory, not in the cache.
+fn measure(name: &str, operator: &dyn AnyOperator, bytes: usize, rows: impl Fn(&Draws) -> Rows) {
+    let mut batch = batch();
+    let draws = operator.draw(StepKey::new(1, name), 0, &batch);
+    let mut scratch = Scratch::default();
+    let rows = rows(&draws);
+    let bytes = if bytes > 0 { bytes } else { rows.iter().map(|(_, length)| length * 4).sum() };
+    let size = SHAPE.iter().product::<usize>().max(bytes / 4);
+    let (from, mut to, mut whole) = (vec![1f32; size], vec![0f32; size], vec![0f32; size]);
+    let [own, piece, in_place] = medians([
+        &mut |_| operator.apply(&draws, black_box(&mut batch), &mut scratch).expect("the draws fit"),
+        &mut |round| {
+            let start = (round * bytes / 4) % (size - bytes / 4 + 1);
+            let place = start..start + bytes / 4;
+            black_box(&mut whole)[place.clone()].copy_from_slice(&black_box(&from)[place]);
+        },
+        &mut |_| {
+            for (first, length) in &rows {
+                let place = *first..first + length;
+                black_box(&mut to)[place.clone()].copy_from_slice(&black_box(&from)[place]);
+            }
+        },
+    ]);
+    let ratio = |other: Duration| own.as_secs_f64() / other.as_secs_f64();
+    print!("{name:20} {own:>9.2?}   memcpy in one piece {piece:>9.2?} ratio {:.2}", ratio(piece));
+    if rows.is_empty() {
+        println!();
+    } else {
+        println!("   memcpy of the same rows {in_place:>9.2?} ratio {:.2}", ratio(in_place));
+    }
+}
+
+/// The rows of the boxes of all samples.
+fn box_rows(draws: &Draws) -> Rows {
+    let edge = |name: &str, at: usize| match draws.column(name) {
+        Some(Tensor::I64(edges)) => edges[at] as usize,
+        _ => 0,
+    };
+    let [samples, channels, height, width] = SHAPE;
+    let mut rows = Vec::new();
+    for plane in 0..samples * channels {
+        let [top, left, bottom, right] = ["top", "left", "bottom", "right"].map(|name| edge(name, plane / channels));
+        rows.extend((top..bottom).map(|y| ((plane * height + y) * width + left, right - left)));
+    }
+    rows
+}
+
+fn main() {
+    let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
+    one.install(|| {
+        println!("f32 {SHAPE:?}, in place, one thread, medians of {ROUNDS}");
+        measure("cutmix, mode elem", &CutMix { mode: Mode::Elem, ..CutMix::default() }, 0, box_rows);
+        measure("cutmix, mode batch", &CutMix::default(), 0, box_rows);
+        // Two reads and a write of every element, against the one read and one write of memcpy.
+        measure("mixup", &Mixup::default(), SHAPE.iter().product::<usize>() * 4 * 3 / 2, |_| Rows::new());
+    });
+}
