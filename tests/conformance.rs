@@ -1,8 +1,8 @@
 //! Every linked operator keeps its promises, natively and in every runtime.
 
 use augraft::operator::{AnyOperator, Element, Registry};
-use rayon::prelude::*;
 use augraft_testkit::{backends, compare_draws, conformance, shape};
+use rayon::prelude::*;
 
 fn operators() -> Vec<Box<dyn AnyOperator>> {
     let configured = [

@@ -1,10 +1,9 @@
 //! The schema of pipeline files and the operator pages.
 
-use augraft_operator::Registry;
-use augraft_pipeline::{operator_page, operators_table, pipeline_schema, unknown_operator};
+use augraft::operator::Registry;
+use augraft::pipeline::{operator_page, operators_table, pipeline_schema, unknown_operator};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
-use {augraft_color as _, augraft_mix as _};
 
 fn accepts(schema: &Value, file: &Value) -> bool {
     jsonschema::is_valid(schema, file)
@@ -92,11 +91,20 @@ fn the_schema_describes_every_field() {
 fn operators_are_listed_and_have_pages() {
     let registry = Registry::linked();
     assert_snapshot!(operators_table(&registry), @"
-    name            kind   backends agree  exports  since  crate          summary
-    cutmix          mix    exact           yes      0.1.0  augraft-mix    Pastes a box of a partner image and mixes the labels by area.
-    gaussian_noise  erase  native only     no       0.1.0  augraft-color  Adds independent Gaussian noise to every element.
-    mixup           mix    exact           yes      0.1.0  augraft-mix    Blends each image with a partner image, and the labels alike.
-    normalize       color  exact           yes      0.1.0  augraft-color  Turns pixels into floats: `(pixel / 255 - mean) / std`, per channel.
+    name             kind      backends agree  exports  since  crate             summary
+    center_crop      geometry  exact           yes      0.1.0  augraft-geometry  Cuts the window of fixed size at the center.
+    cutmix           mix       exact           yes      0.1.0  augraft-mix       Pastes a box of a partner image and mixes the labels by area.
+    cutout           erase     exact           yes      0.1.0  augraft-erase     Erases square holes at random places.
+    dropblock        erase     within 1e-6     yes      0.1.0  augraft-feature   Drops square blocks of a feature map and rescales what is kept.
+    gaussian_noise   erase     native only     no       0.1.0  augraft-color     Adds independent Gaussian noise to every element.
+    horizontal_flip  geometry  exact           yes      0.1.0  augraft-geometry  Mirrors left and right.
+    mixup            mix       exact           yes      0.1.0  augraft-mix       Blends each image with a partner image, and the labels alike.
+    normalize        color     exact           yes      0.1.0  augraft-color     Turns pixels into floats: `(pixel / 255 - mean) / std`, per channel.
+    random_crop      geometry  exact           yes      0.1.0  augraft-geometry  Cuts a window of fixed size at a random place, after padding with zeros.
+    random_erasing   erase     exact           yes      0.1.0  augraft-erase     Erases one rectangle of random area and aspect.
+    resize           geometry  within 1e-5     yes      0.1.0  augraft-geometry  Resizes to a fixed size, antialiased bilinear.
+    resized_crop     geometry  within 1e-5     yes      0.1.0  augraft-geometry  Cuts a window of random area and aspect and resizes it, antialiased bilinear.
+    vertical_flip    geometry  exact           yes      0.1.0  augraft-geometry  Mirrors top and bottom.
     ");
     let page = |name: &str| registry.get(name).map(operator_page).expect("an operator");
     assert_snapshot!(page("mixup"), @r#"

@@ -2,12 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use augraft_operator::{Registry, StepKey};
-use augraft_pipeline::{
+use augraft::operator::{Registry, StepKey};
+use augraft::pipeline::{
     Device, EngineKind, Facts, ModelFacts, ModelSpec, Overrides, PipelineSpec, Plan, Report, SiteFacts, plan,
 };
 use insta::assert_snapshot;
-use {augraft_color as _, augraft_erase as _, augraft_geometry as _, augraft_mix as _};
 
 fn model_facts() -> ModelFacts {
     let site =
@@ -43,8 +42,8 @@ fn plan_of(text: &str) -> Plan {
     planned(text, &Overrides::default()).unwrap_or_else(|report| panic!("{report}"))
 }
 
-fn lines(found: &[augraft_pipeline::Diagnostic]) -> String {
-    let line = |found: &augraft_pipeline::Diagnostic| {
+fn lines(found: &[augraft::pipeline::Diagnostic]) -> String {
+    let line = |found: &augraft::pipeline::Diagnostic| {
         let help = found.help.as_deref().unwrap_or("-");
         format!("{}:{} {} | {} | {help}", found.span.line, found.span.column, found.code, found.message)
     };
@@ -195,7 +194,7 @@ fn flags_win_over_the_file() {
     ");
 }
 
-fn planned_report(overrides: &Overrides) -> Vec<augraft_pipeline::Diagnostic> {
+fn planned_report(overrides: &Overrides) -> Vec<augraft::pipeline::Diagnostic> {
     planned(WHOLE, overrides).expect_err("a problem").diagnostics
 }
 

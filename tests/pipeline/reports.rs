@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use augraft_operator::Registry;
-use augraft_pipeline::{Document, PipelineSpec, Report};
+use augraft::operator::Registry;
+use augraft::pipeline::{Document, PipelineSpec, Report};
 use insta::assert_snapshot;
-use {augraft_color as _, augraft_erase as _, augraft_geometry as _, augraft_mix as _};
 
 fn report(text: &str) -> Report {
     match PipelineSpec::parse(text, Path::new("p.yaml"), &Registry::linked()) {
@@ -16,7 +15,7 @@ fn report(text: &str) -> Report {
 
 /// The problems of a list of steps, one a line: place, code, message, help.
 fn lines(report: &Report) -> String {
-    let line = |found: &augraft_pipeline::Diagnostic| {
+    let line = |found: &augraft::pipeline::Diagnostic| {
         let help = found.help.as_deref().unwrap_or("-");
         format!("{}:{} {} | {} | {help}", found.span.line, found.span.column, found.code, found.message)
     };
@@ -127,7 +126,7 @@ fn a_step_is_one_operator() {
     6:4 bad-step | a step must be a map from an operator to its configuration, but is empty | write `- name: { field: value }`, or `- name` for the defaults
     ");
     assert_snapshot!(steps("  - blur: {}\n  - HorizontalFlip"), @"
-    3:5 unknown-operator | there is no operator `blur` | operators: `center_crop`, `cutmix`, `cutout`, `gaussian_noise`, `horizontal_flip`, `mixup`, `normalize`, `random_crop`, `random_erasing`, `resize`, `resized_crop`, `vertical_flip`
+    3:5 unknown-operator | there is no operator `blur` | operators: `center_crop`, `cutmix`, `cutout`, `dropblock`, `gaussian_noise`, `horizontal_flip`, `mixup`, `normalize`, `random_crop`, `random_erasing`, `resize`, `resized_crop`, `vertical_flip`
     4:5 unknown-operator | there is no operator `HorizontalFlip` | did you mean `horizontal_flip`?
     ");
     assert_snapshot!(steps("  - at: deep\n    cutmix:"), @"3:5 unknown-field | only the steps of a model have `at` | put the step under `model.steps`, or leave `at` out");

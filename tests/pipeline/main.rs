@@ -1,0 +1,7 @@
+//! From YAML to a plan: reports, plans, catalogue, with every bundled operator linked.
+
+use augraft as _;
+
+mod catalogue;
+mod plans;
+mod reports;
