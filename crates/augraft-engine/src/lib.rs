@@ -16,7 +16,7 @@ pub use error::EngineError;
 pub use export::{OPSET, export, exported_steps};
 pub use inspect::{Inspection, inspect};
 pub use native::{StepDraws, run_steps};
-pub use network::Network;
+pub use network::{AtSite, Network};
 pub use onnxruntime::{OnnxRuntime, Optimization};
 pub use program::{Graft, Outcome, Predictions, Program};
 pub use runtime::{Runtime, Session, Use, open};

@@ -6,6 +6,9 @@ use ndarray::{Array2, Array4, ArrayD, Ix2, Ix4};
 use crate::error::EngineError;
 use crate::runtime::{Runtime, Session, Tensors, Use};
 
+/// What happens at a site: its name and value in, its new value out.
+pub type AtSite<'a> = dyn FnMut(&str, Array4<f32>) -> Result<Array4<f32>, EngineError> + 'a;
+
 /// A classifier, whole and cut.
 pub struct Network {
     input: String,
@@ -62,11 +65,7 @@ impl Network {
     ///
     /// # Errors
     /// When the runtime or `at` fails, or a site is no feature map N,C,H,W of f32.
-    pub fn logits_through(
-        &self,
-        images: &Array4<f32>,
-        at: &mut dyn FnMut(&str, Array4<f32>) -> Result<Array4<f32>, EngineError>,
-    ) -> Result<Array2<f32>, EngineError> {
+    pub fn logits_through(&self, images: &Array4<f32>, at: &mut AtSite<'_>) -> Result<Array2<f32>, EngineError> {
         let mut tensors = Tensors::from([(self.input.clone(), Tensor::F32(images.clone().into_dyn()))]);
         let mut logits = None;
         for (stage, session) in &self.stages {

@@ -27,7 +27,7 @@ mod validate;
 mod value;
 
 #[rustfmt::skip]
-#[allow(
+#[expect(
     missing_docs,
     clippy::all,
     clippy::pedantic,

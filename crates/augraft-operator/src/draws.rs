@@ -193,7 +193,7 @@ fn stack(kind: Kind, fields: Vec<Field<Scalar<'_>>>) -> Tensor {
             let views: Vec<_> = grids.iter().map(|grid| grid.view()).collect();
             Tensor::Bool(
                 ndarray::stack(Axis(0), &views)
-                    .map_or_else(|_| ArrayD::default(IxDyn(&[0, 0, 0, 0])), |stacked| stacked.into_dyn()),
+                    .map_or_else(|_| ArrayD::default(IxDyn(&[0, 0, 0, 0])), ndarray::ArrayBase::into_dyn),
             )
         }
     }

@@ -51,7 +51,7 @@ pub(crate) fn item_block(item: u32, lane: u32) -> u32 {
 /// Which block holds the word of cell `cell` (row-major) on `lane`, at most 4 lanes a cell.
 pub(crate) fn cell_block(cell: u32, lane: u32) -> u32 {
     assert!(lane < 4, "a cell has four lanes");
-    CELLS | lane << 21 | cell / 4
+    CELLS | (lane << 21) | (cell / 4)
 }
 
 #[cfg(test)]

@@ -289,7 +289,7 @@ impl<'g> Dice for Recorder<'g> {
 }
 
 /// Splits a column that is a graph input into the fields that `lower` reads; `items` is the width of an `Ints` column.
-pub(crate) fn field_of_column<'g>(kind: crate::draws::Kind, column: Value<'g>, items: usize) -> Field<Recorder<'g>> {
+pub(crate) fn field_of_column(kind: crate::draws::Kind, column: Value<'_>, items: usize) -> Field<Recorder<'_>> {
     use crate::draws::Kind;
     match kind {
         Kind::Bool => Field::Bool(column),

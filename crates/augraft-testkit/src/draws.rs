@@ -63,13 +63,13 @@ pub fn compare_draws(operator: &dyn AnyOperator, shape: &Shape, backend: &Backen
         ];
         let inputs: Vec<_> = inputs.iter().map(|(name, tensor)| (*name, tensor)).collect();
         let recorded = session.run(&inputs).map_err(failed)?;
-        for row in 0..index.len() {
+        for (row, sample) in index.iter().enumerate() {
             let differs = |((_, native), recorded): &(&(String, Tensor), &Tensor)| {
                 recorded.dtype() != native.dtype() || recorded.rows(row..row + 1) != native.rows(row..row + 1)
             };
             if let Some(((field, native), recorded)) = native.columns.iter().zip(&recorded).find(differs) {
                 compared.different += 1;
-                first.get_or_insert_with(|| format!("{field} of index {}: native {:?}, recorded {:?}", index[row], native.rows(row..row + 1), recorded.rows(row..row + 1)));
+                first.get_or_insert_with(|| format!("{field} of index {}: native {:?}, recorded {:?}", sample, native.rows(row..row + 1), recorded.rows(row..row + 1)));
             }
         }
         compared.rows += index.len();

@@ -139,7 +139,8 @@ fn boxes(draws: &[StepDraws], row: usize, (height, width, _): (usize, usize, usi
 
 /// Whether a step at the input that may pass by (it has `apply`) acted on a sample.
 fn acts(step: &StepDraws, row: usize) -> bool {
-    step.site.is_none() && matches!(step.draws.column("apply"), Some(Tensor::Bool(apply)) if apply.iter().nth(row) == Some(&true))
+    step.site.is_none()
+        && matches!(step.draws.column("apply"), Some(Tensor::Bool(apply)) if apply.iter().nth(row) == Some(&true))
 }
 
 fn partner(step: &StepDraws, row: usize) -> Option<usize> {

@@ -88,7 +88,7 @@ impl Operator for DropBlock {
         let Images::F32(images) = &mut batch.images else { return };
         let size = self.block_size.get() as usize;
         parallel(images.outer_iter_mut().collect(), draws, |image, draw: &Drawn<Row>| {
-            drop_blocks(image, &draw.seeds, size)
+            drop_blocks(image, &draw.seeds, size);
         });
     }
 

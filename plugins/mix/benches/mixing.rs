@@ -1,5 +1,7 @@
 //! Mixing kernels as ratios to memcpy of the bytes that they touch, in one piece and where they lie, measured in one run on one thread.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints")]
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

@@ -57,7 +57,7 @@ pub(super) fn sites(path: &Path, engine: &EngineArgs, all: bool) -> Result<Strin
 
 /// What works on this machine.
 pub(super) fn engines(library: Option<&Path>) -> String {
-    let mut table = format!("tract        cpu     works (embedded)\n");
+    let mut table = "tract        cpu     works (embedded)\n".to_owned();
     match OnnxRuntime::describe(library) {
         Ok((path, build)) => {
             let _ = writeln!(table, "onnxruntime  cpu     works ({}; {build})", path.display());

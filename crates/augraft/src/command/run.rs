@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use augraft_data::{sha256_file, write_json};
+use augraft_data::{Dataset, sha256_file, write_json};
 use augraft_engine::{EngineError, Program, export};
 use augraft_operator::Registry;
 use augraft_pipeline::Plan;
@@ -102,7 +102,7 @@ fn hashes(folder: &Path) -> Result<BTreeMap<String, String>, Failure> {
 fn describe(prepared: &Prepared, program: &Program<'_>, samples: usize) -> Result<Value, Failure> {
     let plan = &prepared.plan;
     let mut read = BTreeMap::from([(plan.file.display().to_string(), sha256_file(&plan.file)?)]);
-    for file in prepared.dataset.iter().flat_map(|dataset| dataset.files()) {
+    for file in prepared.dataset.iter().flat_map(Dataset::files) {
         read.insert(file.display().to_string(), sha256_file(&file)?);
     }
     let model = match &plan.model {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use augraft_engine::{Program, run_steps};
 use augraft_operator::{Batch, Images, Registry, Scratch};
-use ndarray::ArrayView1;
+use ndarray::{ArrayView1, Axis};
 use sha2::{Digest, Sha256};
 
 use super::PipelineArgs;
@@ -83,23 +83,26 @@ fn describe(prepared: &Prepared, args: &PipelineArgs) -> Result<String, Failure>
 fn describe_images(text: &mut String, batch: &Batch) {
     let mut hasher = Sha256::new();
     let mut channels = vec![Statistics::default(); batch.shape().channels];
+    let mut add = |channel: usize, value: f64, bytes: &[u8]| {
+        hasher.update(bytes);
+        channels[channel].add(value);
+    };
     for row in 0..batch.len() {
         match &batch.images {
-            Images::Ragged(images) => images[row].indexed_iter().for_each(|((_, _, c), value)| {
-                hasher.update([*value]);
-                channels[c].add(f64::from(*value));
-            }),
+            Images::Ragged(images) => {
+                images[row]
+                    .indexed_iter()
+                    .for_each(|((_, _, channel), value)| add(channel, f64::from(*value), &[*value]));
+            }
             Images::U8(images) => {
-                images.index_axis(ndarray::Axis(0), row).indexed_iter().for_each(|((c, _, _), value)| {
-                    hasher.update([*value]);
-                    channels[c].add(f64::from(*value));
-                })
+                let image = images.index_axis(Axis(0), row);
+                image.indexed_iter().for_each(|((channel, ..), value)| add(channel, f64::from(*value), &[*value]));
             }
             Images::F32(images) => {
-                images.index_axis(ndarray::Axis(0), row).indexed_iter().for_each(|((c, _, _), value)| {
-                    hasher.update(value.to_le_bytes());
-                    channels[c].add(f64::from(*value));
-                })
+                let image = images.index_axis(Axis(0), row);
+                image
+                    .indexed_iter()
+                    .for_each(|((channel, ..), value)| add(channel, f64::from(*value), &value.to_le_bytes()));
             }
         }
     }
