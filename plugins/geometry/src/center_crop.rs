@@ -74,7 +74,7 @@ register_operator!(CenterCrop);
 struct Center;
 
 impl Fill<Fixed<Row>> for Center {
-    fn fill<T: Sampled>(&self, _: &Fixed<Row>, from: ArrayView3<'_, T>, to: ArrayViewMut3<'_, T>) {
+    fn fill<T: Sampled>(&self, _: &Fixed<Row>, from: ArrayView3<'_, T>, to: ArrayViewMut3<'_, T>, _: &mut Vec<T>) {
         let corner = [corner(from.dim().1, to.dim().1), corner(from.dim().2, to.dim().2)];
         copy_window(corner, from, to);
     }

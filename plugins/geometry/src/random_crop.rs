@@ -93,7 +93,7 @@ register_operator!(RandomCrop);
 struct Window;
 
 impl Fill<Drawn<Row>> for Window {
-    fn fill<T: Sampled>(&self, row: &Drawn<Row>, from: ArrayView3<'_, T>, to: ArrayViewMut3<'_, T>) {
+    fn fill<T: Sampled>(&self, row: &Drawn<Row>, from: ArrayView3<'_, T>, to: ArrayViewMut3<'_, T>, _: &mut Vec<T>) {
         copy_window([row.top, row.left], from, to);
     }
 }

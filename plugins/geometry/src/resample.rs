@@ -14,52 +14,55 @@ pub(crate) struct Stretch {
 }
 
 /// The weights of one output pixel: first input pixel, then its weights.
-type Taps = (usize, Vec<f32>);
+type Taps<W> = (usize, Vec<W>);
 
 impl Stretch {
-    /// Weights of every output pixel: `max(0, 1 - |distance| / max(scale, 1))`, normalised in f64, rounded to f32.
-    fn taps(self) -> Vec<Taps> {
+    /// Weights of every output pixel: `max(0, 1 - |distance| / max(scale, 1))`, normalised in f64.
+    fn taps<W>(self, rounded: impl Fn(f64) -> W) -> Vec<Taps<W>> {
         let scale = self.length as f64 / self.out as f64;
         let support = scale.max(1.0);
         let tap = |at: usize| {
             let center = (at as f64 + 0.5) * scale;
             let first = ((center - support + 0.5).floor().max(0.0)) as usize;
             let last = ((center + support + 0.5).floor() as usize).min(self.length);
-            let weight = |pixel: usize| (1.0 - (pixel as f64 + 0.5 - center).abs() / support).max(0.0);
-            let sum: f64 = (first..last).map(weight).sum();
-            (self.start + first, (first..last).map(|pixel| (weight(pixel) / sum) as f32).collect())
+            let weight = |pixel: usize| (1.0 - ((pixel as f64 - center + 0.5) * (1.0 / support)).abs()).max(0.0);
+            let share = 1.0 / (first..last).map(weight).sum::<f64>();
+            (self.start + first, (first..last).map(|pixel| rounded(weight(pixel) * share)).collect())
         };
         (0..self.out).map(tap).collect()
     }
 }
 
 /// Resamples `from` (channels, rows, columns) to the size of `to`: columns first, then rows, bytes rounded after each as Pillow does.
+///
+/// `narrow` is a buffer of any content for the rows between the two passes.
 pub(crate) fn resample<T: Sampled>(
     rows: Stretch,
     columns: Stretch,
     from: ArrayView3<'_, T>,
     mut to: ArrayViewMut3<'_, T>,
+    narrow: &mut Vec<T>,
 ) {
-    let (row_taps, column_taps) = (rows.taps(), columns.taps());
+    let (row_taps, column_taps) = (rows.taps(T::weight), columns.taps(T::weight));
     let needed = row_taps[0].0..row_taps.iter().map(|(first, weights)| first + weights.len()).max().unwrap_or(0);
-    let mut narrow = vec![T::default(); needed.len() * columns.out];
-    let mut sums = vec![0f32; columns.out];
+    narrow.resize(needed.len() * columns.out, T::default());
+    let mut sums = vec![T::zero(); columns.out];
     for (from, mut to) in from.outer_iter().zip(to.outer_iter_mut()) {
         for (y, line) in needed.clone().zip(narrow.chunks_exact_mut(columns.out)) {
             let row = from.row(y);
             for ((first, weights), value) in column_taps.iter().zip(line) {
-                let sum: f32 = weights.iter().enumerate().map(|(at, weight)| row[first + at].to_f32() * weight).sum();
-                *value = T::from_f32(sum);
+                let weighted = weights.iter().enumerate();
+                *value = T::value(weighted.fold(T::zero(), |sum, (at, weight)| T::add(sum, row[first + at], *weight)));
             }
         }
         for ((first, weights), mut line) in row_taps.iter().zip(to.outer_iter_mut()) {
-            sums.fill(0.0);
+            sums.fill(T::zero());
             for (at, weight) in weights.iter().enumerate() {
                 let start = (first + at - needed.start) * columns.out;
                 let source = &narrow[start..start + columns.out];
-                sums.iter_mut().zip(source).for_each(|(sum, value)| *sum += value.to_f32() * weight);
+                sums.iter_mut().zip(source).for_each(|(sum, value)| *sum = T::add(*sum, *value, *weight));
             }
-            line.iter_mut().zip(&sums).for_each(|(value, sum)| *value = T::from_f32(*sum));
+            line.iter_mut().zip(&sums).for_each(|(value, sum)| *value = T::value(*sum));
         }
     }
 }
@@ -121,7 +124,7 @@ mod tests {
         let (channels, height, width) = from.dim();
         let mut to = Array3::zeros([channels, size[0], size[1]]);
         let stretch = |length, out| Stretch { start: 0, length, out };
-        resample(stretch(height, size[0]), stretch(width, size[1]), from.view(), to.view_mut());
+        resample(stretch(height, size[0]), stretch(width, size[1]), from.view(), to.view_mut(), &mut Vec::new());
         to
     }
 

@@ -66,10 +66,10 @@ register_operator!(Resize);
 struct Whole;
 
 impl Fill<Fixed<Row>> for Whole {
-    fn fill<T: Sampled>(&self, _: &Fixed<Row>, from: ArrayView3<'_, T>, to: ArrayViewMut3<'_, T>) {
+    fn fill<T: Sampled>(&self, _: &Fixed<Row>, from: ArrayView3<'_, T>, to: ArrayViewMut3<'_, T>, buffer: &mut Vec<T>) {
         let (_, height, width) = from.dim();
         let (_, rows, columns) = to.dim();
         let whole = |length, out| Stretch { start: 0, length, out };
-        resample(whole(height, rows), whole(width, columns), from, to);
+        resample(whole(height, rows), whole(width, columns), from, to, buffer);
     }
 }

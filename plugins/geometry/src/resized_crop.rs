@@ -145,10 +145,16 @@ impl ResizedCrop {
 struct Window;
 
 impl Fill<Drawn<Row>> for Window {
-    fn fill<T: Sampled>(&self, row: &Drawn<Row>, from: ArrayView3<'_, T>, to: ArrayViewMut3<'_, T>) {
+    fn fill<T: Sampled>(
+        &self,
+        row: &Drawn<Row>,
+        from: ArrayView3<'_, T>,
+        to: ArrayViewMut3<'_, T>,
+        buffer: &mut Vec<T>,
+    ) {
         let (_, rows, columns) = to.dim();
         let stretch =
             |start: i64, end: i64, out| Stretch { start: start as usize, length: (end - start) as usize, out };
-        resample(stretch(row.top, row.bottom, rows), stretch(row.left, row.right, columns), from, to);
+        resample(stretch(row.top, row.bottom, rows), stretch(row.left, row.right, columns), from, to, buffer);
     }
 }

@@ -1,37 +1,62 @@
 //! Windows of one size out of images of any size.
 
+use std::sync::{Mutex, PoisonError};
+
 use augraft_operator::{Batch, Images, Pooled, Scratch, parallel};
 use ndarray::{Array3, Array4, ArrayView3, ArrayViewMut3, Axis};
 
 /// A function that fills one output sample (channels, rows, columns) from one input sample, by a drawn row.
 pub(crate) trait Fill<R> {
-    /// Fills `to` from `from`; both have the axes channels, rows, columns.
-    fn fill<T: Sampled>(&self, row: &R, from: ArrayView3<'_, T>, to: ArrayViewMut3<'_, T>);
+    /// Fills `to` from `from`; both have the axes channels, rows, columns. `rows` is a buffer of any content that is reused.
+    fn fill<T: Sampled>(&self, row: &R, from: ArrayView3<'_, T>, to: ArrayViewMut3<'_, T>, rows: &mut Vec<T>);
 }
 
-/// Element types of images.
+/// Element types of images, and how they are weighted and summed.
 pub(crate) trait Sampled: Pooled {
-    /// The value as f32.
-    fn to_f32(self) -> f32;
-    /// The nearest value of this type, halves upwards as Pillow rounds.
-    fn from_f32(value: f32) -> Self;
+    /// A weight, and a sum of weighted values.
+    type Sum: Copy + Send + Sync;
+    /// The weight as it is multiplied.
+    fn weight(weight: f64) -> Self::Sum;
+    /// The empty sum.
+    fn zero() -> Self::Sum;
+    /// Adds a weighted value.
+    fn add(sum: Self::Sum, value: Self, weight: Self::Sum) -> Self::Sum;
+    /// The value that a sum stands for.
+    fn value(sum: Self::Sum) -> Self;
 }
+
+/// Bits after the point of Pillow's weights for bytes.
+const PRECISION: u32 = 22;
 
 impl Sampled for u8 {
-    fn to_f32(self) -> f32 {
-        f32::from(self)
+    type Sum = i32;
+    fn weight(weight: f64) -> i32 {
+        (weight * f64::from(1 << PRECISION) + 0.5) as i32
     }
-    fn from_f32(value: f32) -> u8 {
-        (value + 0.5).floor().clamp(0.0, 255.0) as u8
+    fn zero() -> i32 {
+        1 << (PRECISION - 1)
+    }
+    fn add(sum: i32, value: u8, weight: i32) -> i32 {
+        sum + i32::from(value) * weight
+    }
+    fn value(sum: i32) -> u8 {
+        (sum >> PRECISION).clamp(0, 255) as u8
     }
 }
 
 impl Sampled for f32 {
-    fn to_f32(self) -> f32 {
-        self
+    type Sum = f32;
+    fn weight(weight: f64) -> f32 {
+        weight as f32
     }
-    fn from_f32(value: f32) -> f32 {
-        value
+    fn zero() -> f32 {
+        0.0
+    }
+    fn add(sum: f32, value: f32, weight: f32) -> f32 {
+        sum + value * weight
+    }
+    fn value(sum: f32) -> f32 {
+        sum
     }
 }
 
@@ -39,43 +64,49 @@ impl Sampled for f32 {
 pub(crate) fn refill<R: Sync>(
     batch: &mut Batch,
     draws: &[R],
-    [height, width]: [usize; 2],
+    size: [usize; 2],
     scratch: &mut Scratch,
     fill: &(impl Fill<R> + Sync),
 ) {
     let images = core::mem::replace(&mut batch.images, Images::Ragged(Vec::new()));
     batch.images = match images {
         Images::Ragged(images) => {
-            let to = scratch.take_dense([images.len(), 3, height, width]);
             let from = images.iter().map(|image: &Array3<u8>| image.view().permuted_axes([2, 0, 1])).collect();
-            Images::U8(filled(from, to, draws, fill))
+            Images::U8(filled(from, 3, size, draws, scratch, fill))
         }
-        Images::U8(images) => Images::U8(refill_dense(images, draws, [height, width], scratch, fill)),
-        Images::F32(images) => Images::F32(refill_dense(images, draws, [height, width], scratch, fill)),
+        Images::U8(images) => Images::U8(refill_dense(images, size, draws, scratch, fill)),
+        Images::F32(images) => Images::F32(refill_dense(images, size, draws, scratch, fill)),
     };
 }
 
 fn refill_dense<T: Sampled, R: Sync>(
     images: Array4<T>,
+    size: [usize; 2],
     draws: &[R],
-    [height, width]: [usize; 2],
     scratch: &mut Scratch,
     fill: &(impl Fill<R> + Sync),
 ) -> Array4<T> {
-    let (n, channels, ..) = images.dim();
-    let to = scratch.take_dense([n, channels, height, width]);
-    let to = filled(images.axis_iter(Axis(0)).collect(), to, draws, fill);
+    let to = filled(images.axis_iter(Axis(0)).collect(), images.dim().1, size, draws, scratch, fill);
     scratch.give_dense(images);
     to
 }
 
 fn filled<T: Sampled, R: Sync>(
     from: Vec<ArrayView3<'_, T>>,
-    mut to: Array4<T>,
+    channels: usize,
+    [height, width]: [usize; 2],
     draws: &[R],
+    scratch: &mut Scratch,
     fill: &(impl Fill<R> + Sync),
 ) -> Array4<T> {
-    let pairs = to.axis_iter_mut(Axis(0)).zip(from).collect();
-    parallel(pairs, draws, |(to, from), row| fill.fill(row, from, to));
+    let mut to = scratch.take_dense([from.len(), channels, height, width]);
+    let buffers = Mutex::new((0..rayon::current_num_threads()).map(|_| scratch.take(0)).collect::<Vec<Vec<T>>>());
+    let open = || buffers.lock().unwrap_or_else(PoisonError::into_inner);
+    parallel(to.axis_iter_mut(Axis(0)).zip(from).collect(), draws, |(to, from), row| {
+        let mut rows = open().pop().unwrap_or_default();
+        fill.fill(row, from, to, &mut rows);
+        open().push(rows);
+    });
+    buffers.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().for_each(|rows| scratch.give(rows));
     to
 }
