@@ -118,7 +118,7 @@ pub(crate) fn lower_resample<'g>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::{Array3, array};
+    use ndarray::Array3;
 
     fn shrunk(from: &Array3<u8>, size: [usize; 2]) -> Array3<u8> {
         let (channels, height, width) = from.dim();
@@ -136,9 +136,23 @@ mod tests {
     }
 
     #[test]
-    fn matches_pillow() {
-        // PIL.Image.fromarray(np.array([[0, 10, 20, 200, 250]], np.uint8)).resize((2, 1), Image.BILINEAR), Pillow 13.
-        let row = array![[[0u8, 10, 20, 200, 250]]];
-        assert_eq!(shrunk(&row, [1, 2]), array![[[18u8, 166]]]);
+    fn bytes_match_pillow() {
+        // np.asarray(Image.fromarray(pattern).resize((width, height), Image.BILINEAR)), Pillow 11.3.0.
+        let pattern = Array3::from_shape_fn([1, 11, 6], |(_, y, x)| ((x * 37 + y * 101) % 256) as u8);
+        let cases: [([usize; 2], &[u8]); 2] = [
+            ([4, 3], &[110, 131, 147, 136, 114, 128, 135, 122, 135, 132, 138, 128]),
+            (
+                [5, 13],
+                &[
+                    82, 89, 106, 117, 112, 108, 126, 143, 160, 177, 156, 122, 108, 118, 125, 142, 150, 133, 116, 109,
+                    102, 117, 134, 143, 151, 153, 177, 163, 128, 105, 117, 127, 117, 105, 120, 137, 133, 121, 117, 124,
+                    131, 148, 153, 121, 93, 111, 128, 135, 143, 139, 131, 128, 160, 149, 121, 104, 121, 138, 156, 173,
+                    143, 109, 114, 131, 138,
+                ],
+            ),
+        ];
+        for (size, expected) in cases {
+            assert_eq!(shrunk(&pattern, size).into_raw_vec_and_offset().0, expected);
+        }
     }
 }

@@ -11,8 +11,9 @@ use crate::window::{Fill, Sampled, refill};
 
 /// Resizes to a fixed size, antialiased bilinear.
 ///
-/// Pillow's `BILINEAR`: a triangle filter that widens with the reduction, columns first, then rows, bytes rounded after each. The aspect is not
-/// kept; use `resized_crop` or a crop for that.
+/// Pillow's `BILINEAR`: a triangle filter that widens with the reduction, columns first, then rows, bytes rounded after each: the
+/// pixels of Pillow 11 (Pillow 13 takes rows first for some sizes, which changes some bytes by one level). The aspect is not kept; use
+/// `resized_crop` or a crop for that.
 ///
 /// # Example
 /// ```yaml

@@ -13,8 +13,8 @@ use crate::window::{Fill, Sampled, refill};
 /// Cuts a window of random area and aspect and resizes it, antialiased bilinear.
 ///
 /// The rule of torchvision's `RandomResizedCrop`: area = U(scale) of the image, aspect (width / height) log-uniform in `ratio`, sides rounded; the
-/// first of ten draws that fits is taken, at a uniform place inside. When none fits, the window is the central one with the nearest allowed aspect.
-/// The resampling is that of `resize`, limited to the window.
+/// first of `retries` draws that fits is taken, at a uniform place inside. When none fits, the window is the central one with the nearest allowed
+/// aspect. The resampling is that of `resize`, limited to the window.
 ///
 /// Draws the window `top`, `left`, `bottom`, `right` in pixels of the image (from the top left, ends exclusive).
 ///
