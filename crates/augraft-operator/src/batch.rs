@@ -1,5 +1,7 @@
 //! What flows through a pipeline: images or feature maps, labels, and the index that addresses draws.
 
+use std::sync::{Mutex, PoisonError};
+
 use ndarray::{Array2, Array3, Array4, ArrayViewMut3, Axis};
 
 use crate::shape::{Layout, Shape};
@@ -209,6 +211,21 @@ pub struct Scratch {
     floats: Vec<Vec<f32>>,
 }
 
+/// Buffers that threads share while a step runs.
+#[derive(Debug)]
+pub struct Buffers<T>(Mutex<Vec<Vec<T>>>);
+
+impl<T> Buffers<T> {
+    /// Hands `run` a buffer that no other thread has; its content is what its last user left.
+    pub fn with<R>(&self, run: impl FnOnce(&mut Vec<T>) -> R) -> R {
+        let open = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buffer = open().pop().unwrap_or_default();
+        let result = run(&mut buffer);
+        open().push(buffer);
+        result
+    }
+}
+
 /// Element types whose buffers are pooled.
 pub trait Pooled: Copy + Default + Send + Sync + PartialEq + 'static {
     /// The pool of this type.
@@ -240,6 +257,15 @@ impl Scratch {
     /// Takes a buffer back.
     pub fn give<T: Pooled>(&mut self, buffer: Vec<T>) {
         T::pool(self).push(buffer);
+    }
+
+    /// Lends `run` one buffer per thread, each with room for `len` elements, and takes them back.
+    pub fn lend<T: Pooled, R>(&mut self, len: usize, run: impl FnOnce(&Buffers<T>) -> R) -> R {
+        let lent = (0..rayon::current_num_threads()).map(|_| self.take(len)).collect();
+        let buffers = Buffers(Mutex::new(lent));
+        let result = run(&buffers);
+        buffers.0.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().for_each(|buffer| self.give(buffer));
+        result
     }
 
     /// A dense batch of any content; the axes are samples, channels, rows, columns.

@@ -18,7 +18,7 @@ mod shape;
 mod table;
 mod values;
 
-pub use batch::{Batch, Element, Images, Labels, Pooled, Scratch, Transfer, parallel};
+pub use batch::{Batch, Buffers, Element, Images, Labels, Pooled, Scratch, Transfer, parallel};
 pub use dice::{Dice, Extent};
 pub use draws::{Draw, Draws, Field, Fixed, Kind};
 pub use inventory;

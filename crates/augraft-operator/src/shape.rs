@@ -103,6 +103,12 @@ impl Issue {
     }
 }
 
+impl From<String> for Issue {
+    fn from(message: String) -> Self {
+        Self::new("", message)
+    }
+}
+
 /// How closely the backends agree.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Parity {

@@ -1,7 +1,5 @@
 //! Windows of one size out of images of any size.
 
-use std::sync::{Mutex, PoisonError};
-
 use augraft_operator::{Batch, Images, Pooled, Scratch, parallel};
 use ndarray::{Array3, Array4, ArrayView3, ArrayViewMut3, Axis};
 
@@ -100,13 +98,11 @@ fn filled<T: Sampled, R: Sync>(
     fill: &(impl Fill<R> + Sync),
 ) -> Array4<T> {
     let mut to = scratch.take_dense([from.len(), channels, height, width]);
-    let buffers = Mutex::new((0..rayon::current_num_threads()).map(|_| scratch.take(0)).collect::<Vec<Vec<T>>>());
-    let open = || buffers.lock().unwrap_or_else(PoisonError::into_inner);
-    parallel(to.axis_iter_mut(Axis(0)).zip(from).collect(), draws, |(to, from), row| {
-        let mut rows = open().pop().unwrap_or_default();
-        fill.fill(row, from, to, &mut rows);
-        open().push(rows);
+    let tallest = from.iter().map(|image| image.dim().1).max().unwrap_or(0);
+    scratch.lend(tallest * width, |buffers| {
+        parallel(to.axis_iter_mut(Axis(0)).zip(from).collect(), draws, |(to, from), row| {
+            buffers.with(|rows| fill.fill(row, from, to, rows));
+        });
     });
-    buffers.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().for_each(|rows| scratch.give(rows));
     to
 }

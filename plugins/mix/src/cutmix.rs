@@ -114,13 +114,13 @@ impl Operator for CutMix {
         }
     }
 
-    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, _: &mut Scratch) {
+    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, scratch: &mut Scratch) {
         let partner: Vec<usize> = draws.iter().map(|draw| partner_of(draw.partner)).collect();
         let [_, height, width] = if batch.is_empty() { [0; 3] } else { batch.extent(0) };
         let patches: Vec<Patch> = draws.iter().map(|draw| Patch::new(draw, height, width)).collect();
         match &mut batch.images {
-            Images::U8(images) => mix_bands(images, &partner, &Paste(&patches)),
-            Images::F32(images) => mix_bands(images, &partner, &Paste(&patches)),
+            Images::U8(images) => mix_bands(images, &partner, scratch, &Paste(&patches)),
+            Images::F32(images) => mix_bands(images, &partner, scratch, &Paste(&patches)),
             Images::Ragged(_) => {}
         }
         let lam: Vec<f32> = draws

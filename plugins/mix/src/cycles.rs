@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use augraft_operator::Pooled;
+use augraft_operator::{Pooled, Scratch};
 use ndarray::Array4;
 use rayon::prelude::*;
 
@@ -21,7 +21,12 @@ pub(crate) trait Mixer<T>: Sync {
 ///
 /// Samples are visited along the cycles of the permutation, so that only a part of the first sample of a cycle has to be kept, one band at a time; a
 /// partner table that is no permutation is served from a copy of the band.
-pub(crate) fn mix_bands<T: Pooled>(images: &mut Array4<T>, partner: &[usize], mixer: &impl Mixer<T>) {
+pub(crate) fn mix_bands<T: Pooled>(
+    images: &mut Array4<T>,
+    partner: &[usize],
+    scratch: &mut Scratch,
+    mixer: &impl Mixer<T>,
+) {
     let sample = images.len() / images.dim().0.max(1);
     if sample == 0 {
         return;
@@ -34,9 +39,13 @@ pub(crate) fn mix_bands<T: Pooled>(images: &mut Array4<T>, partner: &[usize], mi
             rows.push(band);
         }
     }
-    bands.into_par_iter().enumerate().for_each_init(Vec::new, |kept, (at, mut rows)| match &order {
-        Some(cycles) => cycles.iter().for_each(|cycle| walk(cycle, &mut rows, at * BAND, kept, mixer)),
-        None => copy_all(partner, &mut rows, at * BAND, mixer),
+    scratch.lend(BAND.min(sample), |buffers| {
+        bands.into_par_iter().enumerate().for_each(|(at, mut rows)| match &order {
+            Some(cycles) => {
+                buffers.with(|kept| cycles.iter().for_each(|cycle| walk(cycle, &mut rows, at * BAND, kept, mixer)))
+            }
+            None => copy_all(partner, &mut rows, at * BAND, mixer),
+        });
     });
 }
 
@@ -117,7 +126,7 @@ mod tests {
 
     fn swapped(partner: &[usize]) -> Vec<u8> {
         let mut images = Array4::from_shape_fn([partner.len(), 1, 200, 100], |(n, ..)| n as u8);
-        mix_bands(&mut images, partner, &Swap);
+        mix_bands(&mut images, partner, &mut Scratch::default(), &Swap);
         assert!(images.outer_iter().all(|image| image.iter().all(|value| *value == image[[0, 0, 0]])));
         images.outer_iter().map(|image| image[[0, 0, 0]]).collect()
     }

@@ -73,12 +73,12 @@ impl Operator for Mixup {
         Drawn { apply, lam, partner: dice.partner(4, self.partner) }
     }
 
-    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, _: &mut Scratch) {
+    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, scratch: &mut Scratch) {
         let partner: Vec<usize> = draws.iter().map(|draw| partner_of(draw.partner)).collect();
         let lam: Vec<f32> = draws.iter().map(|draw| draw.lam as f32).collect();
         match &mut batch.images {
-            Images::U8(images) => mix_bands(images, &partner, &Blend(&lam)),
-            Images::F32(images) => mix_bands(images, &partner, &Blend(&lam)),
+            Images::U8(images) => mix_bands(images, &partner, scratch, &Blend(&lam)),
+            Images::F32(images) => mix_bands(images, &partner, scratch, &Blend(&lam)),
             Images::Ragged(_) => {}
         }
         batch.labels.mix(&partner, &lam);
