@@ -27,7 +27,10 @@ pub fn record_draws(operator: &dyn AnyOperator, id: &str, shape: &Shape) -> Resu
     let recording = Recording::new(&graph);
     let columns = operator.record(&recording, step_hash(id), shape);
     for ((field, kind), value) in operator.columns().iter().zip(columns) {
-        let sides: Vec<Side> = std::iter::once(Side::Named("N")).chain(["items", "rows", "columns"].map(Side::Named)).take(kind.rank()).collect();
+        let sides: Vec<Side> = std::iter::once(Side::Named("N"))
+            .chain(["items", "rows", "columns"].map(Side::Named))
+            .take(kind.rank())
+            .collect();
         graph.output(value, field, &sides);
     }
     recording.finish();
@@ -38,7 +41,13 @@ pub fn record_draws(operator: &dyn AnyOperator, id: &str, shape: &Shape) -> Resu
 ///
 /// # Errors
 /// When any draw differs or the backend fails.
-pub fn compare_draws(operator: &dyn AnyOperator, shape: &Shape, backend: &Backend, rows: usize, seed: u64) -> Result<DrawComparison, String> {
+pub fn compare_draws(
+    operator: &dyn AnyOperator,
+    shape: &Shape,
+    backend: &Backend,
+    rows: usize,
+    seed: u64,
+) -> Result<DrawComparison, String> {
     if operator.columns().is_empty() || shape.size().is_none() {
         return Ok(DrawComparison { rows: 0, different: 0 });
     }
@@ -69,13 +78,23 @@ pub fn compare_draws(operator: &dyn AnyOperator, shape: &Shape, backend: &Backen
             };
             if let Some(((field, native), recorded)) = native.columns.iter().zip(&recorded).find(differs) {
                 compared.different += 1;
-                first.get_or_insert_with(|| format!("{field} of index {}: native {:?}, recorded {:?}", sample, native.rows(row..row + 1), recorded.rows(row..row + 1)));
+                first.get_or_insert_with(|| {
+                    format!(
+                        "{field} of index {}: native {:?}, recorded {:?}",
+                        sample,
+                        native.rows(row..row + 1),
+                        recorded.rows(row..row + 1)
+                    )
+                });
             }
         }
         compared.rows += index.len();
     }
     match first {
         None => Ok(compared),
-        Some(first) => Err(format!("{} of {} recorded draws differ on {}, first {first}", compared.different, compared.rows, backend.name)),
+        Some(first) => Err(format!(
+            "{} of {} recorded draws differ on {}, first {first}",
+            compared.different, compared.rows, backend.name
+        )),
     }
 }

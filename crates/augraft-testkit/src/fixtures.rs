@@ -32,10 +32,16 @@ pub fn batch(shape: &Shape, n: usize) -> Batch {
     let float = |place: usize| (value(place) >> 8) as f32 / 8_388_608.0 - 1.0;
     let channels = shape.channels;
     let images = match (shape.layout, shape.element) {
-        (Layout::Ragged, _) => Images::Ragged((0..n).map(|row| {
-            let (height, width) = (1 + row * 7 % 23, 1 + row * 5 % 19);
-            Array3::from_shape_fn([height, width, channels], |(y, x, c)| byte(((row * 31 + y) * 37 + x) * 5 + c))
-        }).collect()),
+        (Layout::Ragged, _) => Images::Ragged(
+            (0..n)
+                .map(|row| {
+                    let (height, width) = (1 + row * 7 % 23, 1 + row * 5 % 19);
+                    Array3::from_shape_fn([height, width, channels], |(y, x, c)| {
+                        byte(((row * 31 + y) * 37 + x) * 5 + c)
+                    })
+                })
+                .collect(),
+        ),
         (Layout::Dense { height, width }, element) => {
             let place = |(i, c, y, x): (usize, usize, usize, usize)| ((i * channels + c) * height + y) * width + x;
             match element {

@@ -15,7 +15,7 @@ use augraft_pipeline::Device;
 pub use draws::{DrawComparison, compare_draws, record_draws};
 pub use fixtures::{batch, shape};
 pub use lowering::{compare_lowering, lower_operator};
-pub use promises::check_promises;
+pub use promises::{check_identity, check_promises};
 
 /// A runtime and how it is used, with a name for messages.
 pub struct Backend {
@@ -37,7 +37,11 @@ pub fn backends() -> Vec<Backend> {
     match OnnxRuntime::load(None, Device::Cpu, Optimization::Default) {
         Ok(runtime) => {
             found.push(Backend { name: "ONNX Runtime, level 0", runtime: Box::new(runtime), purpose: Use::Graph });
-            found.push(Backend { name: "ONNX Runtime, default", runtime: Box::new(runtime), purpose: Use::OptimizedGraph });
+            found.push(Backend {
+                name: "ONNX Runtime, default",
+                runtime: Box::new(runtime),
+                purpose: Use::OptimizedGraph,
+            });
         }
         Err(error) => eprintln!("skipped ONNX Runtime: {error}"),
     }
@@ -55,6 +59,7 @@ pub fn conformance(operator: &dyn AnyOperator, backends: &[Backend]) -> Vec<Stri
         }
         accepted += 1;
         broken.extend(check_promises(operator, &shape));
+        broken.extend(check_identity(operator, &shape));
         for backend in backends {
             broken.extend(compare_lowering(operator, &shape, backend));
             let compared = compare_draws(operator, &shape, backend, 200, 42);

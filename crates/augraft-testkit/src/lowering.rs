@@ -12,10 +12,15 @@ use crate::fixtures::batch;
 /// # Errors
 /// When the operator has no ONNX form for `shape`.
 pub fn lower_operator(operator: &dyn AnyOperator, shape: &Shape, sample: &Draws) -> Result<Model, EngineError> {
-    let refused = |issue: augraft_operator::Issue| EngineError::Step { step: operator.name().to_owned(), message: issue.message, help: issue.help };
+    let refused = |issue: augraft_operator::Issue| EngineError::Step {
+        step: operator.name().to_owned(),
+        message: issue.message,
+        help: issue.help,
+    };
     let graph = Graph::new(18);
     let [height, width] = shape.dense().map_err(refused)?;
-    let sides = |channels, height, width| [Side::Named("N"), Side::Fixed(channels), Side::Fixed(height), Side::Fixed(width)];
+    let sides =
+        |channels, height, width| [Side::Named("N"), Side::Fixed(channels), Side::Fixed(height), Side::Fixed(width)];
     let dtype = if shape.element == Element::U8 { DataType::U8 } else { DataType::F32 };
     let images = graph.input("images", dtype, &sides(shape.channels, height, width));
     let labels = graph.input("labels", DataType::F32, &[Side::Named("N"), Side::Fixed(shape.classes)]);
@@ -25,7 +30,9 @@ pub fn lower_operator(operator: &dyn AnyOperator, shape: &Shape, sample: &Draws)
         graph.input(field, column.dtype(), &sides)
     };
     let columns: Vec<Value<'_>> = sample.columns.iter().map(column).collect();
-    let lowered = operator.lower(&columns, sample, Lowered { images, labels: Some(labels), shape: shape.clone() }).map_err(refused)?;
+    let lowered = operator
+        .lower(&columns, sample, Lowered { images, labels: Some(labels), shape: shape.clone() })
+        .map_err(refused)?;
     let [height, width] = lowered.shape.dense().map_err(refused)?;
     graph.output(lowered.images, "images_out", &sides(lowered.shape.channels, height, width));
     if let Some(labels) = lowered.labels {
@@ -82,10 +89,20 @@ pub(crate) fn images_of(batch: &Batch) -> Tensor {
 /// Says how two tensors differ beyond a parity.
 fn difference(expected: &Tensor, actual: &Tensor, parity: Parity) -> Option<String> {
     if expected.dtype() != actual.dtype() || expected.shape() != actual.shape() {
-        return Some(format!("{:?} {:?} became {:?} {:?}", expected.dtype(), expected.shape(), actual.dtype(), actual.shape()));
+        return Some(format!(
+            "{:?} {:?} became {:?} {:?}",
+            expected.dtype(),
+            expected.shape(),
+            actual.dtype(),
+            actual.shape()
+        ));
     }
     let largest = match (expected, actual) {
-        (Tensor::F32(a), Tensor::F32(b)) => a.iter().zip(b).map(|(a, b)| if a.to_bits() == b.to_bits() { 0.0 } else { (a - b).abs() }).fold(0.0, f32::max),
+        (Tensor::F32(a), Tensor::F32(b)) => a
+            .iter()
+            .zip(b)
+            .map(|(a, b)| if a.to_bits() == b.to_bits() { 0.0 } else { (a - b).abs() })
+            .fold(0.0, f32::max),
         (Tensor::U8(a), Tensor::U8(b)) => a.iter().zip(b).map(|(a, b)| f32::from(a.abs_diff(*b))).fold(0.0, f32::max),
         _ => return Some("an element type that images do not have".to_owned()),
     };

@@ -1,6 +1,6 @@
 //! What every operator promises natively.
 
-use augraft_operator::{AnyOperator, Batch, Draws, Scratch, Shape, StepKey};
+use augraft_operator::{AnyOperator, Batch, Draws, Registry, Scratch, Shape, StepKey};
 
 use crate::fixtures::batch;
 
@@ -16,7 +16,10 @@ pub fn check_promises(operator: &dyn AnyOperator, shape: &Shape) -> Vec<String> 
             if draws != operator.draw(key, 2, &before) {
                 return Err("the same key gives two different draws".to_owned());
             }
-            if n == 7 && is_random(operator, &before) && (3..40).all(|epoch| operator.draw(key, epoch, &before) == draws) {
+            if n == 7
+                && is_random(operator, &before)
+                && (3..40).all(|epoch| operator.draw(key, epoch, &before) == draws)
+            {
                 return Err("every epoch gives the same draws".to_owned());
             }
             let after = applied(operator, &draws, &before)?;
@@ -39,6 +42,21 @@ pub fn check_promises(operator: &dyn AnyOperator, shape: &Shape) -> Vec<String> 
         broken.extend(run().err().map(|problem| format!("{}, batch of {n}: {problem}", shape.describe())));
     }
     broken
+}
+
+/// Checks that `p: 0` changes neither pixels nor labels, for an operator of the registry that has a `p`.
+#[must_use]
+pub fn check_identity(operator: &dyn AnyOperator, shape: &Shape) -> Option<String> {
+    let mut config = operator.config();
+    *config.get_mut("p")? = 0.into();
+    let never = Registry::linked().get(operator.name())?.parse(config).ok()?;
+    let before = batch(shape, 4);
+    let draws = never.draw(StepKey::new(5, "identity"), 2, &before);
+    match applied(&*never, &draws, &before) {
+        Ok(after) if after == before => None,
+        Ok(_) => Some(format!("{}: p 0 is not the identity", shape.describe())),
+        Err(problem) => Some(problem),
+    }
 }
 
 fn applied(operator: &dyn AnyOperator, draws: &Draws, before: &Batch) -> Result<Batch, String> {

@@ -1,7 +1,7 @@
 use augraft_operator::rand_distr::{Distribution, StandardNormal};
 use augraft_operator::{
-    Batch, Deviation, Dice, Extent, Images, Issue, Lowered, Operator, Parity, PhiloxRng, Probability, Recorder, Role,
-    Row, Scratch, Shape, draw, parallel, register_operator,
+    Batch, Deviation, Dice, Element, Extent, Images, Issue, Lowered, Operator, Parity, PhiloxRng, Probability,
+    Recorder, Role, Row, Scratch, Shape, draw, parallel, register_operator,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,11 +45,16 @@ draw! {
 impl Operator for GaussianNoise {
     const NAME: &'static str = "gaussian_noise";
     const SINCE: &'static str = "0.1.0";
-    const PARITY: Parity = Parity::NativeOnly("its noise is drawn per pixel by rand_distr");
+    const PARITY: Parity = Parity::NativeOnly("its noise is drawn for each pixel");
     const ROLE: Role = Role::Erase;
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
+        let std = self.std.get();
+        if shape.element == Element::U8 && std > 0.0 && std < 0.5 {
+            let message = format!("a deviation of {std} levels rounds to hardly any change of bytes");
+            return Err(Issue::new("std", message).help("put it after `normalize`, or give it in levels of 0 to 255"));
+        }
         Ok(shape.clone())
     }
 
