@@ -1,1 +1,239 @@
-//! Being written.
+//! What a run writes agrees with itself: draws, pixels, soft labels and sources of mixed images.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use augraft_tests::{json_lines, npz, photos, succeed};
+use ndarray::{Array2, Array3, ArrayD, Axis, s};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_augraft-under-test");
+const BATCH: usize = 4;
+const SAMPLES: usize = 7;
+const SIDES: [usize; 2] = [40, 56];
+
+/// A mixed batch of a run, in order.
+struct Written {
+    images: ArrayD<f32>,
+    soft: ArrayD<f32>,
+    draws: Vec<Value>,
+    labels: Vec<Value>,
+}
+
+/// Runs photos through crops, normalisation and `mixing`, and reads what was written.
+fn written(folder: &Path, name: &str, seed: u64, mixing: &str) -> Vec<Written> {
+    let [height, width] = SIDES;
+    let steps = format!("steps:\n  - resized_crop: {{ size: [{height}, {width}] }}\n  - normalize: imagenet\n{mixing}");
+    let text = format!("augraft: 1\nseed: {seed}\n{}{steps}", photos(&format!("batch: {BATCH}, shuffle: true")));
+    std::fs::write(folder.join(format!("{name}.yaml")), text).expect("a file");
+    let _ = succeed(PROGRAM, folder, &["run", &format!("{name}.yaml"), "--out", name]);
+    let out: PathBuf = folder.join(name);
+    let [mut draws, mut labels] =
+        ["draws", "labels"].map(|name| json_lines(&out.join(format!("{name}.jsonl"))).into_iter());
+    let batch = |number: usize| {
+        let file = out.join(format!("batches/{number:06}.npz"));
+        let (images, soft) = (npz(&file, "images"), npz(&file, "labels"));
+        let records = |lines: &mut std::vec::IntoIter<Value>| lines.by_ref().take(BATCH).collect();
+        let (draws, labels) = (records(&mut draws), records(&mut labels));
+        Written { images, soft, draws, labels }
+    };
+    (0..SAMPLES.div_ceil(BATCH)).map(batch).collect()
+}
+
+/// The image, where each of its pixels comes from, and the weights of the label, rebuilt from draws.
+#[derive(Clone)]
+struct Rebuilt {
+    pixels: Array3<f32>,
+    /// Weight of each source at each pixel, by position in the batch.
+    origin: BTreeMap<usize, Array2<f64>>,
+    /// Weight of each source in the label, by position in the batch.
+    weights: BTreeMap<usize, f64>,
+    /// How often a partner came in.
+    mixes: usize,
+}
+
+impl Rebuilt {
+    fn source(row: usize, pixels: Array3<f32>) -> Self {
+        let origin = BTreeMap::from([(row, Array2::ones(SIDES))]);
+        Self { pixels, origin, weights: BTreeMap::from([(row, 1.0)]), mixes: 0 }
+    }
+
+    /// Replaces a box by the same box of `other`, and takes its share of the label.
+    fn paste(&mut self, other: &Self, [top, left, bottom, right]: [usize; 4]) {
+        let share = ((bottom - top) * (right - left)) as f64 / (SIDES[0] * SIDES[1]) as f64;
+        let inside = s![top..bottom, left..right];
+        self.pixels.slice_mut(s![.., top..bottom, left..right]).assign(&other.pixels.slice(s![
+            ..,
+            top..bottom,
+            left..right
+        ]));
+        self.origin.values_mut().for_each(|origin| origin.slice_mut(inside).fill(0.0));
+        for (source, origin) in &other.origin {
+            let own = self.origin.entry(*source).or_insert_with(|| Array2::zeros(SIDES));
+            own.slice_mut(inside).assign(&origin.slice(inside));
+        }
+        self.mix_weights(other, 1.0 - share);
+    }
+
+    /// Blends with `other`.
+    fn blend(&mut self, other: &Self, lam: f32) {
+        if lam < 1.0 {
+            self.pixels.zip_mut_with(&other.pixels, |own, other| *own = *own * lam + *other * (1.0 - lam));
+        }
+        let lam = f64::from(lam);
+        self.origin.values_mut().for_each(|origin| *origin *= lam);
+        for (source, origin) in &other.origin {
+            let own = self.origin.entry(*source).or_insert_with(|| Array2::zeros(SIDES));
+            own.scaled_add(1.0 - lam, origin);
+        }
+        self.mix_weights(other, lam);
+    }
+
+    fn mix_weights(&mut self, other: &Self, lam: f64) {
+        self.weights.values_mut().for_each(|weight| *weight *= lam);
+        for (source, weight) in &other.weights {
+            *self.weights.entry(*source).or_default() += (1.0 - lam) * weight;
+        }
+        self.weights.retain(|_, weight| *weight > 0.0);
+        self.mixes = if lam < 1.0 { self.mixes.max(other.mixes) + 1 } else { self.mixes };
+    }
+
+    /// The share of the pixels that come from each source.
+    fn shares(&self) -> BTreeMap<usize, f64> {
+        let shares = self.origin.iter().map(|(source, origin)| (*source, origin.mean().unwrap_or_default()));
+        shares.filter(|(_, share)| *share > 0.0).collect()
+    }
+}
+
+fn integer(record: &Value, name: &str) -> usize {
+    record[name].as_u64().unwrap_or_else(|| panic!("{name} of {record}")) as usize
+}
+
+/// Applies the drawn step `id` to a whole batch.
+fn step(batch: &[Rebuilt], draws: &[Value], id: &str) -> Vec<Rebuilt> {
+    let mixed = |(own, draw): (&Rebuilt, &Value)| {
+        let other = &batch[integer(draw, &format!("{id}/partner"))];
+        let mut mixed = own.clone();
+        if let Some(lam) = draw.get(format!("{id}/lam")) {
+            mixed.blend(other, lam.as_f64().expect("a weight") as f32);
+        } else {
+            mixed.paste(other, ["top", "left", "bottom", "right"].map(|side| integer(draw, &format!("{id}/{side}"))));
+        }
+        mixed
+    };
+    batch.iter().zip(draws).map(mixed).collect()
+}
+
+/// Weights by position in the batch, of the list `[[index, weight], ...]`; the first entry is the sample itself.
+fn sources(label: &Value, index: &[usize]) -> BTreeMap<usize, f64> {
+    let position = |wanted: u64| index.iter().position(|index| *index as u64 == wanted).expect("a sample of the batch");
+    let entries = label["sources"].as_array().expect("a list").iter();
+    entries
+        .map(|entry| (position(entry[0].as_u64().expect("an index")), entry[1].as_f64().expect("a weight")))
+        .collect()
+}
+
+fn assert_close(found: &BTreeMap<usize, f64>, expected: &BTreeMap<usize, f64>, what: &str) {
+    let close = |key: &usize| found.get(key).zip(expected.get(key)).is_some_and(|(a, b)| (a - b).abs() < 1e-6);
+    assert!(found.len() == expected.len() && found.keys().all(close), "{what}: {found:?} is not {expected:?}");
+}
+
+/// Compares everything written with what the draws say, and returns the samples rebuilt.
+fn check(mixing: &str, steps: &[&str], seed: u64) -> Vec<Rebuilt> {
+    let folder = TempDir::new().expect("a folder");
+    let plain = written(folder.path(), "plain", seed, "");
+    let mixed = written(folder.path(), "mixed", seed, mixing);
+    let mut seen = Vec::new();
+    for (plain, mixed) in plain.iter().zip(&mixed) {
+        let index: Vec<usize> = mixed.draws.iter().map(|draw| integer(draw, "index")).collect();
+        let class =
+            |row: usize| plain.soft.index_axis(Axis(0), row).iter().position(|weight| *weight == 1.0).expect("a class");
+        let pixels = |row| {
+            plain.images.index_axis(Axis(0), row).to_owned().into_dimensionality().expect("channels, rows, columns")
+        };
+        let mut batch: Vec<Rebuilt> = (0..index.len()).map(|row| Rebuilt::source(row, pixels(row))).collect();
+        for id in steps {
+            batch = step(&batch, &mixed.draws, id);
+        }
+        for (row, rebuilt) in batch.iter().enumerate() {
+            let what = format!("seed {seed}, sample {}", index[row]);
+            let bits = |value: &f32| value.to_bits();
+            let image = mixed.images.index_axis(Axis(0), row);
+            assert!(image.iter().map(bits).eq(rebuilt.pixels.iter().map(bits)), "{what}: pixels differ");
+
+            let label = &mixed.labels[row];
+            assert_eq!(integer(label, "index"), index[row]);
+            assert_close(&sources(label, &index), &rebuilt.weights, &what);
+            assert_eq!(
+                label["sources"][0],
+                serde_json::json!([index[row], label["lam"]]),
+                "the sample itself comes first"
+            );
+            let own = rebuilt.weights.get(&row).copied().unwrap_or_default();
+            assert!((label["lam"].as_f64().expect("a weight") - own).abs() < 1e-6, "{what}: {label}");
+
+            let mut expected: BTreeMap<usize, f64> = BTreeMap::new();
+            rebuilt.weights.iter().for_each(|(source, weight)| *expected.entry(class(*source)).or_default() += weight);
+            let soft = mixed.soft.index_axis(Axis(0), row);
+            let soft = soft.iter().enumerate().filter(|(_, weight)| **weight != 0.0);
+            let soft: BTreeMap<usize, f64> = soft.map(|(class, weight)| (class, f64::from(*weight))).collect();
+            assert_close(&soft, &expected, &what);
+            let listed = label["label"].as_array().into_iter().flatten();
+            let listed = listed
+                .map(|entry| (entry[0].as_u64().expect("a class") as usize, entry[1].as_f64().expect("a weight")));
+            assert_close(&listed.collect(), &soft, &what);
+        }
+        seen.extend(batch);
+    }
+    assert_eq!(seen.len(), SAMPLES);
+    seen
+}
+
+/// Checks that the label weights of `rebuilt` are the shares of its pixels.
+fn assert_shares(rebuilt: &Rebuilt) {
+    assert_close(&rebuilt.weights, &rebuilt.shares(), "label weights and shares of pixels");
+}
+
+#[test]
+fn one_paste_weighs_as_many_pixels_as_it_brings() {
+    for seed in 0..4 {
+        let seen = check("  - cutmix: { p: 0.8, mode: elem }\n", &["cutmix"], seed);
+        seen.iter().for_each(assert_shares);
+        assert!(seen.iter().any(|rebuilt| rebuilt.weights.len() == 2), "something is mixed");
+    }
+    check("  - cutmix: { mode: batch, alpha: 0.5 }\n", &["cutmix"], 0).iter().for_each(assert_shares);
+}
+
+#[test]
+fn a_blend_of_pastes_weighs_as_many_pixels_as_it_brings() {
+    let cutmix = "  - cutmix: { mode: elem }\n";
+    for seed in 0..3 {
+        let mixup = "  - mixup: { alpha: 0.5, mode: elem }\n";
+        for (mixing, steps) in
+            [(format!("{cutmix}{mixup}"), ["cutmix", "mixup"]), (format!("{mixup}{cutmix}"), ["mixup", "cutmix"])]
+        {
+            let seen = check(&mixing, &steps, seed);
+            seen.iter().for_each(assert_shares);
+            assert!(seen.iter().any(|rebuilt| rebuilt.weights.len() >= 3), "something is mixed twice");
+        }
+    }
+}
+
+/// A second paste does not look where the first box lies: it mixes the labels by its own area, as every library does. Weights are then the shares
+/// of the pixels only where a sample was mixed once.
+#[test]
+fn two_pastes_mix_labels_by_the_area_of_each() {
+    let mut twice = 0;
+    for seed in 0..4 {
+        let mixing = "  - cutmix: { alpha: 1, p: 1, mode: elem }\n  - cutmix: { alpha: 1, p: 0.7, mode: elem }\n";
+        for rebuilt in check(mixing, &["cutmix", "cutmix-2"], seed) {
+            if rebuilt.mixes < 2 {
+                assert_shares(&rebuilt);
+            } else {
+                twice += 1;
+            }
+        }
+    }
+    assert!(twice > 0, "some samples are mixed twice");
+}

@@ -1,1 +1,302 @@
-//! Being written.
+//! What the documentation says is true: schema, examples, gallery, and the words of every operator.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use augraft::data::{Dataset, Source};
+use augraft::engine::{inspect, open};
+use augraft::onnx::Model;
+use augraft::operator::{Entry, Registry};
+use augraft::pipeline::{DataSource, Facts, ModelSpec, Overrides, PipelineSpec, Plan, pipeline_schema, plan};
+use augraft_tests::{run, workspace};
+use serde_json::Value;
+
+/// Steps that bring images into a form that more operators accept; the first that plans without a word is taken.
+const PRELUDES: [&[&str]; 3] =
+    [&[], &["- center_crop: { size: 64 }"], &["- center_crop: { size: 64 }", "- normalize: imagenet"]];
+
+const MODELINE: &str = "# yaml-language-server: $schema=schema.json";
+
+#[test]
+fn the_schema_for_editors_is_current() {
+    let text = read("pipelines/schema.json");
+    let kept: Value = serde_json::from_str(&text).expect("pipelines/schema.json is JSON");
+    assert!(kept == pipeline_schema(&Registry::linked()), "run `cargo xtask generate`");
+    assert!(text.ends_with("}\n"), "the file ends with one newline");
+}
+
+#[test]
+fn every_example_of_an_operator_plans_as_a_step() {
+    let registry = Registry::linked();
+    let mut problems = Vec::new();
+    for entry in registry.iter() {
+        let examples = blocks(&entry.description(), "yaml");
+        if examples.is_empty() {
+            problems.push(format!("{}: its doc comment has no example", entry.name));
+        }
+        for example in examples {
+            problems.extend(example_problem(entry, &example, &registry));
+        }
+    }
+    assert_none(&problems);
+}
+
+#[test]
+fn every_pipeline_of_the_readmes_plans() {
+    let mut problems = Vec::new();
+    let mut found = 0;
+    for file in ["README.md", "crates/README.md", "plugins/README.md"] {
+        for block in blocks(&read(file), "yaml").iter().filter(|block| block.contains("augraft: 1")) {
+            found += 1;
+            let parsed = PipelineSpec::parse(block, &workspace().join("pipelines/readme.yaml"), &Registry::linked());
+            let planned = parsed.map_err(|report| report.render(false)).and_then(|spec| planned(&spec));
+            problems.extend(planned.err().map(|problem| format!("{file}:\n{problem}")));
+        }
+    }
+    assert_none(&problems);
+    assert!(found > 0, "a README shows at least one whole pipeline");
+    let quickstart = read("pipelines/quickstart.yaml");
+    assert!(
+        blocks(&read("README.md"), "yaml").contains(&quickstart),
+        "README.md does not show the quickstart as it is"
+    );
+}
+
+#[test]
+fn the_operator_of_the_readme_is_the_example_that_compiles() {
+    let shown = blocks(&read("README.md"), "rust");
+    let example = read("crates/augraft/examples/own_operator.rs");
+    assert!(shown.contains(&example), "README.md does not show crates/augraft/examples/own_operator.rs as it is");
+}
+
+#[test]
+fn every_pipeline_of_the_gallery_plans() {
+    let registry = Registry::linked();
+    let mut problems = Vec::new();
+    for file in gallery() {
+        let name = file.display();
+        let text = read(&file);
+        let mut lines = text.lines();
+        let purpose = lines.next().unwrap_or_default();
+        if !purpose.starts_with("# ") || !purpose.ends_with('.') {
+            problems.push(format!("{name}: the first line is no comment that says the purpose in a sentence"));
+        }
+        if lines.next() != Some(MODELINE) {
+            problems.push(format!("{name}: the second line is not `{MODELINE}`"));
+        }
+        let spec = PipelineSpec::read(&workspace().join(&file), &registry).map_err(|report| report.render(false));
+        match spec.and_then(|spec| planned(&spec)) {
+            Ok(plan) if plan.warnings.is_empty() => {}
+            Ok(plan) => problems.push(plan.render_warnings(false)),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    assert_none(&problems);
+}
+
+#[test]
+fn every_pipeline_of_the_gallery_without_a_model_runs() {
+    let registry = Registry::linked();
+    let mut ran = 0;
+    for file in gallery() {
+        let spec = PipelineSpec::read(&workspace().join(&file), &registry).expect("it parses");
+        if spec.model.is_some() {
+            continue;
+        }
+        ran += 1;
+        let folder = tempfile::tempdir().expect("a folder");
+        let out = folder.path().join("out");
+        let arguments = ["run", &file.display().to_string(), "--out", &out.display().to_string()];
+        let output = run(env!("CARGO_BIN_EXE_augraft-under-test"), workspace(), &arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !said.contains("warning"), "{}:\n{said}", file.display());
+        let samples = fs::read_dir(out.join("images")).expect("images").count();
+        assert!(samples > 0, "{} writes no image", file.display());
+        for lines in ["labels.jsonl", "draws.jsonl"] {
+            let text = fs::read_to_string(out.join(lines)).expect("lines");
+            assert_eq!(text.lines().count(), samples, "{} of {}", lines, file.display());
+        }
+        for name in ["batches/000000.npz", "model.onnx", "preview.png", "run.json"] {
+            assert!(out.join(name).is_file(), "{} writes no {name}", file.display());
+        }
+    }
+    assert!(ran > 0, "the gallery has a pipeline without a model");
+}
+
+#[test]
+fn every_operator_is_named_after_its_file() {
+    let registry = Registry::linked();
+    let mut problems = Vec::new();
+    for entry in registry.iter() {
+        let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
+        if !entry.name.chars().all(plain) || !entry.name.starts_with(|letter: char| letter.is_ascii_lowercase()) {
+            problems.push(format!("{}: the name is not snake_case", entry.name));
+        }
+        let file = format!("plugins/{}/src/{}.rs", entry.origin.trim_start_matches("augraft-"), entry.name);
+        if !workspace().join(&file).is_file() {
+            problems.push(format!("{}: there is no {file}", entry.name));
+        }
+    }
+    let mut families = Vec::new();
+    for family in entries("plugins") {
+        let sources = workspace().join(&family).join("src");
+        if !sources.is_dir() {
+            continue;
+        }
+        let origin = format!("augraft-{}", family.file_name().unwrap_or_default().to_string_lossy());
+        if !registry.iter().any(|entry| entry.origin == origin) {
+            problems.push(format!("{}: contributes no operator", family.display()));
+        }
+        families.push(sources);
+    }
+    for source in families.iter().flat_map(entries) {
+        let stem = source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let registers = fs::read_to_string(&source).is_ok_and(|text| text.contains("\nregister_operator!("));
+        if registers && registry.get(&stem).is_none() {
+            problems.push(format!("{}: registers an operator of another name", source.display()));
+        }
+    }
+    assert_none(&problems);
+}
+
+#[test]
+fn every_operator_and_every_field_is_described() {
+    let mut problems = Vec::new();
+    for entry in Registry::linked().iter() {
+        let summary = entry.summary();
+        if !summary.starts_with(char::is_uppercase) || !summary.ends_with('.') {
+            problems.push(format!(
+                "{}: the summary is no sentence with a capital letter and a period: {summary}",
+                entry.name
+            ));
+        }
+        undescribed(entry.name, entry.schema().as_value(), &mut problems);
+    }
+    assert_none(&problems);
+}
+
+#[test]
+fn every_default_is_read_back_as_it_is_written() {
+    let mut problems = Vec::new();
+    for entry in Registry::linked().iter() {
+        let written = entry.default_operator().config();
+        match entry.parse(written.clone()) {
+            Ok(operator) if operator.config() == written => {}
+            Ok(operator) => problems.push(format!("{}: {written} becomes {}", entry.name, operator.config())),
+            Err(error) => problems.push(format!("{}: {written} is refused: {error}", entry.name)),
+        }
+    }
+    assert_none(&problems);
+}
+
+/// Says what is wrong with an example, whose last step must be the operator.
+fn example_problem(entry: &Entry, example: &str, registry: &Registry) -> Option<String> {
+    let mut problem = None;
+    for prelude in PRELUDES {
+        let steps = prelude.iter().copied().chain(example.lines());
+        let text: String =
+            std::iter::once("augraft: 1\nsteps:\n".to_owned()).chain(steps.map(|line| format!("  {line}\n"))).collect();
+        let facts = Facts { classes: 10, samples: Some(8), fixed_input: None };
+        let planned = PipelineSpec::parse(&text, Path::new("example.yaml"), registry).and_then(|spec| {
+            plan(&spec, &Overrides::default(), &facts, &mut |_, _| Err("there is no model".to_owned()))
+        });
+        let said = match planned {
+            Ok(plan) if plan.steps.last().is_none_or(|step| step.name != entry.name) => {
+                return Some(format!("{}: the last step of its example is another operator", entry.name));
+            }
+            Ok(plan) if plan.warnings.is_empty() => return None,
+            Ok(plan) => plan.render_warnings(false),
+            Err(report) => report.render(false),
+        };
+        problem = Some(format!("{}: {said}", entry.name));
+    }
+    problem
+}
+
+/// Plans a pipeline over its data and its model.
+fn planned(spec: &PipelineSpec) -> Result<Plan, String> {
+    let data = spec.data.as_ref().ok_or_else(|| format!("{}: has no data", spec.file.display()))?;
+    let source = match &data.source {
+        DataSource::Folder(path) => Source::Folder(path.clone()),
+        DataSource::Flat(path) => Source::Flat(path.clone()),
+        DataSource::Shards(pattern) => Source::Shards(pattern.clone()),
+    };
+    let data = Dataset::open_with_classes(&source, data.classes.as_deref()).map_err(|error| error.to_string())?;
+    let facts = Facts { classes: data.classes().len(), samples: Some(data.len()), fixed_input: None };
+    let mut look = |model: &ModelSpec, size| {
+        let runtime = open(model.engine, model.device, None).map_err(|error| error.to_string())?;
+        let model = Model::load(&model.file).map_err(|error| error.to_string())?;
+        inspect(&*runtime, &model, size).map(|inspection| inspection.facts()).map_err(|error| error.to_string())
+    };
+    plan(spec, &Overrides::default(), &facts, &mut look).map_err(|report| report.render(false))
+}
+
+/// Collects every field without a description, and every map that accepts unknown fields.
+fn undescribed(path: &str, schema: &Value, problems: &mut Vec<String>) {
+    if let Some(fields) = schema["properties"].as_object() {
+        if schema["additionalProperties"] != Value::Bool(false) {
+            problems.push(format!("{path}: accepts unknown fields; add #[serde(deny_unknown_fields)]"));
+        }
+        for (name, field) in fields {
+            let path = format!("{path}.{name}");
+            if field["description"].as_str().is_none_or(str::is_empty) {
+                problems.push(format!("{path}: has no description"));
+            }
+            undescribed(&path, field, problems);
+        }
+    }
+    for key in ["anyOf", "oneOf", "allOf"] {
+        for (at, inner) in schema[key].as_array().into_iter().flatten().enumerate() {
+            undescribed(&format!("{path}/{at}"), inner, problems);
+        }
+    }
+    if schema["items"].is_object() {
+        undescribed(&format!("{path}[]"), &schema["items"], problems);
+    }
+}
+
+/// The content of every fenced block of `language`.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}");
+    let mut found = Vec::new();
+    let mut open: Option<Option<String>> = None;
+    for line in text.lines() {
+        open = match open.take() {
+            None if line == fence => Some(Some(String::new())),
+            None if line.starts_with("```") => Some(None),
+            None => None,
+            Some(block) if line == "```" => {
+                found.extend(block);
+                None
+            }
+            Some(block) => Some(block.map(|block| format!("{block}{line}\n"))),
+        };
+    }
+    found
+}
+
+/// The pipelines of the gallery, from the root of the workspace, sorted.
+fn gallery() -> Vec<PathBuf> {
+    let files = entries("pipelines").into_iter().filter(|file| file.extension().is_some_and(|end| end == "yaml"));
+    let files: Vec<PathBuf> = files.collect();
+    assert!(!files.is_empty(), "pipelines/ has no pipeline");
+    files
+}
+
+/// What lies in `folder`, from the root of the workspace, sorted.
+fn entries(folder: impl AsRef<Path>) -> Vec<PathBuf> {
+    let names = fs::read_dir(workspace().join(&folder)).expect("a folder of the workspace");
+    let mut paths: Vec<PathBuf> =
+        names.map(|entry| folder.as_ref().join(entry.expect("an entry").file_name())).collect();
+    paths.sort();
+    paths
+}
+
+fn read(file: impl AsRef<Path>) -> String {
+    let file = workspace().join(file);
+    fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+fn assert_none(problems: &[String]) {
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}

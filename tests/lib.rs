@@ -1,7 +1,17 @@
 //! What the whole-program tests share.
 
+use std::collections::BTreeMap;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use augraft::engine::{inspect, open};
+use augraft::onnx::Model;
+use augraft::operator::{Issue, Registry};
+use augraft::pipeline::{Facts, Overrides, PipelineSpec, Plan, plan};
+use ndarray::ArrayD;
+use ndarray_npy::{NpzReader, ReadableElement};
+use serde_json::Value;
 
 /// The root of the workspace.
 #[must_use]
@@ -26,4 +36,89 @@ pub fn shared(test: &str) -> Option<PathBuf> {
 #[must_use]
 pub fn run(binary: &str, folder: &Path, arguments: &[&str]) -> Output {
     Command::new(binary).current_dir(folder).args(arguments).output().expect("the program starts")
+}
+
+/// Runs the program and returns what it printed.
+///
+/// # Panics
+/// When it fails; with what it said.
+#[must_use]
+pub fn succeed(binary: &str, folder: &Path, arguments: &[&str]) -> String {
+    let output = run(binary, folder, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// The photos of the repository and the names of their classes, as `data:` of a pipeline; `more` is added to it.
+#[must_use]
+pub fn photos(more: &str) -> String {
+    let at = workspace().join("pipelines");
+    let [folder, classes] = ["data/photos", "models/classes.txt"].map(|name| at.join(name).display().to_string());
+    format!("data: {{ folder: \"{folder}\", classes: \"{classes}\", {more} }}\n")
+}
+
+/// The text of a file, with the path in the message when it cannot be read.
+///
+/// # Panics
+/// When it cannot be read.
+#[must_use]
+pub fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The records of a file of JSON lines.
+///
+/// # Panics
+/// When it cannot be read or a line is no JSON.
+#[must_use]
+pub fn json_lines(path: &Path) -> Vec<Value> {
+    read(path).lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+}
+
+/// Every file below a folder with its bytes, by relative path.
+///
+/// # Panics
+/// When something cannot be read.
+#[must_use]
+pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        if path.is_dir() {
+            found.extend(files(&path).into_iter().map(|(inner, bytes)| (format!("{name}/{inner}"), bytes)));
+        } else {
+            found.insert(name, fs::read(&path).expect("a file"));
+        }
+    }
+    found
+}
+
+/// One array of an npz file.
+///
+/// # Panics
+/// When the file or the array cannot be read.
+#[must_use]
+pub fn npz<T: ReadableElement>(path: &Path, name: &str) -> ArrayD<T> {
+    let file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut archive = NpzReader::new(file).expect("an npz file");
+    archive.by_name(name).unwrap_or_else(|error| panic!("{} of {}: {error}", name, path.display()))
+}
+
+/// The plan of a pipeline; its model, when it has one, is inspected by the engine that it names.
+///
+/// # Panics
+/// With the report when the pipeline has problems.
+#[must_use]
+pub fn plan_of(text: &str, facts: &Facts) -> Plan {
+    let registry = Registry::linked();
+    let file = workspace().join("pipelines/test.yaml");
+    let spec = PipelineSpec::parse(text, &file, &registry).unwrap_or_else(|report| panic!("{report}"));
+    let planned = plan(&spec, &Overrides::default(), facts, &mut |model, size| {
+        let inspected = open(model.engine, model.device, None)
+            .and_then(|runtime| inspect(&*runtime, &Model::load(&model.file)?, size))
+            .map(|inspection| inspection.facts());
+        inspected.map_err(|error| Issue::new("", error.to_string()))
+    });
+    planned.unwrap_or_else(|report| panic!("{report}"))
 }

@@ -35,7 +35,7 @@ fn facts() -> Facts {
 }
 
 fn planned(text: &str, overrides: &Overrides) -> Result<Plan, Report> {
-    plan(&spec(text), overrides, &facts(), &mut |_: &ModelSpec| Ok(model_facts()))
+    plan(&spec(text), overrides, &facts(), &mut |_: &ModelSpec, _| Ok::<_, String>(model_facts()))
 }
 
 fn plan_of(text: &str) -> Plan {
@@ -178,9 +178,9 @@ fn flags_win_over_the_file() {
         device: Some(Device::Cpu),
     };
     let mut asked = None;
-    let planned = plan(&spec(WHOLE), &overrides, &facts(), &mut |model: &ModelSpec| {
+    let planned = plan(&spec(WHOLE), &overrides, &facts(), &mut |model: &ModelSpec, _| {
         asked = Some((model.engine, model.device));
-        Ok(model_facts())
+        Ok::<_, String>(model_facts())
     });
     let plan = planned.expect("a plan");
     assert_eq!((plan.seed, plan.epoch, plan.out), (7, 3, PathBuf::from("there")));
@@ -202,7 +202,7 @@ fn planned_report(overrides: &Overrides) -> Vec<augraft::pipeline::Diagnostic> {
 fn a_fixed_input_is_dense() {
     let facts = Facts { classes: 2, samples: None, fixed_input: Some((20, 30)) };
     let text = "augraft: 1\nsteps: [cutmix]\n";
-    let plan = plan(&spec(text), &Overrides::default(), &facts, &mut |_: &ModelSpec| Err("no model".to_owned()));
+    let plan = plan(&spec(text), &Overrides::default(), &facts, &mut |_: &ModelSpec, _| Err("no model".to_owned()));
     assert_eq!(plan.expect("a plan").steps[0].before.describe(), "u8 [N,3,20,30]");
 }
 
@@ -228,10 +228,12 @@ fn the_images_must_fit_the_model() {
     let text = at_model("    []");
     let many = Facts { classes: 1001, ..facts() };
     let report =
-        plan(&spec(&text), &Overrides::default(), &many, &mut |_: &ModelSpec| Ok(model_facts())).expect_err("classes");
+        plan(&spec(&text), &Overrides::default(), &many, &mut |_: &ModelSpec, _| Ok::<_, String>(model_facts()))
+            .expect_err("classes");
     assert_snapshot!(lines(&report.diagnostics), @"6:9 too-many-classes | there are more classes (1001) than the model has outputs (1000) | give the model's classes with `data.classes`, or use another model");
-    let report =
-        plan(&spec(&text), &Overrides::default(), &many, &mut |_: &ModelSpec| Err("net.onnx: no such file".to_owned()));
+    let report = plan(&spec(&text), &Overrides::default(), &many, &mut |_: &ModelSpec, _| {
+        Err("net.onnx: no such file".to_owned())
+    });
     assert_snapshot!(report.expect_err("no file").render(false), @"
     error[bad-model]: net.onnx: no such file
      --> some/folder/quick.yaml:6:9
@@ -249,7 +251,7 @@ fn sites_are_tensors_of_the_model_in_its_order() {
     10:13 unknown-site | the pattern matches no tensor of the model: `*Mul*` | near: `deep`, `/stem/Clip_output_0` or `/blocks.1/Add_output_0`; `augraft sites some/folder/net.onnx` lists all
     ");
     assert_snapshot!(refused(&at_model("    - { at: deep, cutmix: }").replace("deep: /blocks.2/Add", "deep: /blocks.2/Sub")), @"7:18 unknown-site | the model has no tensor: `/blocks.2/Sub_output_0` | near: `/blocks.2/Add_output_0`, `/blocks.1/Add_output_0` or `/blocks.1/conv/Conv_output_0`; `augraft sites some/folder/net.onnx` lists all");
-    assert_snapshot!(refused(&at_model("    - { at: /head/Flatten_output_0, cutmix: }")), @"9:13 site-shape | `/head/Flatten_output_0` has the shape [1, 1280] for one image, but steps act on N,C,H,W | choose a feature map; `augraft sites MODEL` lists shapes");
+    assert_snapshot!(refused(&at_model("    - { at: /head/Flatten_output_0, cutmix: }")), @"9:13 site-shape | `/head/Flatten_output_0` has the shape [1, 1280] for one image, but steps act on N,C,H,W | choose a feature map; `augraft sites some/folder/net.onnx` lists shapes");
     assert_snapshot!(refused(&at_model("    - { at: deep, cutmix: }\n    - { at: /stem/Clip_output_0, mixup: }")), @"10:13 site-order | `/stem/Clip_output_0` is computed before `deep`, but its step is written after it | write the steps in the order in which the model computes their tensors");
     assert_snapshot!(refused(&at_model("    - { at: deep, resize: { size: 7 } }")), @"9:19 site-shape | `resize` makes f32 [N,40,7,7] of f32 [N,40,28,28], but the model goes on with the shape it had | -");
     assert_eq!(

@@ -228,8 +228,9 @@ fn unreadable_files_are_reported() {
     assert_snapshot!(lines(&report), @"2:6 not-utf8 | the file is not UTF-8 text | save the file as UTF-8");
     let missing = PipelineSpec::read(Path::new("no/such/file.yaml"), &Registry::linked()).expect_err("missing");
     assert_snapshot!(missing.render(false), @"
-    error[unreadable]: cannot read no/such/file.yaml: No such file or directory (os error 2)
+    error[unreadable]: there is no such pipeline file
     --> no/such/file.yaml
+     = help: check the path
     ");
 }
 

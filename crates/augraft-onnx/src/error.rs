@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// A file could not be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {}; check the path", path.display(), answer(source))]
     Read {
         /// The file.
         path: PathBuf,
@@ -14,7 +14,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The bytes are something else than an ONNX model.
-    #[error("{origin} is not an ONNX model: {reason}")]
+    #[error("{origin} is not an ONNX model: {reason}; name a whole .onnx file")]
     NotOnnx {
         /// The file, or "the model" for one that came from memory.
         origin: String,
@@ -77,6 +77,13 @@ impl Error {
             Self::Invalid { problem, .. } => Self::Invalid { origin, problem },
             other => other,
         }
+    }
+}
+
+fn answer(source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::NotFound => "it does not exist".to_owned(),
+        _ => source.to_string(),
     }
 }
 

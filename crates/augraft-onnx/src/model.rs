@@ -153,7 +153,11 @@ fn decode(bytes: Bytes) -> Result<ModelProto, Error> {
     if bytes.is_empty() {
         return Err(Error::not_onnx("it is empty"));
     }
-    ModelProto::decode(bytes).map_err(|e| Error::not_onnx(format!("it does not decode ({e})")))
+    ModelProto::decode(bytes).map_err(|error| {
+        let words = error.to_string();
+        let detail = words.trim_start_matches("failed to decode Protobuf message: ");
+        Error::not_onnx(format!("it is cut off, damaged or of another format ({detail})"))
+    })
 }
 
 fn port(info: &ValueInfoProto) -> Port {

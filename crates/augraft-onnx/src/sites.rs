@@ -36,7 +36,8 @@ pub fn sites(model: &Model, shapes: &BTreeMap<String, Vec<usize>>) -> Vec<Site> 
     let nodes = flow.graph.node.iter().zip(&flow.constant).filter(|&(_, &constant)| !constant);
     let described = nodes.flat_map(|(node, _)| outputs(node).map(move |name| (node, name))).map(|(node, name)| {
         let needed = flow.ancestors([name]);
-        let after: f64 = costs.iter().zip(&needed).filter(|&(_, &needed)| !needed).map(|(cost, _)| cost).sum();
+        // Not `sum`, which is -0 where nothing comes after.
+        let after = costs.iter().zip(&needed).filter(|&(_, &needed)| !needed).fold(0.0, |sum, (cost, _)| sum + cost);
         Site {
             name: name.to_owned(),
             op_type: node.op_type().to_owned(),

@@ -46,6 +46,7 @@ fn shares_count_what_comes_after() {
     close("r1", (second + last) / total);
     close("s", last / total);
     close("y", 0.0);
+    assert!(site(&sites, "y").macs_after.is_sign_positive(), "it is printed");
 }
 
 /// Nodes in topological order over tensors `x`, `t0`, `t1`, ...; the last one makes `y`.

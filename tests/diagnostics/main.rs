@@ -1,0 +1,9 @@
+//! What users see when something is wrong: one clear error, exit code 2, and nothing half-written.
+
+mod data;
+mod engines;
+mod files;
+mod models;
+mod nets;
+mod output;
+mod support;

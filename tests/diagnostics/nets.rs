@@ -1,0 +1,80 @@
+//! Small classifiers.
+
+use augraft::onnx::proto::attribute_proto::AttributeType;
+use augraft::onnx::proto::{AttributeProto, GraphProto, NodeProto, ValueInfoProto};
+use augraft::onnx::{DataType, Graph, Side, Tensor, Value};
+use ndarray::{ArrayD, IxDyn};
+
+/// Any number of samples.
+pub(crate) const ANY: Side = Side::Named("N");
+
+/// Height and width that the model leaves open.
+pub(crate) const OPEN: [Side; 2] = [Side::Named("H"), Side::Named("W")];
+
+/// Height and width that the steps of the cases make.
+pub(crate) const EIGHT: [Side; 2] = [Side::Fixed(8), Side::Fixed(8)];
+
+/// A classifier that ends with an average over all places; its tensors are `relu.0`, `globalaveragepool.0`, `flatten.0`.
+pub(crate) fn net(batch: Side, size: [Side; 2], classes: usize) -> Graph {
+    let graph = Graph::new(18);
+    let map = images(&graph, batch.clone(), size).unary("Relu");
+    let mean = map.unary("GlobalAveragePool").unary("Flatten");
+    finish(&graph, mean, batch, 3, classes);
+    graph
+}
+
+/// A classifier of images 8 x 8 that leaves height and width open.
+pub(crate) fn net_of_eight() -> Graph {
+    let graph = Graph::new(18);
+    let row = images(&graph, ANY, OPEN).unary("Relu").unary("Flatten");
+    finish(&graph, row, ANY, 3 * 8 * 8, 10);
+    graph
+}
+
+/// A classifier in which a `Reshape` gives one sample whatever comes in.
+pub(crate) fn net_with_reshape() -> Graph {
+    let graph = Graph::new(18);
+    let mean = images(&graph, ANY, EIGHT).unary("Relu").unary("GlobalAveragePool");
+    let row = mean.binary("Reshape", graph.ints(&[1, 3]));
+    finish(&graph, row, ANY, 3, 10);
+    graph
+}
+
+/// A classifier with an `If` whose branches read `relu.0`.
+pub(crate) fn net_with_branches() -> Graph {
+    let graph = Graph::new(18);
+    let map = images(&graph, ANY, EIGHT).unary("Relu");
+    let branch = |name: &str, op: &str| {
+        let output = format!("{name}_out");
+        let node = NodeProto {
+            op_type: Some(op.to_owned()),
+            input: vec![map.name()],
+            output: vec![output.clone()],
+            ..NodeProto::default()
+        };
+        let value = ValueInfoProto { name: Some(output), ..ValueInfoProto::default() };
+        let body =
+            GraphProto { name: Some(name.to_owned()), node: vec![node], output: vec![value], ..GraphProto::default() };
+        AttributeProto {
+            name: Some(name.to_owned()),
+            r#type: Some(AttributeType::Graph as i32),
+            g: Some(body),
+            ..AttributeProto::default()
+        }
+    };
+    let branches = vec![branch("then_branch", "GlobalAveragePool"), branch("else_branch", "GlobalMaxPool")];
+    let positive = graph.constant(Tensor::scalar(true));
+    let mean = graph.node("If", &[positive], branches, DataType::F32).unary("Flatten");
+    finish(&graph, mean, ANY, 3, 10);
+    graph
+}
+
+fn images(graph: &Graph, batch: Side, [height, width]: [Side; 2]) -> Value<'_> {
+    graph.input("images", DataType::F32, &[batch, Side::Fixed(3), height, width])
+}
+
+fn finish(graph: &Graph, row: Value<'_>, batch: Side, features: usize, classes: usize) {
+    let weights = ArrayD::from_shape_fn(IxDyn(&[features, classes]), |at| (at[0] * 7 + at[1] * 3) as f32 % 5.0);
+    let logits = row.binary("MatMul", graph.constant(Tensor::F32(weights)));
+    graph.output(logits, "logits", &[batch, Side::Fixed(classes)]);
+}

@@ -1,0 +1,61 @@
+//! Outputs that cannot be written.
+
+use insta::assert_snapshot;
+
+use crate::support::{Case, RUN};
+
+const NOISY: &str = "steps: [resize: { size: 8 }, normalize: unit, gaussian_noise]\n";
+
+fn without_data(steps: &str) -> Case {
+    let case = Case::new();
+    case.file("p.yaml", format!("augraft: 1\n{steps}").as_bytes());
+    case
+}
+
+#[test]
+fn a_run_without_data() {
+    assert_snapshot!(without_data("steps: [resize: { size: 8 }]\n").run(), @"error: p.yaml has no data; add `data: { folder: DIR, batch: 64 }` (or flat:, shards:)");
+    assert_snapshot!(without_data("steps: [resize: { size: 8 }]\n").refused(&["snapshot", "p.yaml"]), @"error: p.yaml has no data; add `data: { folder: DIR, batch: 64 }` (or flat:, shards:)");
+}
+
+#[test]
+fn an_output_folder_that_is_not_ours() {
+    let case = Case::new();
+    case.pipeline("steps: [resize: { size: 8 }]\n").file("out/here/thesis.txt", b"precious");
+    assert_snapshot!(case.run(), @"error: the output folder `out/here` exists and is not the output of an earlier run (it has no run.json); choose another `out` or empty it");
+    case.file("file", b"");
+    assert_snapshot!(case.refused(&["run", "p.yaml", "--out", "file"]), @"error: the output folder `file` exists and is not the output of an earlier run (it has no run.json); choose another `out` or empty it");
+    assert_snapshot!(case.refused(&["run", "p.yaml", "--out", "file/below"]), @"error: cannot write in `file`: not a directory; check the path, its permissions and the free space");
+}
+
+#[test]
+fn an_export_of_a_native_step() {
+    let case = Case::new();
+    assert_snapshot!(case.pipeline(NOISY).refused(&["export", "p.yaml", "--output", "m.onnx"]), @"error: step `gaussian_noise`: runs natively only, because its noise is drawn for each pixel; leave the step out of what is exported");
+    assert_snapshot!(case.accepted(RUN), @"
+    model.onnx not written: step `gaussian_noise`: runs natively only, because its noise is drawn for each pixel; leave the step out of what is exported
+    out/here: 4 images
+    ");
+}
+
+#[test]
+fn an_export_without_data_or_size() {
+    assert_snapshot!(without_data("steps: [horizontal_flip]\n").refused(&["export", "p.yaml", "--output", "m.onnx"]), @"error: nothing to export: no step gives images of one size; add `resized_crop`, `resize` or a crop, or give `--size H W`");
+    assert_snapshot!(without_data("steps: [normalize]\n").refused(&["export", "p.yaml", "--output", "m.onnx"]), @"
+    error[step-does-not-fit]: `normalize` needs images of one size, but here they still have the sizes of their files
+     --> p.yaml:2:9
+      |
+    2 | steps: [normalize]
+      |         ^^^^^^^^^
+      |
+      = help: put `resized_crop`, `resize`, `random_crop` or `center_crop` before this step
+    ");
+    let sized = ["export", "p.yaml", "--output", "no/folder/m.onnx", "--size", "8", "8"];
+    assert_snapshot!(without_data("steps: [horizontal_flip]\n").refused(&sized), @"error: cannot write `no/folder/m.onnx`: No such file or directory (os error 2); check the path, its permissions and the free space");
+}
+
+#[test]
+fn a_snapshot_that_was_never_taken() {
+    let case = Case::new();
+    assert_snapshot!(case.pipeline("steps: [resize: { size: 8 }]\n").refused(&["snapshot", "p.yaml", "--check"]), @"error: p.yaml.snap: No such file or directory (os error 2); write it with `augraft snapshot p.yaml`");
+}

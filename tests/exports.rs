@@ -1,0 +1,184 @@
+//! Exported files against native runs of the same batch and the same draws.
+
+use augraft::engine::{EngineError, export, exported_steps, run_steps};
+use augraft::onnx::{DataType, Model, Tensor};
+use augraft::operator::{Batch, Images, Parity, Scratch, Shape};
+use augraft::pipeline::{Facts, Plan};
+use augraft_testkit::{Backend, backends, batch};
+use augraft_tests::plan_of;
+
+const CLASSES: usize = 3;
+
+/// The plan of steps on files of any size.
+fn planned(steps: &str) -> Plan {
+    plan_of(&format!("augraft: 1\nseed: 8\nsteps:\n{steps}"), &Facts { classes: CLASSES, ..Facts::default() })
+}
+
+/// Images as the file takes and gives them.
+fn images_of(batch: &Batch) -> Tensor {
+    match &batch.images {
+        Images::U8(images) => Tensor::U8(images.clone().into_dyn()),
+        Images::F32(images) => Tensor::F32(images.clone().into_dyn()),
+        Images::Ragged(_) => panic!("the batch has no one size"),
+    }
+}
+
+/// Inputs of the exported file and the images and labels that a native run gives.
+struct Native {
+    inputs: Vec<(String, Tensor)>,
+    images: Tensor,
+    labels: Tensor,
+}
+
+/// Runs `n` samples natively, and keeps what enters the exported steps.
+fn native(plan: &Plan, n: usize) -> Native {
+    let exported = exported_steps(plan).expect("steps");
+    let before = &plan.steps[..plan.steps.len() - exported.len()];
+    assert!(!before.is_empty() && !exported.is_empty());
+    let (mut samples, mut scratch) = (batch(&Shape::ragged(CLASSES), n), Scratch::default());
+    run_steps(before, plan.epoch, &mut samples, None, &mut scratch).expect("a run");
+    let soft = |batch: &Batch| Tensor::F32(batch.labels.soft.clone().into_dyn());
+    let mut inputs = vec![("images".to_owned(), images_of(&samples)), ("labels".to_owned(), soft(&samples))];
+    for drawn in run_steps(exported, plan.epoch, &mut samples, None, &mut scratch).expect("a run") {
+        inputs
+            .extend(drawn.draws.columns.into_iter().map(|(field, column)| (format!("{}/{field}", drawn.step), column)));
+    }
+    Native { inputs, images: images_of(&samples), labels: soft(&samples) }
+}
+
+fn run(backend: &Backend, model: &Model, inputs: &[(String, Tensor)]) -> Vec<Tensor> {
+    let inputs: Vec<_> = inputs.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
+    let outputs = backend.runtime.session(model, backend.purpose).and_then(|session| session.run(&inputs));
+    outputs.unwrap_or_else(|error| panic!("{}: {error}", backend.name))
+}
+
+/// The largest difference of two tensors of one type and shape; bytes differ by levels.
+fn distance(a: &Tensor, b: &Tensor) -> f32 {
+    assert_eq!((a.dtype(), a.shape()), (b.dtype(), b.shape()));
+    match (a, b) {
+        (Tensor::F32(a), Tensor::F32(b)) => a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max),
+        (Tensor::U8(a), Tensor::U8(b)) => a.iter().zip(b).map(|(a, b)| f32::from(a.abs_diff(*b))).fold(0.0, f32::max),
+        _ => panic!("images are bytes or floats"),
+    }
+}
+
+/// Exports `steps` and compares it with native runs in every runtime: bit for bit without `within`, else up to it.
+fn check(steps: &str, within: Option<f32>) {
+    let plan = planned(steps);
+    let exact = exported_steps(&plan).expect("steps").iter().all(|step| step.operator.parity() == Parity::Exact);
+    assert_eq!(exact, within.is_none(), "the steps promise what is checked");
+    let model = export(&plan).expect("a model");
+    let names: Vec<String> = model.inputs().into_iter().map(|port| port.name).collect();
+    for n in [1, 4, 7] {
+        let native = native(&plan, n);
+        assert_eq!(names, native.inputs.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>());
+        for backend in backends() {
+            let [images, labels] = &run(&backend, &model, &native.inputs)[..] else { panic!("two outputs") };
+            // The bytes, because equal floats may have different bits.
+            assert!(labels.to_le_bytes() == native.labels.to_le_bytes(), "labels of {n}, {}", backend.name);
+            match within {
+                None => assert!(images.to_le_bytes() == native.images.to_le_bytes(), "images of {n}, {}", backend.name),
+                Some(within) => {
+                    let distance = distance(images, &native.images);
+                    assert!(distance <= within, "images of {n}, {}: {distance:e}", backend.name);
+                }
+            }
+        }
+        assert!(n == 1 || images_change(&native), "the steps do something");
+    }
+}
+
+fn images_change(native: &Native) -> bool {
+    native.inputs[0].1.to_le_bytes() != native.images.to_le_bytes()
+}
+
+#[test]
+fn exact_steps_on_bytes_and_floats_are_bit_for_bit() {
+    check(
+        "  - random_crop: { size: [20, 18], padding: 6 }
+  - horizontal_flip: { p: 0.5 }
+  - vertical_flip: { p: 0.5 }
+  - random_crop: { size: [16, 18], padding: 3 }
+  - cutout: { length: 5, count: 2, fill: 9 }
+  - center_crop: { size: [14, 16] }
+  - normalize: imagenet
+  - cutout: { length: 6, p: 0.7 }
+  - random_erasing: { p: 0.9 }
+  - cutmix: { alpha: 1.0, mode: elem }
+  - mixup: { alpha: 0.4, mode: elem }
+",
+        None,
+    );
+}
+
+#[test]
+fn mixing_bytes_is_bit_for_bit() {
+    check(
+        "  - center_crop: { size: [15, 13] }
+  - cutmix: { alpha: 0.5, mode: elem, p: 0.8 }
+  - mixup: { alpha: 2, mode: elem }
+  - cutmix: { alpha: 2, partner: roll }
+  - horizontal_flip: { p: 0.5 }
+",
+        None,
+    );
+    check("  - center_crop: { size: 12 }\n  - normalize: half\n  - mixup: { partner: flip }\n", None);
+}
+
+#[test]
+fn resampled_bytes_are_within_a_level() {
+    check("  - resized_crop: { size: [24, 20] }\n  - resize: { size: [17, 31] }\n", Some(1.0));
+    check("  - resize: { size: [21, 26] }\n  - resized_crop: { size: 16, scale: [0.2, 1.0] }\n", Some(1.0));
+}
+
+#[test]
+fn resampled_floats_and_dropped_blocks_are_within_their_promise() {
+    let unit = "  - center_crop: { size: [24, 20] }\n  - normalize: { mean: [0, 0, 0], std: [1, 1, 1] }\n";
+    for steps in [
+        "  - resize: { size: [17, 31] }\n",
+        "  - resized_crop: { size: [16, 22], scale: [0.1, 1.0] }\n",
+        "  - dropblock: { p: 0.1, block_size: 3 }\n",
+        "  - resized_crop: { size: 18 }\n  - cutmix: { mode: elem }\n  - resize: { size: 14 }\n  - dropblock: { p: 0.2, block_size: 5 }\n  - mixup: {}\n",
+    ] {
+        check(&format!("{unit}{steps}"), Some(1e-5));
+    }
+}
+
+#[test]
+fn every_exportable_operator_is_exported_here() {
+    let here = include_str!("exports.rs");
+    for entry in augraft::operator::Registry::linked().iter() {
+        let exportable = !matches!(entry.parity, Parity::NativeOnly(_));
+        assert!(
+            !exportable || here.contains(&format!("- {}: ", entry.name)),
+            "no export of `{}` is checked",
+            entry.name
+        );
+    }
+}
+
+#[test]
+fn a_file_says_where_it_comes_from() {
+    let steps = "  - resized_crop: { size: 24 }\n  - normalize: half\n  - cutmix: {}\n";
+    let plan = planned(steps);
+    let model = export(&plan).expect("a model");
+    let metadata = |key: &str| {
+        let entry = model.proto().metadata_props.iter().find(|entry| entry.key() == key);
+        entry.map_or_else(|| panic!("no {key}"), |entry| entry.value().to_owned())
+    };
+    assert_eq!(metadata("augraft_version"), env!("CARGO_PKG_VERSION"));
+    assert_eq!(metadata("augraft_pipeline"), format!("augraft: 1\nseed: 8\nsteps:\n{steps}"));
+    assert_eq!(metadata("augraft_steps_before"), "resized_crop");
+    assert_eq!(metadata("augraft_draws"), "inputs");
+    assert_eq!(model.inputs()[0].dtype, DataType::U8.to_proto());
+    let reloaded = Model::from_bytes(&model.to_bytes()).expect("a model");
+    assert_eq!(reloaded, model);
+}
+
+#[test]
+fn what_cannot_be_exported_says_why() {
+    let noise = planned("  - resize: { size: 8 }\n  - normalize: half\n  - gaussian_noise: {}\n");
+    assert!(matches!(export(&noise), Err(EngineError::Step { step, .. }) if step == "gaussian_noise"));
+    let ragged = planned("  - horizontal_flip: {}\n");
+    assert!(matches!(export(&ragged), Err(EngineError::Unfit(_))));
+}
