@@ -23,16 +23,19 @@ pub struct OutputFolder {
 }
 
 impl OutputFolder {
-    /// Opens a temporary folder beside `path`, making the folders above it where they are missing.
+    /// Opens a temporary folder in the nearest folder above `path` that exists.
     ///
     /// # Errors
     /// If `path` exists and neither is an empty folder nor holds the `run.json` of an earlier run.
     pub fn create(path: impl Into<PathBuf>) -> Result<OutputFolder, Error> {
         let path = path.into();
         check_replaceable(&path)?;
-        let parent = parent_of(&path);
-        fs::create_dir_all(parent).map_err(Error::io("make the folder", parent))?;
-        Ok(OutputFolder { temporary: temporary_in(parent)?, path })
+        // The folders above `path` are made when the run is complete, so that a failure leaves none.
+        let above = path.ancestors().skip(1).find(|above| above.exists()).unwrap_or(Path::new("."));
+        if !above.is_dir() {
+            return Err(Error::io("write in", above)(io::ErrorKind::NotADirectory.into()));
+        }
+        Ok(OutputFolder { temporary: temporary_in(above)?, path })
     }
 
     /// Returns the temporary folder, to write into.
@@ -45,6 +48,7 @@ impl OutputFolder {
         check_replaceable(&self.path)?;
         open_to_others(self.temporary.path()).map_err(Error::io("write", &self.path))?;
         let parent = parent_of(&self.path);
+        fs::create_dir_all(parent).map_err(Error::io("make the folder", parent))?;
         let aside = temporary_in(parent)?;
         let earlier = aside.path().join("earlier");
         let replaces = self.path.exists();

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use augraft_operator::Issue;
+
 /// An error of the engines, for the user.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -41,10 +43,22 @@ pub enum EngineError {
         /// What it says.
         reason: String,
     },
-    /// The model's batch is fixed.
+    /// The runtime refused or failed with images of a size that the model leaves open.
     #[error(
-        "the batch of the model is baked in ({0}); mixing needs two samples at once, so export the model with a dynamic batch axis"
+        "{engine} cannot run the model on images of {height} x {width}: {reason}; if the model needs another size, `resize` or crop the images to it"
     )]
+    ImageSize {
+        /// Name of the engine.
+        engine: &'static str,
+        /// Height of the images.
+        height: usize,
+        /// Width of the images.
+        width: usize,
+        /// What it says.
+        reason: String,
+    },
+    /// The model's batch is fixed.
+    #[error("the batch of the model is baked in, but mixing needs several samples at once: {0}")]
     BakedBatch(String),
     /// The model does not fit the pipeline.
     #[error("{0}")]
@@ -81,8 +95,28 @@ impl EngineError {
         Self::Runtime { engine, reason }
     }
 
+    /// A failure of the runtime with images of a size that the model leaves open.
+    pub(crate) fn on_images(self, [height, width]: [usize; 2]) -> Self {
+        match self {
+            Self::Runtime { engine, reason } => Self::ImageSize { engine, height, width, reason },
+            other => other,
+        }
+    }
+
     /// An issue of a step.
-    pub(crate) fn step(step: &str, issue: augraft_operator::Issue) -> Self {
+    pub(crate) fn step(step: &str, issue: Issue) -> Self {
         Self::Step { step: step.to_owned(), message: issue.message, help: issue.help }
+    }
+}
+
+/// The issue of the field of `model` that an error concerns.
+impl From<EngineError> for Issue {
+    fn from(error: EngineError) -> Self {
+        let field = match &error {
+            EngineError::LibraryMissing { .. } | EngineError::Library { .. } => "engine",
+            EngineError::Device { .. } => "device",
+            _ => "file",
+        };
+        Self::new(field, error.to_string())
     }
 }

@@ -1,7 +1,7 @@
 //! A plan's input steps as an ONNX file.
 
 use augraft_onnx::{DataType, Graph, Model, Side, Value};
-use augraft_operator::{Batch, Draws, Element, Images, Labels, Lowered, Shape, Transfer};
+use augraft_operator::{Batch, Draws, Element, Images, Labels, Lowered, LoweredLabels, Shape, Transfer};
 use augraft_pipeline::{Plan, Step};
 use ndarray::{Array2, Array4};
 
@@ -24,7 +24,7 @@ pub fn export(plan: &Plan) -> Result<Model, EngineError> {
     let dtype = if shape.element == Element::U8 { DataType::U8 } else { DataType::F32 };
     let images = graph.input("images", dtype, &sides(&shape));
     let class_sides = [Side::Named("N"), Side::Fixed(shape.classes)];
-    let labels = (shape.classes > 0).then(|| graph.input("labels", DataType::F32, &class_sides));
+    let labels = (shape.classes > 0).then(|| LoweredLabels::new(graph.input("labels", DataType::F32, &class_sides)));
     let mut batch = Lowered { images, labels, shape };
     for step in steps {
         let sample = sample_draws(step);
@@ -43,7 +43,7 @@ pub fn export(plan: &Plan) -> Result<Model, EngineError> {
     graph.set_scope("");
     graph.output(batch.images, "images_out", &sides(&batch.shape));
     if let Some(labels) = batch.labels {
-        graph.output(labels, "labels_out", &class_sides);
+        graph.output(labels.soft(), "labels_out", &class_sides);
     }
     let before: Vec<&str> = plan.steps[..plan.steps.len() - steps.len()].iter().map(|step| step.id.as_str()).collect();
     let metadata = [
@@ -70,7 +70,7 @@ pub fn exported_steps(plan: &Plan) -> Result<&[Step], EngineError> {
         Some(start) => Ok(&plan.steps[start..]),
         None if last_is_dense => Ok(&[]),
         None => Err(EngineError::Unfit(
-            "nothing to export: no step gives images of one size; add `resized_crop`, `resize` or a crop".to_owned(),
+            "nothing to export: no step gives images of one size; add `resized_crop`, `resize` or a crop, or give `--size H W`".to_owned(),
         )),
     }
 }
@@ -79,7 +79,7 @@ pub fn exported_steps(plan: &Plan) -> Result<&[Step], EngineError> {
 fn sample_draws(step: &Step) -> Draws {
     let size = step.before.size().unwrap_or([1, 1]);
     let images = Images::F32(Array4::zeros([1, step.before.channels, size[0], size[1]]));
-    let labels = Labels { soft: Array2::zeros([1, 0]), sources: vec![vec![(0, 1.0)]] };
+    let labels = Labels::new(Array2::zeros([1, 0]), vec![vec![(0, 1.0)]]);
     let batch = Batch { images, labels, index: vec![0], transfer: vec![Transfer::IDENTITY; 3], image_size: None };
     step.operator.draw(step.key, 0, &batch)
 }

@@ -9,8 +9,8 @@ use ndarray::{ArrayD, IxDyn};
 use crate::error::EngineError;
 use crate::runtime::{Runtime, Use};
 
-/// Side of the images that stand in where a model leaves it open, in pixels.
-const OPEN_SIDE: usize = 224;
+/// Size of the image that stands in where neither the model nor the caller gives one, in pixels.
+const OPEN_SIZE: [usize; 2] = [224, 224];
 
 /// A model, measured by running it once on one gray image.
 #[derive(Debug)]
@@ -25,11 +25,11 @@ pub struct Inspection {
     pub sites: Vec<Site>,
 }
 
-/// Runs `model` once with all its tensors as outputs, at batch 1.
+/// Runs `model` once with all its tensors as outputs, at batch 1; `size` is the image's where the model leaves it open.
 ///
 /// # Errors
 /// When the model has no image input or the runtime cannot run it.
-pub fn inspect(runtime: &dyn Runtime, model: &Model) -> Result<Inspection, EngineError> {
+pub fn inspect(runtime: &dyn Runtime, model: &Model, size: Option<[usize; 2]>) -> Result<Inspection, EngineError> {
     let inputs = model.inputs();
     let [port] = &inputs[..] else {
         return Err(EngineError::Unfit(format!(
@@ -52,12 +52,14 @@ pub fn inspect(runtime: &dyn Runtime, model: &Model) -> Result<Inspection, Engin
             port.name
         )));
     }
-    let sides =
-        [1, input_shape[1].unwrap_or(3), input_shape[2].unwrap_or(OPEN_SIDE), input_shape[3].unwrap_or(OPEN_SIDE)];
+    let [height, width] = size.unwrap_or(OPEN_SIZE);
+    let sides = [1, input_shape[1].unwrap_or(3), input_shape[2].unwrap_or(height), input_shape[3].unwrap_or(width)];
     let candidates: Vec<String> = sites(model, &BTreeMap::new()).into_iter().map(|site| site.name).collect();
     let promoted = with_outputs(model, &candidates)?;
     let session = runtime.session(&promoted, Use::Network)?;
-    let outputs = session.run(&[(&port.name, &Tensor::F32(ArrayD::zeros(IxDyn(&sides))))])?;
+    let outputs = session.run(&[(&port.name, &Tensor::F32(ArrayD::zeros(IxDyn(&sides))))]);
+    let is_open = input_shape[2].is_none() || input_shape[3].is_none();
+    let outputs = outputs.map_err(|error| if is_open { error.on_images([sides[2], sides[3]]) } else { error })?;
     let names = promoted.outputs().into_iter().map(|port| port.name);
     let shapes: BTreeMap<String, Vec<usize>> =
         names.zip(outputs.iter().map(|tensor| tensor.shape().to_vec())).collect();

@@ -68,8 +68,8 @@ impl OnnxRuntime {
         let model = Model::from_proto(graph.into_proto("probe", &[]))?;
         self.commit(&model, Use::Graph).map(|_| ()).map_err(|error| {
             let reason = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-            let need = "the CUDA provider needs the onnxruntime-gpu library, an NVIDIA driver, CUDA 13 and cuDNN 9 on the loader's path";
-            EngineError::Device { device: self.device.to_string(), reason: format!("{reason} ({need})") }
+            let need = "it needs the onnxruntime-gpu library, an NVIDIA driver, CUDA 13 and cuDNN 9 on the loader's path; else use the device `cpu`";
+            EngineError::Device { device: self.device.to_string(), reason: format!("{}; {need}", reason.trim_end_matches('.')) }
         })
     }
 
@@ -129,20 +129,19 @@ fn environment(library: Option<&Path>) -> Result<&'static (PathBuf, ort::environ
     }
     let path = find(library)?;
     let refused = |reason: String| EngineError::Library { path: path.clone(), reason };
-    let builder = ort::environment::init_from(&path).map_err(|error| refused(causes(&error)))?;
+    let builder = ort::environment::init_from(&path).map_err(|error| refused(refusal(&path, &error)))?;
     let environment =
         builder.with_name("augraft").with_telemetry(false).build().map_err(|error| refused(error.to_string()))?;
     Ok(ENVIRONMENT.get_or_init(|| (path, environment)))
 }
 
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
+/// Why a library is refused, without its path, which the message names.
+fn refusal(path: &Path, error: &impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    match text.split_once(&format!("`{}`: ", path.display())) {
+        Some((_, loader)) => format!("it is no library for this machine, or lacks one that it needs ({loader})"),
+        None => text,
     }
-    text
 }
 
 /// Where the library lies: what the user named must exist; the fetched one is searched above the program.

@@ -188,6 +188,7 @@ impl SiteRun<'_> {
         labels: &mut Labels,
         draws: &mut Vec<StepDraws>,
     ) -> Result<Array4<f32>, EngineError> {
+        labels.forget_boxes();
         let mut batch = Batch {
             images: Images::F32(map),
             labels: labels.clone(),

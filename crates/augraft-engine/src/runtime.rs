@@ -53,7 +53,7 @@ pub fn open(
         (EngineKind::Tract, Device::Cpu) => Ok(Box::new(Tract)),
         (EngineKind::Tract, Device::Cuda(_)) => Err(EngineError::Device {
             device: device.to_string(),
-            reason: "tract runs on the CPU only; add `engine: onnxruntime`".to_owned(),
+            reason: "tract runs on the CPU only; use the engine `onnxruntime`, or the device `cpu`".to_owned(),
         }),
         (EngineKind::Onnxruntime, device) => Ok(Box::new(OnnxRuntime::load(library, device, Optimization::Default)?)),
     }

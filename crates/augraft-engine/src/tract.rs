@@ -118,8 +118,10 @@ impl TractSession {
     }
 }
 
+/// What failed and why; the rules in between are tract's own matter.
 fn chain(error: &tract::TractError) -> String {
-    format!("{error:#}")
+    let (what, why) = (error.to_string(), error.root_cause().to_string());
+    if what == why { what } else { format!("{what}: {why}") }
 }
 
 macro_rules! tensor_types {

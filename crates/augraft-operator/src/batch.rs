@@ -2,8 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use ndarray::{Array2, Array3, Array4, ArrayViewMut3, Axis};
+use ndarray::{Array3, Array4, ArrayViewMut3, Axis};
 
+use crate::labels::Labels;
 use crate::shape::{Layout, Shape};
 
 /// Element type of images.
@@ -58,51 +59,6 @@ impl Transfer {
     #[must_use]
     pub fn pixel(self, value: f32) -> u8 {
         ((value - self.bias) / self.scale).round().clamp(0.0, 255.0) as u8
-    }
-}
-
-/// Soft labels and where they come from.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Labels {
-    /// Class weights, N x K; K is 0 without labels.
-    pub soft: Array2<f32>,
-    /// For each sample, the source samples (index in the data set) and their weights; the first is the sample itself.
-    pub sources: Vec<Vec<(u64, f32)>>,
-}
-
-impl Labels {
-    /// One-hot labels over `classes` classes for the samples `index`.
-    #[must_use]
-    pub fn one_hot(labels: &[Option<usize>], classes: usize, index: &[u64]) -> Self {
-        let mut soft = Array2::zeros([labels.len(), classes]);
-        for (row, label) in labels.iter().enumerate() {
-            if let Some(class) = label.filter(|class| *class < classes) {
-                soft[[row, class]] = 1.0;
-            }
-        }
-        Self { soft, sources: index.iter().map(|&index| vec![(index, 1.0)]).collect() }
-    }
-
-    /// Mixes each sample's label with its partner's: `lam * own + (1 - lam) * partner`, in f32.
-    pub fn mix(&mut self, partner: &[usize], lam: &[f32]) {
-        let before = self.clone();
-        for (row, (&other, &lam)) in partner.iter().zip(lam).enumerate() {
-            if lam >= 1.0 {
-                continue;
-            }
-            let rest = 1.0 - lam;
-            let mixed = &before.soft.row(row) * lam + &before.soft.row(other) * rest;
-            self.soft.row_mut(row).assign(&mixed);
-            let mut sources: Vec<(u64, f32)> =
-                before.sources[row].iter().map(|(index, weight)| (*index, lam * weight)).collect();
-            for (index, weight) in &before.sources[other] {
-                match sources.iter_mut().find(|(known, _)| known == index) {
-                    Some((_, sum)) => *sum += rest * weight,
-                    None => sources.push((*index, rest * weight)),
-                }
-            }
-            self.sources[row] = sources;
-        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::batch::{Batch, Scratch};
 use crate::dice::{Dice, Extent};
 use crate::draws::{Draw, Draws, Kind};
 use crate::key::StepKey;
+use crate::lowered::{Lowered, LoweredLabels};
 use crate::recorder::{Recorder, Recording, field_of_column, items_of};
 use crate::scalar::{BatchDice, Row, Scalar};
 use crate::shape::{Issue, Parity, Role, Shape};
@@ -55,17 +56,6 @@ pub trait Operator: Debug + Default + Serialize + DeserializeOwned + JsonSchema 
         let _ = (row, draw);
         false
     }
-}
-
-/// A batch in a graph under construction.
-#[derive(Debug, Clone)]
-pub struct Lowered<'g> {
-    /// N, C, H, W of u8 or f32.
-    pub images: Value<'g>,
-    /// Class weights f32 N, K; none when there are no classes.
-    pub labels: Option<Value<'g>>,
-    /// What is known of it.
-    pub shape: Shape,
 }
 
 /// The object-safe face of an [`Operator`], implemented for each by a blanket.
@@ -158,14 +148,16 @@ impl<T: Operator> AnyOperator for T {
         let rows = draws.rows::<T::Draw<Row>>(batch.len());
         let rows = rows.ok_or_else(|| Issue::new("", "the draws are not those of this operator and batch"))?;
         Operator::apply(self, &rows, batch, scratch);
+        if T::ROLE == Role::Geometry {
+            batch.labels.forget_boxes();
+        }
         Ok(())
     }
 
     fn lower<'g>(&self, columns: &[Value<'g>], sample: &Draws, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
         if let Parity::NativeOnly(reason) = T::PARITY {
-            return Err(
-                Issue::new("", format!("runs natively only: {reason}")).help("leave the step out of what is exported")
-            );
+            return Err(Issue::new("", format!("runs natively only, because {reason}"))
+                .help("leave the step out of what is exported"));
         }
         let kinds = <T::Draw<Recorder<'g>> as Draw<Recorder<'g>>>::COLUMNS.iter().map(|(_, kind)| *kind);
         let items = sample.columns.iter().map(|(_, tensor)| items_of(tensor));
@@ -173,7 +165,11 @@ impl<T: Operator> AnyOperator for T {
             columns.iter().zip(kinds).zip(items).map(|((column, kind), items)| field_of_column(kind, *column, items));
         let draw = Draw::from_fields(fields.collect())
             .ok_or_else(|| Issue::new("", "the draws are not those of this operator"))?;
-        Operator::lower(self, &draw, batch)
+        let mut lowered = Operator::lower(self, &draw, batch)?;
+        if T::ROLE == Role::Geometry {
+            lowered.labels = lowered.labels.map(LoweredLabels::forget_boxes);
+        }
+        Ok(lowered)
     }
 
     fn acting(&self, draws: &Draws, n: usize) -> Vec<bool> {

@@ -275,6 +275,14 @@ fn broken(file: &str, text: &str, error: &Error) -> Report {
             None,
         ),
         _ if message.starts_with("recursion limit") => ("too-large", "the values are nested too deep".to_owned(), None),
+        _ if message.contains("parsing a flow") => (
+            "syntax",
+            message.to_owned(),
+            Some("close what `[` or `{` opened above, or put a comma between the values"),
+        ),
+        _ if message.contains("parsing a block") => {
+            ("syntax", message.to_owned(), Some("indent the line like its neighbors"))
+        }
         _ => ("syntax", message.to_owned(), None),
     };
     Report::new(text, vec![Diagnostic::error(code, file, place, message).maybe_help(help.map(str::to_owned))])

@@ -28,7 +28,7 @@ pub use catalogue::{operator_page, operators_table, unknown_operator};
 pub use device::{Device, EngineKind};
 pub use diagnostic::{Diagnostic, Report, Severity, Span};
 pub use document::{Document, Key, Node, Value};
-pub use plan::{Facts, ModelFacts, ModelPlan, Overrides, Plan, SiteFacts, SitePlan, Step, plan};
+pub use plan::{Facts, Inspect, ModelFacts, ModelPlan, Overrides, Plan, SiteFacts, SitePlan, Step, plan};
 pub use schema::pipeline_schema;
 pub use spec::{DataSource, DataSpec, ModelSpec, OnDataError, PipelineSpec};
 pub use step::{SiteStepSpec, StepSpec};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use augraft_operator::{AnyOperator, Shape, StepKey};
+use augraft_operator::{AnyOperator, Issue, Shape, StepKey};
 
 use crate::device::{Device, EngineKind};
 use crate::diagnostic::{Diagnostic, Report, render_all};
@@ -151,15 +151,20 @@ impl Plan {
     }
 }
 
+/// Looks at a model, given the height and width of the images that the input steps make.
+///
+/// The path of the issue is the field of `model` that it concerns; empty means the file.
+pub type Inspect<'a, E> = dyn FnMut(&ModelSpec, Option<[usize; 2]>) -> Result<ModelFacts, E> + 'a;
+
 /// Resolves and checks a pipeline; `inspect` looks at its model.
 ///
 /// # Errors
 /// All problems that are found.
-pub fn plan(
+pub fn plan<E: Into<Issue>>(
     spec: &PipelineSpec,
     overrides: &Overrides,
     facts: &Facts,
-    inspect: &mut dyn FnMut(&ModelSpec) -> Result<ModelFacts, String>,
+    inspect: &mut Inspect<'_, E>,
 ) -> Result<Plan, Report> {
     let mut problems = Problems::new(&spec.document);
     let seed = overrides.seed.unwrap_or(spec.seed);

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use augraft_operator::{Element, Layout, Shape};
+use augraft_operator::{Element, Issue, Layout, Shape};
 
 use crate::device::{Device, EngineKind};
-use crate::plan::{Facts, ModelFacts, ModelPlan, SiteFacts, SitePlan};
+use crate::plan::{Facts, Inspect, ModelFacts, ModelPlan, SiteFacts, SitePlan};
 use crate::problems::Problems;
 use crate::spec::ModelSpec;
 use crate::step::SiteStepSpec;
@@ -14,12 +14,12 @@ use crate::suggest::{choices, nearest};
 use crate::validate::escaped;
 
 /// Resolves the sites of a model and checks the steps there; `end` is the shape of the images, none when their steps have problems.
-pub(crate) fn plan_model(
+pub(crate) fn plan_model<E: Into<Issue>>(
     spec: &ModelSpec,
     seed: u64,
     end: Option<&Shape>,
     facts: &Facts,
-    inspect: &mut dyn FnMut(&ModelSpec) -> Result<ModelFacts, String>,
+    inspect: &mut Inspect<'_, E>,
     problems: &mut Problems<'_>,
 ) -> Option<ModelPlan> {
     if spec.engine == EngineKind::Tract && spec.device != Device::Cpu {
@@ -32,10 +32,15 @@ pub(crate) fn plan_model(
         );
         return None;
     }
-    let model = match inspect(spec) {
+    let model = match inspect(spec, end.and_then(Shape::size)).map_err(Into::into) {
         Ok(model) => model,
-        Err(message) => {
-            problems.error("/model/file", "bad-model", message, None);
+        Err(Issue { path, message, help }) => {
+            let (field, code) = match &*path {
+                "" | "file" => ("file", "bad-model"),
+                "device" => ("device", "bad-device"),
+                other => (other, "bad-engine"),
+            };
+            problems.error(&format!("/model/{field}"), code, message, help);
             return None;
         }
     };
@@ -45,7 +50,7 @@ pub(crate) fn plan_model(
     }
     for (alias, tensor) in &spec.sites {
         if matching(tensor, &model.sites).is_empty() {
-            unknown_site(&format!("/model/sites/{}", escaped(alias)), tensor, spec, &model, problems);
+            unknown_site(&format!("/model/sites/{}", escaped(alias)), tensor, &[], spec, &model, problems);
         }
     }
     let image_size = end
@@ -85,7 +90,8 @@ impl<'s> Sites<'s> {
         let found = matching(alias.unwrap_or(&step.at), &self.model.sites);
         let Some(first) = found.first() else {
             if alias.is_none() {
-                unknown_site(pointer, &step.at, self.spec, self.model, problems);
+                let aliases: Vec<&str> = self.spec.sites.keys().map(String::as_str).collect();
+                unknown_site(pointer, &step.at, &aliases, self.spec, self.model, problems);
             }
             return;
         };
@@ -113,7 +119,8 @@ impl<'s> Sites<'s> {
                     planned.after.describe(),
                     planned.before.describe()
                 );
-                problems.error(&step.step.path, "site-shape", message, None);
+                let help = "choose a step that keeps the shape".to_owned();
+                problems.error(&step.step.path, "site-shape", message, Some(help));
                 return;
             }
             site.steps.push(planned);
@@ -128,7 +135,7 @@ impl<'s> Sites<'s> {
                 pointer,
                 "site-shape",
                 message,
-                Some("choose a feature map; `augraft sites MODEL` lists shapes".to_owned()),
+                Some(format!("choose a feature map; `augraft sites {}` lists shapes", self.spec.file.display())),
             );
             return None;
         };
@@ -150,8 +157,16 @@ impl ModelSpec {
     }
 }
 
-fn unknown_site(pointer: &str, at: &str, spec: &ModelSpec, model: &ModelFacts, problems: &mut Problems<'_>) {
-    let known = spec.sites.keys().map(String::as_str).chain(model.sites.iter().map(|site| site.name.as_str()));
+/// Reports that `at` names nothing; `aliases` are the names beside those of the model's tensors that it could be.
+fn unknown_site(
+    pointer: &str,
+    at: &str,
+    aliases: &[&str],
+    spec: &ModelSpec,
+    model: &ModelFacts,
+    problems: &mut Problems<'_>,
+) {
+    let known = aliases.iter().copied().chain(model.sites.iter().map(|site| site.name.as_str()));
     let near = choices(&nearest(at, known, 3));
     let what =
         if at.contains(['*', '?']) { "the pattern matches no tensor of the model" } else { "the model has no tensor" };

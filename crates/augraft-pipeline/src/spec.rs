@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use augraft_operator::Registry;
@@ -91,12 +92,18 @@ impl PipelineSpec {
     /// All problems of the file.
     pub fn read(path: &Path, registry: &Registry) -> Result<Self, Report> {
         let name = path.display().to_string();
-        let unreadable =
-            |message: String| Report::new("", vec![Diagnostic::error("unreadable", &name, Span::default(), message)]);
-        let bytes = fs::read(path).map_err(|error| unreadable(format!("cannot read {name}: {error}")))?;
+        let bytes = fs::read(path).map_err(|error| unreadable(&name, path, &error))?;
         let text = String::from_utf8(bytes)
             .map_err(|error| not_utf8(&name, error.as_bytes(), error.utf8_error().valid_up_to()))?;
         Self::parse(&text, path, registry)
+    }
+
+    /// A problem of the value at `pointer`, such as `/data/folder`, that only shows outside of the file.
+    #[must_use]
+    pub fn problem(&self, pointer: &str, code: &'static str, message: impl Into<String>, help: Option<&str>) -> Report {
+        let mut problems = Problems::new(&self.document);
+        problems.error(pointer, code, message, help.map(str::to_owned));
+        Report::from(problems)
     }
 
     /// Parses the text of a pipeline file; relative paths in it start from the folder of `file`.
@@ -214,6 +221,15 @@ fn model_spec(fields: ModelFields, steps: Vec<SiteStepSpec>, folder: &Path) -> M
         sites: fields.sites,
         steps,
     }
+}
+
+fn unreadable(name: &str, path: &Path, error: &io::Error) -> Report {
+    let (message, help) = match error.kind() {
+        io::ErrorKind::NotFound => ("there is no such pipeline file".to_owned(), "check the path"),
+        _ if path.is_dir() => ("this is a folder, not a pipeline file".to_owned(), "name the YAML file in it"),
+        _ => (format!("the pipeline file cannot be read: {error}"), "check its permissions"),
+    };
+    Report::new("", vec![Diagnostic::error("unreadable", name, Span::default(), message).help(help)])
 }
 
 fn not_utf8(file: &str, bytes: &[u8], valid: usize) -> Report {

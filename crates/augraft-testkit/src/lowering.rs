@@ -2,7 +2,9 @@
 
 use augraft_engine::EngineError;
 use augraft_onnx::{DataType, Graph, Model, Side, Tensor, Value};
-use augraft_operator::{AnyOperator, Batch, Draws, Element, Images, Lowered, Parity, Scratch, Shape, StepKey};
+use augraft_operator::{
+    AnyOperator, Batch, Draws, Element, Images, Lowered, LoweredLabels, Parity, Scratch, Shape, StepKey,
+};
 
 use crate::Backend;
 use crate::fixtures::batch;
@@ -31,12 +33,12 @@ pub fn lower_operator(operator: &dyn AnyOperator, shape: &Shape, sample: &Draws)
     };
     let columns: Vec<Value<'_>> = sample.columns.iter().map(column).collect();
     let lowered = operator
-        .lower(&columns, sample, Lowered { images, labels: Some(labels), shape: shape.clone() })
+        .lower(&columns, sample, Lowered { images, labels: Some(LoweredLabels::new(labels)), shape: shape.clone() })
         .map_err(refused)?;
     let [height, width] = lowered.shape.dense().map_err(refused)?;
     graph.output(lowered.images, "images_out", &sides(lowered.shape.channels, height, width));
     if let Some(labels) = lowered.labels {
-        graph.output(labels, "labels_out", &[Side::Named("N"), Side::Fixed(shape.classes)]);
+        graph.output(labels.soft(), "labels_out", &[Side::Named("N"), Side::Fixed(shape.classes)]);
     }
     Ok(Model::from_proto(graph.into_proto(operator.name(), &[]))?)
 }

@@ -37,7 +37,7 @@ impl Progress {
             self.said = Instant::now();
             let rate = self.done as f64 / self.started.elapsed().as_secs_f64();
             let left = (self.total.saturating_sub(self.done)) as f64 / rate.max(1e-9);
-            eprintln!("{}/{} images, {rate:.0} images/s, {left:.0} s left", self.done, self.total);
+            eprintln!("{}/{} images, {rate:.1} images/s, {left:.0} s left", self.done, self.total);
         }
     }
 

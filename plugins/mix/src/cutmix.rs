@@ -8,12 +8,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cycles::{Mixer, mix_bands};
-use crate::label::{lam_of_area, lower_labels, partner_of};
+use crate::partner_of;
 
 /// Pastes a box of a partner image and mixes the labels by area.
 ///
 /// `lam ~ Beta(alpha, alpha)`; the box has the sides `floor(H * sqrt(1 - lam))` and `floor(W * sqrt(1 - lam))`, rounded down to even, around a
-/// uniform center, and is clipped to the tensor. The label weight of the sample itself is `lam = 1 - area / (H * W)` of the clipped box. A box of
+/// uniform center, and is clipped to the tensor. The label weight of the sample itself is `lam = 1 - area / (H * W)` of the clipped box (after an
+/// earlier paste, of what both boxes leave). A box of
 /// less than two pixels is empty and changes nothing. Works on images and on feature maps N,C,H,W; with `frame: local` the box is drawn on the
 /// tensor itself (the paper's Feature CutMix), with `frame: project` in image space and rounded onto the tensor's grid.
 ///
@@ -123,19 +124,16 @@ impl Operator for CutMix {
             Images::F32(images) => mix_bands(images, &partner, scratch, &Paste(&patches)),
             Images::Ragged(_) => {}
         }
-        let lam: Vec<f32> = draws
-            .iter()
-            .map(|draw| lam_of_area((draw.bottom - draw.top) * (draw.right - draw.left), height * width))
-            .collect();
-        batch.labels.mix(&partner, &lam);
+        let boxes = draws.iter().map(|draw| [draw.top, draw.left, draw.bottom, draw.right]).collect();
+        batch.labels.paste(boxes, &partner, [height, width]);
     }
 
     fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
         let [height, width] = batch.shape.dense()?;
-        let inside = box_mask([draw.top, draw.left, draw.bottom, draw.right], [height, width]);
-        let area = (draw.bottom - draw.top) * (draw.right - draw.left);
+        let edges = [draw.top, draw.left, draw.bottom, draw.right];
+        let inside = box_mask(edges, [height, width]);
         let images = inside.select(batch.images.gather(draw.partner, 0), batch.images);
-        let labels = lower_labels(batch.labels, draw.partner, area, height * width);
+        let labels = batch.labels.map(|labels| labels.paste(edges, draw.partner, [height, width]));
         Ok(Lowered { images, labels, shape: batch.shape })
     }
 

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cycles::{Mixer, mix_bands};
-use crate::label::{mix_labels, partner_of};
+use crate::partner_of;
 
 /// Blends each image with a partner image, and the labels alike.
 ///
@@ -81,7 +81,7 @@ impl Operator for Mixup {
             Images::F32(images) => mix_bands(images, &partner, scratch, &Blend(&lam)),
             Images::Ragged(_) => {}
         }
-        batch.labels.mix(&partner, &lam);
+        batch.labels.blend(lam, &partner);
     }
 
     fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
@@ -92,7 +92,7 @@ impl Operator for Mixup {
         let mixed = own * lam + own.gather(draw.partner, 0) * (one - lam);
         let mixed = if bytes { mixed.unary("Round").cast(DataType::U8) } else { mixed };
         let images = lam.less(one).select(mixed, batch.images);
-        let labels = batch.labels.map(|labels| mix_labels(labels, draw.partner, draw.lam));
+        let labels = batch.labels.map(|labels| labels.blend(draw.lam, draw.partner));
         Ok(Lowered { images, labels, shape: batch.shape })
     }
 

@@ -21,9 +21,11 @@ fn outputs_appear_whole_or_not_at_all() {
     let tmp = Folder::new();
     let folder = OutputFolder::create(tmp.path("new/out")).unwrap();
     fs::write(folder.path().join("a.txt"), "1").unwrap();
-    assert!(!tmp.path("new/out").exists());
+    assert!(!tmp.path("new").exists());
     drop(folder);
-    assert!(fs::read_dir(tmp.path("new")).unwrap().next().is_none());
+    assert!(names(&tmp).is_empty());
+    OutputFolder::create(tmp.path("new/out")).unwrap().commit().unwrap();
+    assert!(tmp.path("new/out").is_dir());
 
     for content in ["1", "2"] {
         let folder = OutputFolder::create(tmp.path("out")).unwrap();

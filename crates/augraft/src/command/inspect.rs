@@ -24,7 +24,7 @@ pub(super) fn sites(path: &Path, engine: &EngineArgs, all: bool) -> Result<Strin
     let model = Model::load(path)?;
     let (kind, device) = (engine.engine.unwrap_or(EngineKind::Tract), engine.device.unwrap_or(Device::Cpu));
     let runtime = open(kind, device, engine.onnxruntime.as_deref())?;
-    let inspection = inspect(&*runtime, &model)?;
+    let inspection = inspect(&*runtime, &model, None)?;
     let shown: Vec<_> = inspection.sites.iter().filter(|site| all || site.separates).collect();
     let width = shown.iter().map(|site| site.name.len()).max().unwrap_or(0).max(6);
     let mut table = String::new();
@@ -64,6 +64,8 @@ pub(super) fn engines(library: Option<&Path>) -> String {
         }
         Err(error) => {
             let _ = writeln!(table, "onnxruntime  cpu     no: {error}");
+            table.push_str("onnxruntime  cuda:0  no: for the same reason\n");
+            return table;
         }
     }
     match OnnxRuntime::load(library, Device::Cuda(0), Optimization::Default) {

@@ -29,6 +29,9 @@ enum Command {
     Run {
         #[command(flatten)]
         pipeline: PipelineArgs,
+        /// Folder to write to.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
         /// Threads to use [default: all cores]; the results do not depend on it.
         #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
         threads: Option<u16>,
@@ -90,8 +93,7 @@ enum Command {
 struct PipelineArgs {
     /// Pipeline file.
     pipeline: PathBuf,
-    /// Folder to write to.
-    #[arg(long, value_name = "DIR")]
+    #[arg(skip)]
     out: Option<PathBuf>,
     /// Seed of every draw.
     #[arg(long)]
@@ -99,6 +101,9 @@ struct PipelineArgs {
     /// Epoch: draws and order differ from epoch to epoch.
     #[arg(long)]
     epoch: Option<u32>,
+    /// Samples in a batch.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    batch: Option<u32>,
     /// Use only this many samples.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -125,11 +130,11 @@ impl PipelineArgs {
         Overrides {
             seed: self.seed,
             epoch: self.epoch,
+            batch: self.batch.map(|batch| batch as usize),
             limit: self.limit,
             out: self.out.clone(),
             engine: self.engine.engine,
             device: self.engine.device,
-            ..Overrides::default()
         }
     }
 }
@@ -158,7 +163,8 @@ pub fn main() -> ExitCode {
 fn execute(command: Command, color: bool) -> Result<(), Failure> {
     let registry = Registry::linked();
     match command {
-        Command::Run { pipeline, threads } => {
+        Command::Run { mut pipeline, out, threads } => {
+            pipeline.out = out;
             if let Some(threads) = threads {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads)).build_global();
                 pool.map_err(Failure::user)?;

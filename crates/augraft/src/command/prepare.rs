@@ -1,8 +1,8 @@
 //! From a pipeline file to a plan with its data.
 
-use augraft_data::{BatchPlan, Dataset, OnError, Source, load_batch};
-use augraft_engine::{inspect, open};
-use augraft_onnx::Model;
+use augraft_data::{BatchPlan, Dataset, Error as DataError, OnError, Source, load_batch};
+use augraft_engine::{EngineError, inspect, open};
+use augraft_onnx::{Model, baked_batch};
 use augraft_operator::{Batch, Images, Labels, Registry, Transfer};
 use augraft_pipeline::{DataSource, DataSpec, Facts, ModelSpec, OnDataError, PipelineSpec, Plan, plan};
 
@@ -11,6 +11,7 @@ use crate::failure::Failure;
 
 /// A plan and the data that it runs over.
 pub(crate) struct Prepared {
+    pub(crate) spec: PipelineSpec,
     pub(crate) plan: Plan,
     pub(crate) dataset: Option<Dataset>,
 }
@@ -31,7 +32,7 @@ pub(crate) fn prepare(
     let spec = PipelineSpec::read(&args.pipeline, registry)?;
     let given = given.unwrap_or(Given { size: None, classes: None });
     let dataset = match &spec.data {
-        Some(data) => Some(open_dataset(data)?),
+        Some(data) => Some(open_dataset(&spec, data)?),
         None => None,
     };
     let facts = Facts {
@@ -40,36 +41,57 @@ pub(crate) fn prepare(
         fixed_input: given.size,
     };
     let overrides = args.overrides();
-    let plan = plan(&spec, &overrides, &facts, &mut |model: &ModelSpec| {
+    let plan = plan(&spec, &overrides, &facts, &mut |model: &ModelSpec, size| -> Result<_, EngineError> {
         let (engine, device) = (overrides.engine.unwrap_or(model.engine), overrides.device.unwrap_or(model.device));
-        let runtime = open(engine, device, args.engine.onnxruntime.as_deref()).map_err(|error| error.to_string())?;
-        let file = Model::load(&model.file).map_err(|error| error.to_string())?;
-        inspect(&*runtime, &file).map(|inspection| inspection.facts()).map_err(|error| error.to_string())
+        let runtime = open(engine, device, args.engine.onnxruntime.as_deref())?;
+        let file = Model::load(&model.file)?;
+        if let Some(reason) = baked_batch(&file) {
+            return Err(EngineError::BakedBatch(reason));
+        }
+        Ok(inspect(&*runtime, &file, size)?.facts())
     })?;
     if !plan.warnings.is_empty() {
         eprintln!("{}", plan.render_warnings(color));
     }
-    Ok(Prepared { plan, dataset })
+    Ok(Prepared { spec, plan, dataset })
 }
 
-fn open_dataset(data: &DataSpec) -> Result<Dataset, Failure> {
-    let source = match &data.source {
-        DataSource::Folder(path) => Source::Folder(path.clone()),
-        DataSource::Flat(path) => Source::Flat(path.clone()),
-        DataSource::Shards(pattern) => Source::Shards(pattern.clone()),
+fn open_dataset(spec: &PipelineSpec, data: &DataSpec) -> Result<Dataset, Failure> {
+    let (source, field) = match &data.source {
+        DataSource::Folder(path) => (Source::Folder(path.clone()), "folder"),
+        DataSource::Flat(path) => (Source::Flat(path.clone()), "flat"),
+        DataSource::Shards(pattern) => (Source::Shards(pattern.clone()), "shards"),
     };
-    Ok(Dataset::open_with_classes(&source, data.classes.as_deref())?)
+    Dataset::open_with_classes(&source, data.classes.as_deref()).map_err(|error| {
+        let field = match &error {
+            DataError::ClassList { .. } | DataError::Missing { what: "class list", .. } => "classes",
+            _ => field,
+        };
+        spec.problem(&format!("/data/{field}"), "bad-data", error.to_string(), None).into()
+    })
 }
 
 impl Prepared {
     /// The data and the order of its batches.
     pub(crate) fn data(&self) -> Result<(&Dataset, &DataSpec, BatchPlan), Failure> {
         let (Some(dataset), Some(data)) = (&self.dataset, &self.plan.data) else {
-            let message = "the pipeline has no data; add `data: { folder: DIR, batch: 64 }` (or flat:, shards:)";
-            return Err(Failure::user(message));
+            let file = self.plan.file.display();
+            let advice = "add `data: { folder: DIR, batch: 64 }` (or flat:, shards:)";
+            return Err(Failure::User(format!("{file} has no data; {advice}")));
         };
         let shuffle = data.shuffle.then_some((self.plan.seed, u64::from(self.plan.epoch)));
         Ok((dataset, data, BatchPlan { batch: data.batch, shuffle, drop_last: data.drop_last, limit: data.limit }))
+    }
+
+    /// The failure of an engine; where the model cannot be cut, at the step that asks for it.
+    pub(crate) fn refused(&self, error: EngineError) -> Failure {
+        let (EngineError::Model(augraft_onnx::Error::Cut { site, .. }), Some(model)) = (&error, &self.spec.model)
+        else {
+            return error.into();
+        };
+        let named = |at: &str| model.sites.get(at).map_or(at, String::as_str) == site;
+        let Some(step) = model.steps.iter().position(|step| named(&step.at)) else { return error.into() };
+        self.spec.problem(&format!("/model/steps/{step}/at"), "uncuttable-site", error.to_string(), None).into()
     }
 }
 

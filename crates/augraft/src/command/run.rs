@@ -22,11 +22,21 @@ pub(super) fn run(args: &PipelineArgs, registry: &Registry, color: bool) -> Resu
     let plan = &prepared.plan;
     let (dataset, data, order) = prepared.data()?;
     if plan.steps.last().map_or(&plan.input, |step| &step.after).size().is_none() {
-        return Err(Failure::user(
-            "the steps leave images of different sizes; add `resized_crop`, `resize` or a crop, so that they make batches",
-        ));
+        let help = "add `resized_crop`, `resize` or a crop, so that they make batches";
+        let message = "the steps leave images of different sizes";
+        return Err(prepared.spec.problem("/steps", "sizes-differ", message, Some(help)).into());
     }
-    let mut program = Program::bind(plan, args.engine.onnxruntime.as_deref())?;
+    if order.is_empty(dataset.len()) {
+        let message = format!(
+            "there is no full batch: `drop_last` leaves out the rest of {} samples, and `batch` is {}",
+            data.limit.map_or(dataset.len(), |limit| limit.min(dataset.len())),
+            data.batch
+        );
+        let help = "lower `batch`, or leave `drop_last` out";
+        return Err(prepared.spec.problem("/data/drop_last", "no-batch", message, Some(help)).into());
+    }
+    let mut program =
+        Program::bind(plan, args.engine.onnxruntime.as_deref()).map_err(|error| prepared.refused(error))?;
     let mut output = Output::create(&plan.out, dataset.classes(), plan.model.is_some())?;
     let batches = order.len(dataset.len());
     let mut progress =
@@ -50,8 +60,11 @@ pub(super) fn run(args: &PipelineArgs, registry: &Registry, color: bool) -> Resu
         program.recycle(outcome);
     }
     progress.finish();
-    if samples == 0 {
-        return Err(Failure::User(format!("no image could be read: all {} were skipped", skipped.len())));
+    if let (0, Some(first)) = (samples, skipped.first()) {
+        let message =
+            format!("no image could be read; the first of {} is `{}`: {}", skipped.len(), first.path, first.reason);
+        let help = "repair the files, or name others";
+        return Err(prepared.spec.problem("/data", "no-images", message, Some(help)).into());
     }
     program.finish()?;
     let exported = write_export(plan, output.path())?;

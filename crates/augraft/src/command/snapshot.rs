@@ -65,7 +65,8 @@ fn describe(prepared: &Prepared, args: &PipelineArgs) -> Result<String, Failure>
             writeln!(text, "{}label of {}: {}", if row == 0 { "\n" } else { "" }, batch.index[row], sources.join(" "));
     }
     if plan.model.is_some() {
-        let mut program = Program::bind(plan, args.engine.onnxruntime.as_deref())?;
+        let mut program =
+            Program::bind(plan, args.engine.onnxruntime.as_deref()).map_err(|error| prepared.refused(error))?;
         let outcome = program.run(whole, false)?;
         let predictions = outcome.predictions.iter();
         let logits = predictions.flat_map(|p| {

@@ -1,0 +1,123 @@
+//! A batch in a graph under construction.
+
+use augraft_onnx::{DataType, Tensor, Value};
+
+use crate::labels::History;
+use crate::shape::Shape;
+
+/// A batch in a graph under construction.
+#[derive(Debug, Clone)]
+pub struct Lowered<'g> {
+    /// N, C, H, W of u8 or f32.
+    pub images: Value<'g>,
+    /// Labels; none when there are no classes.
+    pub labels: Option<LoweredLabels<'g>>,
+    /// What is known of it.
+    pub shape: Shape,
+}
+
+/// Labels in a graph: those at the start, and the mixing steps since; [`Labels`](crate::Labels) natively.
+#[derive(Debug, Clone)]
+pub struct LoweredLabels<'g> {
+    base: Value<'g>,
+    history: History<Mix<'g>>,
+}
+
+/// Edges `[top, left, bottom, right]` of one rectangle a sample, int64 [N] each (or scalars for the whole plane).
+type Edges<'g> = [Value<'g>; 4];
+
+#[derive(Debug, Clone)]
+enum Mix<'g> {
+    Paste { edges: Edges<'g>, partner: Value<'g> },
+    Blend { lam: Value<'g>, partner: Value<'g> },
+}
+
+impl<'g> LoweredLabels<'g> {
+    /// Labels f32 [N, K] before any mixing.
+    #[must_use]
+    pub fn new(base: Value<'g>) -> Self {
+        Self { base, history: History::EMPTY }
+    }
+
+    /// See [`Labels::paste`](crate::Labels::paste); edges and partner are int64 [N].
+    #[must_use]
+    pub fn paste(mut self, edges: Edges<'g>, partner: Value<'g>, grid: [usize; 2]) -> Self {
+        if !self.history.fits(grid) {
+            self = self.forget_boxes();
+        }
+        self.history.grid = Some(grid);
+        self.history.mixes.push(Mix::Paste { edges, partner });
+        self
+    }
+
+    /// See [`Labels::blend`](crate::Labels::blend); `lam` is f32 [N], `partner` int64 [N].
+    #[must_use]
+    pub fn blend(mut self, lam: Value<'g>, partner: Value<'g>) -> Self {
+        self.history.mixes.push(Mix::Blend { lam, partner });
+        self
+    }
+
+    /// See [`Labels::forget_boxes`](crate::Labels::forget_boxes).
+    #[must_use]
+    pub fn forget_boxes(self) -> Self {
+        Self::new(self.soft())
+    }
+
+    /// The labels after all mixing, f32 [N, K].
+    #[must_use]
+    pub fn soft(&self) -> Value<'g> {
+        if self.history.mixes.is_empty() {
+            return self.base;
+        }
+        let graph = self.base.graph();
+        let int = |value: i64| graph.constant(Tensor::scalar(value));
+        let [height, width] = self.history.extent();
+        let whole = [int(0), int(0), int(height), int(width)];
+        let weight = graph.constant(Tensor::vector(vec![1f64]));
+        let sum = self.measure(self.history.mixes.len(), None, whole, weight);
+        (sum / graph.constant(Tensor::scalar((height * width) as f64))).cast(DataType::F32)
+    }
+
+    /// The labels of what `edges` of the samples `rows` show after the first `steps` mixes, times their area and `weight`: f64 [N, K].
+    fn measure(&self, steps: usize, rows: Option<Value<'g>>, edges: Edges<'g>, weight: Value<'g>) -> Value<'g> {
+        let graph = self.base.graph();
+        let at = |value: Value<'g>| rows.map_or(value, |rows| value.gather(rows, 0));
+        let Some(last) = steps.checked_sub(1).and_then(|last| self.history.mixes.get(last)) else {
+            let [top, left, bottom, right] = edges;
+            let zero = graph.constant(Tensor::scalar(0i64));
+            let side = |from: Value<'g>, to: Value<'g>| larger(to - from, zero);
+            let amount = weight * (side(top, bottom) * side(left, right)).cast(DataType::F64);
+            return at(self.base).cast(DataType::F64) * amount.unsqueeze(&[1]);
+        };
+        match last {
+            Mix::Paste { edges: pasted, partner } => {
+                let [top, left, bottom, right] = edges;
+                let [from_top, from_left, to_bottom, to_right] = pasted.map(at);
+                let covered = [
+                    larger(top, from_top),
+                    larger(left, from_left),
+                    smaller(bottom, to_bottom),
+                    smaller(right, to_right),
+                ];
+                let kept = self.measure(steps - 1, rows, edges, weight);
+                let lost = self.measure(steps - 1, rows, covered, weight.unary("Neg"));
+                kept + lost + self.measure(steps - 1, Some(at(*partner)), covered, weight)
+            }
+            Mix::Blend { lam, partner } => {
+                let lam = at(*lam).cast(DataType::F64);
+                let rest = graph.constant(Tensor::scalar(1f64)) - lam;
+                let own = self.measure(steps - 1, rows, edges, weight * lam);
+                own + self.measure(steps - 1, Some(at(*partner)), edges, weight * rest)
+            }
+        }
+    }
+}
+
+// `Max` and `Min` of int64 are left to a comparison, which every runtime has for every opset.
+fn larger<'g>(a: Value<'g>, b: Value<'g>) -> Value<'g> {
+    a.less(b).select(b, a)
+}
+
+fn smaller<'g>(a: Value<'g>, b: Value<'g>) -> Value<'g> {
+    a.less(b).select(a, b)
+}
