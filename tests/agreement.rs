@@ -162,7 +162,9 @@ fn check(mixing: &str, steps: &[&str], seed: u64) -> Vec<Rebuilt> {
             assert!((label["lam"].as_f64().expect("a weight") - own).abs() < 1e-6, "{what}: {label}");
 
             let mut expected: BTreeMap<usize, f64> = BTreeMap::new();
-            shares.iter().for_each(|(source, weight)| *expected.entry(class(*source)).or_default() += weight);
+            for (source, weight) in &shares {
+                *expected.entry(class(*source)).or_default() += weight;
+            }
             let soft = mixed.soft.index_axis(Axis(0), row);
             let soft = soft.iter().enumerate().filter(|(_, weight)| **weight != 0.0);
             let soft: BTreeMap<usize, f64> = soft.map(|(class, weight)| (class, f64::from(*weight))).collect();

@@ -1,6 +1,6 @@
 //! Every linked operator keeps its promises, natively and in every runtime.
 
-use augraft::operator::{AnyOperator, Element, Registry};
+use augraft::operator::{AnyOperator, Element, Entry, Registry};
 use augraft_testkit::{backends, compare_draws, conformance, shape};
 use rayon::prelude::*;
 
@@ -27,7 +27,7 @@ fn operators() -> Vec<Box<dyn AnyOperator>> {
         let entry = registry.get(name).expect("a linked operator");
         entry.parse(serde_json::from_str(config).expect("JSON")).expect("a valid configuration")
     });
-    registry.iter().map(|entry| entry.default_operator()).chain(configured).collect()
+    registry.iter().map(Entry::default_operator).chain(configured).collect()
 }
 
 #[test]

@@ -89,10 +89,7 @@ fn check_model(file: &Path, sites: &[&str], side: usize) {
     for optimization in [Optimization::Off, Optimization::Default] {
         let Some(runtime) = onnxruntime(optimization) else { return };
         let [theirs, cut] = cut_and_whole(&runtime, &model, sites, &images);
-        // Optimised, ONNX Runtime fuses a whole model in other ways than its stages.
-        let allowed = if optimization == Optimization::Off { 0.0 } else { 1e-6 };
-        let drift = difference(&theirs, &cut) / scale;
-        assert!(drift <= allowed, "{name}: ONNX Runtime drifts by {drift:e}, {optimization:?}");
+        assert_eq!(theirs, cut, "{name}: ONNX Runtime drifts, {optimization:?}");
         let relative = difference(&theirs, &whole) / scale;
         assert!(relative < 1e-4, "{name}: engines differ by {relative:e}");
     }

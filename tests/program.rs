@@ -356,11 +356,11 @@ fn sites_lists_where_steps_can_act() {
     /_blocks.0/_swish/Clip_output_0            Clip                 [N,32,112,112]     yes            96.2%
     /_blocks.0/_project_conv/Conv_output_0     Conv                 [N,16,112,112]     yes            94.6%
     ...
+    /_blocks.15/_swish_1/Clip_output_0         Clip                 [N,1152,7,7]       yes            10.2%
+    /_blocks.15/_project_conv/Conv_output_0    Conv                 [N,320,7,7]        yes             5.5%
     /_conv_head/Conv_output_0                  Conv                 [N,1280,7,7]       yes             0.3%
     /_swish_1/Clip_output_0                    Clip                 [N,1280,7,7]       yes             0.3%
     /_avg_pooling/GlobalAveragePool_output_0   GlobalAveragePool    [N,1280,1,1]       yes             0.3%
-    /Reshape_output_0                          Reshape              [N,1280]           yes             0.3%
-    logits                                     Gemm                 [N,1000]           yes             0.0%
-    45 more tensors are bypassed by others (a graft there leaves the bypass unmixed); --all lists them
+    45 more feature maps are bypassed by others (a graft there leaves the bypass unmixed); --all lists them
     ");
 }

@@ -37,9 +37,10 @@ impl Network {
         let Some(output) = model.outputs().into_iter().next() else {
             return Err(EngineError::Unfit("the model has no output".to_owned()));
         };
-        let whole = runtime.session(model, Use::Network)?;
+        let purpose = if sites.is_empty() { Use::Network } else { Use::CutNetwork };
+        let whole = runtime.session(model, purpose)?;
         let stage = |stage: Stage| {
-            let session = if stage.is_empty() { None } else { Some(runtime.session(&stage.model, Use::Network)?) };
+            let session = if stage.is_empty() { None } else { Some(runtime.session(&stage.model, purpose)?) };
             Ok((stage, session))
         };
         let stages = if sites.is_empty() { Vec::new() } else { cut(model, sites)? };

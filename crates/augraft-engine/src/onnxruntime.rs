@@ -76,6 +76,8 @@ impl OnnxRuntime {
     fn commit(self, model: &Model, purpose: Use) -> ort::Result<ort::session::Session> {
         let level = match (self.optimization, purpose) {
             (Optimization::Off, _) | (_, Use::Graph) => GraphOptimizationLevel::Disable,
+            // Level 3 picks the layout of tensors by the whole graph, so that a cut changes the last bits.
+            (Optimization::Default, Use::CutNetwork) => GraphOptimizationLevel::Level2,
             (Optimization::Default, Use::Network | Use::OptimizedGraph) => GraphOptimizationLevel::Level3,
         };
         let mut builder = ort::session::Session::builder(self.environment)?

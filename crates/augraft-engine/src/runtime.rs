@@ -14,6 +14,8 @@ use crate::tract::Tract;
 pub enum Use {
     /// A network whose samples do not depend on each other: each may run on its own.
     Network,
+    /// A network, or a stage of it, that must give the same bytes whole and cut.
+    CutNetwork,
     /// A graph whose samples meet (partners, draws): the batch runs as one, without optimisation.
     Graph,
     /// The same, with the optimisation that the runtime does by default.

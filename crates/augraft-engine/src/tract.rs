@@ -46,7 +46,7 @@ impl Session for TractSession {
         let inputs = self.inputs.iter().map(find).collect::<Result<Vec<_>, _>>()?;
         match self.purpose {
             Use::Graph | Use::OptimizedGraph => self.run_whole(&inputs),
-            Use::Network => self.run_samples(&inputs),
+            Use::Network | Use::CutNetwork => self.run_samples(&inputs),
         }
     }
 }
@@ -113,7 +113,7 @@ impl TractSession {
         }
         match self.purpose {
             Use::Graph => model.into_typed()?.into_runnable(),
-            Use::Network | Use::OptimizedGraph => model.into_optimized()?.into_runnable(),
+            Use::Network | Use::CutNetwork | Use::OptimizedGraph => model.into_optimized()?.into_runnable(),
         }
     }
 }

@@ -41,10 +41,12 @@ pub(crate) fn mix_bands<T: Pooled>(
     }
     scratch.lend(BAND.min(sample), |buffers| {
         bands.into_par_iter().enumerate().for_each(|(at, mut rows)| match &order {
-            Some(cycles) => {
-                buffers.with(|kept| cycles.iter().for_each(|cycle| walk(cycle, &mut rows, at * BAND, kept, mixer)))
-            }
             None => copy_all(partner, &mut rows, at * BAND, mixer),
+            Some(cycles) => buffers.with(|kept| {
+                for cycle in cycles {
+                    walk(cycle, &mut rows, at * BAND, kept, mixer);
+                }
+            }),
         });
     });
 }

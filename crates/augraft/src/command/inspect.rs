@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use augraft_engine::{OnnxRuntime, Optimization, inspect, open};
-use augraft_onnx::Model;
+use augraft_onnx::{Model, Site};
 use augraft_operator::Registry;
 use augraft_pipeline::{Device, EngineKind};
 
@@ -25,7 +25,9 @@ pub(super) fn sites(path: &Path, engine: &EngineArgs, all: bool) -> Result<Strin
     let (kind, device) = (engine.engine.unwrap_or(EngineKind::Tract), engine.device.unwrap_or(Device::Cpu));
     let runtime = open(kind, device, engine.onnxruntime.as_deref())?;
     let inspection = inspect(&*runtime, &model, None)?;
-    let shown: Vec<_> = inspection.sites.iter().filter(|site| all || site.separates).collect();
+    let is_map = |site: &&Site| site.shape.as_ref().is_some_and(|shape| shape.len() == 4);
+    let maps: Vec<&Site> = inspection.sites.iter().filter(is_map).collect();
+    let shown: Vec<&Site> = maps.iter().copied().filter(|site| all || site.separates).collect();
     let width = shown.iter().map(|site| site.name.len()).max().unwrap_or(0).max(6);
     let mut table = String::new();
     let _ =
@@ -42,11 +44,11 @@ pub(super) fn sites(path: &Path, engine: &EngineArgs, all: bool) -> Result<Strin
             100.0 * site.macs_after
         );
     }
-    let hidden = inspection.sites.len() - shown.len();
+    let hidden = maps.len() - shown.len();
     if hidden > 0 {
         let _ = writeln!(
             table,
-            "{hidden} more tensors are bypassed by others (a graft there leaves the bypass unmixed); --all lists them"
+            "{hidden} more feature maps are bypassed by others (a graft there leaves the bypass unmixed); --all lists them"
         );
     }
     if let Some(reason) = augraft_onnx::baked_batch(&model) {

@@ -67,7 +67,7 @@ enum Command {
         #[command(flatten)]
         pipeline: PipelineArgs,
         /// File to write.
-        #[arg(short, long = "output", value_name = "FILE")]
+        #[arg(short = 'o', long = "output", value_name = "FILE")]
         file: PathBuf,
         /// Height and width of the images, for a pipeline without data.
         #[arg(long, num_args = 2, value_names = ["H", "W"], value_parser = clap::value_parser!(u32).range(1..=65536))]
