@@ -198,6 +198,17 @@ fn a_batch_without_images() {
 }
 
 #[test]
+fn what_does_not_fill_a_batch_is_counted() {
+    let case = Case::new();
+    let text = format!("augraft: 1\ndata: {{ folder: photos, batch: 3, drop_last: true }}\n{RESIZED}");
+    assert_snapshot!(case.file("p.yaml", text.as_bytes()).accepted(RUN), @"
+    1 samples do not fill a batch and were left out (drop_last)
+    out/here: 3 images
+    ");
+    assert_eq!(case.record()["dropped"], 1);
+}
+
+#[test]
 fn every_kind_of_png_becomes_rgb() {
     let wide: ImageBuffer<Luma<u16>, Vec<u16>> = ImageBuffer::from_pixel(5, 4, Luma([0x8cff]));
     let kinds = [

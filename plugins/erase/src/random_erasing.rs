@@ -1,10 +1,9 @@
 use augraft_operator::{
-    Batch, Count, Dice, Extent, Fill, Issue, Lowered, Operator, Parity, PositiveRange, Probability, Recorder, Role,
-    Row, Scratch, Shape, Table, draw, each_sample, register_operator,
+    Aspects, Batch, Count, Dice, Extent, Fill, Issue, Lowered, Operator, Parity, PositiveRange, Probability, Recorder,
+    Role, Row, Scratch, Shape, draw, each_sample, register_operator, start_within,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::sync::OnceLock;
 
 use crate::hole::{fill_hole, lower_holes};
 
@@ -88,7 +87,6 @@ impl Operator for RandomErasing {
     }
 
     fn draw<D: Dice>(&self, dice: D, extent: &Extent<D>) -> Drawn<D> {
-        let [tall, wide] = self.aspects.tables(self.ratio);
         let (one, zero) = (dice.int(1), dice.int(0));
         let total = dice.to_real(extent.height * extent.width);
         let mut drawn =
@@ -96,14 +94,10 @@ impl Operator for RandomErasing {
         // The last retry is drawn first and overwritten by earlier ones, so that the first that fits wins without a branch.
         for k in (0..self.retries.get()).rev() {
             let item = dice.item(k);
-            let root = item.sqrt(item.between(0, self.scale.low(), self.scale.high()) * total);
-            let aspect = item.uniform(1);
-            let height = item.round(root * item.lookup(aspect, tall));
-            let width = item.round(root * item.lookup(aspect, wide));
+            let [height, width] = self.aspects.sides(item, total, self.scale, self.ratio);
             let fits = item.less_int(height, extent.height) & item.less_int(width, extent.width);
-            let room = |side, taken| item.max_int(side - taken + one, one);
-            let top = item.below(2, room(extent.height, height));
-            let left = item.below(3, room(extent.width, width));
+            let top = start_within(item, 2, extent.height, height);
+            let left = start_within(item, 3, extent.width, width);
             drawn = Drawn {
                 apply: fits | drawn.apply,
                 top: dice.select_int(fits, top, drawn.top),
@@ -138,13 +132,3 @@ impl Operator for RandomErasing {
 }
 
 register_operator!(RandomErasing);
-
-/// Quantiles of the square root of the aspect and of its inverse, built when first drawn.
-#[derive(Debug, Clone, Default)]
-struct Aspects(OnceLock<[Table; 2]>);
-
-impl Aspects {
-    fn tables(&self, ratio: PositiveRange) -> &[Table; 2] {
-        self.0.get_or_init(|| [0.5, -0.5].map(|power| Table::log_uniform(ratio.low(), ratio.high(), power)))
-    }
-}

@@ -1,11 +1,10 @@
 use augraft_operator::{
-    Batch, Count, Dice, Extent, Issue, Lowered, Operator, Parity, PositiveRange, Recorder, Role, Row, Scratch, Shape,
-    Side, Size, Table, draw, register_operator,
+    Aspects, Batch, Count, Dice, Extent, Issue, Lowered, Operator, Parity, PositiveRange, Recorder, Role, Row, Scratch,
+    Shape, Side, Size, draw, register_operator, start_within,
 };
 use ndarray::{ArrayView3, ArrayViewMut3};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::sync::OnceLock;
 
 use crate::resample::{LoweredStretch, Stretch, lower_resample, resample};
 use crate::window::{Fill, Sampled, refill};
@@ -37,7 +36,7 @@ pub struct ResizedCrop {
     pub retries: Count,
     #[serde(skip)]
     #[schemars(skip)]
-    aspects: OnceLock<[Table; 2]>,
+    aspects: Aspects,
 }
 
 impl Default for ResizedCrop {
@@ -48,7 +47,7 @@ impl Default for ResizedCrop {
             scale: range(0.08, 1.0),
             ratio: range(3.0 / 4.0, 4.0 / 3.0),
             retries: Count::new(10).expect("1 to 64"),
-            aspects: OnceLock::new(),
+            aspects: Aspects::default(),
         }
     }
 }
@@ -82,8 +81,6 @@ impl Operator for ResizedCrop {
     }
 
     fn draw<D: Dice>(&self, dice: D, extent: &Extent<D>) -> Drawn<D> {
-        let tables = || [0.5, -0.5].map(|power| Table::log_uniform(self.ratio.low(), self.ratio.high(), power));
-        let [wide, tall] = self.aspects.get_or_init(tables);
         let (height, width) = (extent.height, extent.width);
         let (zero, one) = (dice.int(0), dice.int(1));
         let total = dice.to_real(height * width);
@@ -91,15 +88,11 @@ impl Operator for ResizedCrop {
         // The last retry is drawn first and overwritten by earlier ones, so that the first that fits wins without a branch.
         for k in (0..self.retries.get()).rev() {
             let item = dice.item(k);
-            let root = item.sqrt(item.between(0, self.scale.low(), self.scale.high()) * total);
-            let aspect = item.uniform(1);
-            let columns = item.round(root * item.lookup(aspect, wide));
-            let rows = item.round(root * item.lookup(aspect, tall));
+            let [columns, rows] = self.aspects.sides(item, total, self.scale, self.ratio);
             let within = |taken, side| item.less_int(zero, taken) & item.less_int(taken, side + one);
             let fits = within(columns, width) & within(rows, height);
-            let room = |side, taken| item.max_int(side - taken + one, one);
-            let top = item.below(2, room(height, rows));
-            let left = item.below(3, room(width, columns));
+            let top = start_within(item, 2, height, rows);
+            let left = start_within(item, 3, width, columns);
             drawn = Drawn {
                 top: dice.select_int(fits, top, drawn.top),
                 left: dice.select_int(fits, left, drawn.left),

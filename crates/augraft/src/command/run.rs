@@ -39,8 +39,9 @@ pub(super) fn run(args: &PipelineArgs, registry: &Registry, color: bool) -> Resu
         Program::bind(plan, args.engine.onnxruntime.as_deref()).map_err(|error| prepared.refused(error))?;
     let mut output = Output::create(&plan.out, dataset.classes(), plan.model.is_some())?;
     let batches = order.len(dataset.len());
-    let mut progress =
-        Progress::start((0..batches).map(|batch| order.indices(batch, dataset.len()).len() as u64).sum());
+    let planned: usize = (0..batches).map(|batch| order.indices(batch, dataset.len()).len()).sum();
+    let dropped = data.limit.map_or(dataset.len(), |limit| limit.min(dataset.len())) - planned;
+    let mut progress = Progress::start(planned as u64);
     let (mut samples, mut skipped, mut previewed) = (0, Vec::new(), false);
     for number in 0..batches {
         let (batch, unread) = load(dataset, data, &order.indices(number, dataset.len()))?;
@@ -73,11 +74,19 @@ pub(super) fn run(args: &PipelineArgs, registry: &Registry, color: bool) -> Resu
     let mut record = describe(&prepared, &program, samples)?;
     record["skipped"] =
         skipped.iter().map(|skip| json!({ "index": skip.index, "path": skip.path, "reason": skip.reason })).collect();
+    record["dropped"] = json!(dropped);
     record["export"] = json!(exported.clone().unwrap_or_else(|| "model.onnx".to_owned()));
     record["written"] = json!(files);
     write_json(&written.path().join("run.json"), &record)?;
     let folder = written.commit()?;
-    report(&folder, samples, skipped.len(), exported.as_deref(), &program);
+    report(&program, exported.as_deref());
+    if dropped > 0 {
+        println!("{dropped} samples do not fill a batch and were left out (drop_last)");
+    }
+    if !skipped.is_empty() {
+        println!("{} images could not be read and were skipped; run.json lists them", skipped.len());
+    }
+    println!("{}: {samples} images", folder.display());
     Ok(())
 }
 
@@ -146,7 +155,8 @@ fn share(graft: &augraft_engine::Graft) -> f64 {
     (share * 1e6).round() / 1e6
 }
 
-fn report(folder: &Path, samples: usize, skipped: usize, exported: Option<&str>, program: &Program<'_>) {
+/// Prints what the grafts did, and why there is no `model.onnx`.
+fn report(program: &Program<'_>, exported: Option<&str>) {
     if let Some(drift) = program.drift() {
         println!("no-op graft: largest change of a logit {drift:e}");
     }
@@ -162,8 +172,4 @@ fn report(folder: &Path, samples: usize, skipped: usize, exported: Option<&str>,
     if let Some(reason) = exported {
         println!("model.onnx {reason}");
     }
-    if skipped > 0 {
-        println!("{skipped} images could not be read and were skipped; run.json lists them");
-    }
-    println!("{}: {samples} images", folder.display());
 }

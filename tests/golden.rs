@@ -1,0 +1,35 @@
+//! What pipelines draw and compute is held by snapshots: changed pixels for the same seed are a breaking change.
+
+use std::path::PathBuf;
+
+use augraft::operator::Registry;
+use augraft_tests::{run, workspace};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_augraft-under-test");
+
+/// Pipelines that have a snapshot beside them.
+fn golden() -> Vec<PathBuf> {
+    let folders = ["tests/golden", "pipelines"].map(|folder| workspace().join(folder));
+    let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).expect("a folder"));
+    let snapshots =
+        files.map(|file| file.expect("a file").path()).filter(|file| file.extension().is_some_and(|end| end == "snap"));
+    snapshots.map(|snapshot| snapshot.with_extension("")).collect()
+}
+
+#[test]
+fn pipelines_draw_and_compute_what_they_did() {
+    let golden = golden();
+    assert!(golden.len() >= 3, "{golden:?}");
+    for pipeline in golden {
+        let checked = run(PROGRAM, workspace(), &["snapshot", "--check", &pipeline.to_string_lossy()]);
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    }
+}
+
+#[test]
+fn every_operator_is_held_by_a_snapshot() {
+    let held = std::fs::read_to_string(workspace().join("tests/golden/every_operator.yaml")).expect("a pipeline");
+    let missing: Vec<_> =
+        Registry::linked().iter().map(|entry| entry.name).filter(|name| !held.contains(&format!("- {name}"))).collect();
+    assert!(missing.is_empty(), "add to tests/golden/every_operator.yaml: {missing:?}");
+}
