@@ -86,7 +86,7 @@ pub trait Dice: Copy {
     fn chance(self, lane: u32, p: Probability) -> Self::Bool {
         self.less(self.uniform(lane), self.real(p.get()))
     }
-    /// A value in [0, 1] with the distribution Beta(alpha, alpha).
+    /// A value in `[0, 1]` with the distribution Beta(alpha, alpha).
     fn beta(self, lane: u32, alpha: &Alpha) -> Self::Real {
         match alpha.table() {
             None => self.uniform(lane),

@@ -11,15 +11,15 @@ use crate::scalar::{Row, Scalar};
 /// The type of a drawn column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A truth value per sample; bool [N].
+    /// A truth value per sample; bool `[N]`.
     Bool,
-    /// An integer per sample; int64 [N].
+    /// An integer per sample; int64 `[N]`.
     Int,
-    /// A real number per sample, rounded to f32 [N] last.
+    /// A real number per sample, rounded to f32 `[N]` last.
     Real,
-    /// A fixed number of integers per sample; int64 [N, items].
+    /// A fixed number of integers per sample; int64 `[N, items]`.
     Ints,
-    /// A truth value per cell; bool [N, channels, rows, columns].
+    /// A truth value per cell; bool `[N, channels, rows, columns]`.
     Grid,
 }
 

@@ -23,7 +23,7 @@ pub struct LoweredLabels<'g> {
     history: History<Mix<'g>>,
 }
 
-/// Edges `[top, left, bottom, right]` of one rectangle a sample, int64 [N] each (or scalars for the whole plane).
+/// Edges `[top, left, bottom, right]` of one rectangle a sample, int64 `[N]` each (or scalars for the whole plane).
 type Edges<'g> = [Value<'g>; 4];
 
 #[derive(Debug, Clone)]
@@ -33,13 +33,13 @@ enum Mix<'g> {
 }
 
 impl<'g> LoweredLabels<'g> {
-    /// Labels f32 [N, K] before any mixing.
+    /// Labels f32 `[N, K]` before any mixing.
     #[must_use]
     pub fn new(base: Value<'g>) -> Self {
         Self { base, history: History::EMPTY }
     }
 
-    /// See [`Labels::paste`](crate::Labels::paste); edges and partner are int64 [N].
+    /// See [`Labels::paste`](crate::Labels::paste); edges and partner are int64 `[N]`.
     #[must_use]
     pub fn paste(mut self, edges: Edges<'g>, partner: Value<'g>, grid: [usize; 2]) -> Self {
         if !self.history.fits(grid) {
@@ -50,7 +50,7 @@ impl<'g> LoweredLabels<'g> {
         self
     }
 
-    /// See [`Labels::blend`](crate::Labels::blend); `lam` is f32 [N], `partner` int64 [N].
+    /// See [`Labels::blend`](crate::Labels::blend); `lam` is f32 `[N]`, `partner` int64 `[N]`.
     #[must_use]
     pub fn blend(mut self, lam: Value<'g>, partner: Value<'g>) -> Self {
         self.history.mixes.push(Mix::Blend { lam, partner });
@@ -63,7 +63,7 @@ impl<'g> LoweredLabels<'g> {
         Self::new(self.soft())
     }
 
-    /// The labels after all mixing, f32 [N, K].
+    /// The labels after all mixing, f32 `[N, K]`.
     #[must_use]
     pub fn soft(&self) -> Value<'g> {
         if self.history.mixes.is_empty() {
@@ -78,7 +78,7 @@ impl<'g> LoweredLabels<'g> {
         (sum / graph.constant(Tensor::scalar((height * width) as f64))).cast(DataType::F32)
     }
 
-    /// The labels of what `edges` of the samples `rows` show after the first `steps` mixes, times their area and `weight`: f64 [N, K].
+    /// The labels of what `edges` of the samples `rows` show after the first `steps` mixes, times their area and `weight`: f64 `[N, K]`.
     fn measure(&self, steps: usize, rows: Option<Value<'g>>, edges: Edges<'g>, weight: Value<'g>) -> Value<'g> {
         let graph = self.base.graph();
         let at = |value: Value<'g>| rows.map_or(value, |rows| value.gather(rows, 0));

@@ -2,7 +2,7 @@
 
 use augraft_onnx::{Tensor, Value};
 
-/// The mask (bool [N,1,H,W]) of boxes `[top, left, bottom, right]` (int64 [N] each, ends exclusive) on a plane of `[height, width]`.
+/// The mask (bool `[N,1,H,W]`) of boxes `[top, left, bottom, right]` (int64 `[N]` each, ends exclusive) on a plane of `[height, width]`.
 #[must_use]
 pub fn box_mask<'g>([top, left, bottom, right]: [Value<'g>; 4], [height, width]: [usize; 2]) -> Value<'g> {
     let positions = |count: usize| top.graph().constant(Tensor::vector((0..count as i64).collect()));

@@ -39,7 +39,7 @@ struct Request {
 type Address = (u64, u32, u32);
 
 impl<'g> Recording<'g> {
-    /// Declares the inputs `seed` and `epoch` (int64 scalars) and `index` (int64 [N]).
+    /// Declares the inputs `seed` and `epoch` (int64 scalars) and `index` (int64 `[N]`).
     #[must_use]
     pub fn new(graph: &'g Graph) -> Self {
         let scalar = |name| graph.input(name, DataType::I64, &[]);
@@ -111,7 +111,7 @@ impl<'g> Recording<'g> {
         self.graph.set_scope("");
     }
 
-    /// The words of `blocks` for every sample, uint64 [4 * blocks, N], in the planes 0, 2, 1, 3.
+    /// The words of `blocks` for every sample, uint64 `[4 * blocks, N]`, in the planes 0, 2, 1, 3.
     fn philox(&self, blocks: &[(bool, u64, u32)]) -> Value<'g> {
         let graph = self.graph;
         let column = |value: &dyn Fn(&(bool, u64, u32)) -> u64| {
@@ -164,7 +164,7 @@ impl<'g> Recording<'g> {
 
 /// Dice whose values are nodes of a graph.
 ///
-/// Per-sample values have the shape [N] (or [] and [1], which broadcast), cell values [channels, rows, columns, N].
+/// Per-sample values have the shape `[N]` (or `[]` and `[1]`, which broadcast), cell values `[channels, rows, columns, N]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Recorder<'g> {
     recording: &'g Recording<'g>,
@@ -192,7 +192,7 @@ impl<'g> Recorder<'g> {
         value
     }
 
-    /// The rank of each sample's 62-bit key within the batch, f32 [N].
+    /// The rank of each sample's 62-bit key within the batch, f32 `[N]`.
     fn ranks(self, lane: u32) -> Value<'g> {
         let dice = Self { block_base: 0, cells: None, ..self };
         let bits = self.int(1 << 31);

@@ -114,7 +114,7 @@ impl From<String> for Issue {
 pub enum Parity {
     /// Bit for bit.
     Exact,
-    /// Within this much on values of [0, 1] (for bytes: within one level).
+    /// Within this much on values of `[0, 1]` (for bytes: within one level).
     Within(f32),
     /// Only the native backend runs it; the reason is told.
     NativeOnly(&'static str),

@@ -14,7 +14,7 @@ pub(crate) const CELLS: usize = 4096;
 pub struct Table(Arc<[f32]>);
 
 impl Table {
-    /// Tabulates `quantile`, which maps a probability in [0, 1] to a value.
+    /// Tabulates `quantile`, which maps a probability in `[0, 1]` to a value.
     pub fn new(quantile: impl Fn(f64) -> f64) -> Self {
         Self((0..=CELLS).map(|i| quantile(i as f64 / CELLS as f64) as f32).collect())
     }

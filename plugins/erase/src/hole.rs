@@ -34,7 +34,7 @@ pub(crate) fn fill_hole<T: Filled>(image: &mut ArrayViewMut3<'_, T>, [top, left,
     }
 }
 
-/// Fills holes in a graph; `holes` are `[top, left, bottom, right]`, int64 [N] each.
+/// Fills holes in a graph; `holes` are `[top, left, bottom, right]`, int64 `[N]` each.
 pub(crate) fn lower_holes<'g>(
     images: Value<'g>,
     holes: &[[Value<'g>; 4]],

@@ -114,7 +114,7 @@ pub(crate) fn copy_window<T: Sampled>([top, left]: [i64; 2], from: ArrayView3<'_
     to.slice_mut(s![.., y..y + rows.len(), x..x + columns.len()]).assign(&from.slice(s![.., rows, columns]));
 }
 
-/// Gathers `window` places of an axis of `side` places from `corner` (int64 [N]) on; places outside are `zero`.
+/// Gathers `window` places of an axis of `side` places from `corner` (int64 `[N]`) on; places outside are `zero`.
 fn take_window<'g>(
     images: Value<'g>,
     corner: Value<'g>,

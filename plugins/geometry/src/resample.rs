@@ -67,7 +67,7 @@ pub(crate) fn resample<T: Sampled>(
     }
 }
 
-/// One side of a resampling in a graph: `start` and `length` are int64 [N] (or [1]), of a side of `side` pixels.
+/// One side of a resampling in a graph: `start` and `length` are int64 `[N]` (or `[1]`), of a side of `side` pixels.
 pub(crate) struct LoweredStretch<'g> {
     pub(crate) start: Value<'g>,
     pub(crate) length: Value<'g>,
@@ -76,7 +76,7 @@ pub(crate) struct LoweredStretch<'g> {
 }
 
 impl<'g> LoweredStretch<'g> {
-    /// The weights as matrices, f32 [N, 1, out, side], rows summing to 1.
+    /// The weights as matrices, f32 `[N, 1, out, side]`, rows summing to 1.
     fn matrix(&self) -> Value<'g> {
         let graph = self.start.graph();
         let real = |value: f64| graph.constant(Tensor::scalar(value));
