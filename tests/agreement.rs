@@ -87,6 +87,12 @@ impl Rebuilt {
         self.mixes = if lam < 1.0 { self.mixes.max(other.mixes) + 1 } else { self.mixes };
     }
 
+    /// Reverses the rows (axis 0) or the columns (axis 1).
+    fn mirror(&mut self, axis: usize) {
+        self.pixels.invert_axis(Axis(axis + 1));
+        self.origin.values_mut().for_each(|origin| origin.invert_axis(Axis(axis)));
+    }
+
     /// The share of the pixels that come from each source.
     fn shares(&self) -> BTreeMap<usize, f64> {
         let shares = self.origin.iter().map(|(source, origin)| (*source, origin.mean().unwrap_or_default()));
@@ -101,12 +107,18 @@ fn integer(record: &Value, name: &str) -> usize {
 /// Applies the drawn step `id` to a whole batch.
 fn step(batch: &[Rebuilt], draws: &[Value], id: &str) -> Vec<Rebuilt> {
     let mixed = |(own, draw): (&Rebuilt, &Value)| {
-        let other = &batch[integer(draw, &format!("{id}/partner"))];
         let mut mixed = own.clone();
-        if let Some(lam) = draw.get(format!("{id}/lam")) {
-            mixed.blend(other, lam.as_f64().expect("a weight") as f32);
+        if id.ends_with("flip") {
+            if draw[format!("{id}/apply")] == true {
+                mixed.mirror(if id == "horizontal_flip" { 1 } else { 0 });
+            }
+        } else if let Some(lam) = draw.get(format!("{id}/lam")) {
+            mixed.blend(&batch[integer(draw, &format!("{id}/partner"))], lam.as_f64().expect("a weight") as f32);
         } else {
-            mixed.paste(other, ["top", "left", "bottom", "right"].map(|side| integer(draw, &format!("{id}/{side}"))));
+            mixed.paste(
+                &batch[integer(draw, &format!("{id}/partner"))],
+                ["top", "left", "bottom", "right"].map(|side| integer(draw, &format!("{id}/{side}"))),
+            );
         }
         mixed
     };
@@ -202,6 +214,16 @@ fn a_blend_of_pastes_weighs_as_many_pixels_as_it_brings() {
     for seed in 0..3 {
         assert_mixed(&check(&format!("{cutmix}{mixup}"), &["cutmix", "mixup"], seed), 2);
         assert_mixed(&check(&format!("{mixup}{cutmix}"), &["mixup", "cutmix"], seed), 2);
+    }
+}
+
+#[test]
+fn boxes_move_with_mirrored_pixels() {
+    let cutmix = "  - cutmix: { mode: elem }\n";
+    let flips = "  - horizontal_flip: { p: 0.5 }\n  - vertical_flip: { p: 0.5 }\n";
+    let steps = ["cutmix", "horizontal_flip", "vertical_flip", "cutmix-2"];
+    for seed in 0..4 {
+        assert_mixed(&check(&format!("{cutmix}{flips}{cutmix}"), &steps, seed), 2);
     }
 }
 

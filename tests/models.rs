@@ -45,7 +45,7 @@ fn normalised(n: u64, side: usize) -> Array4<f32> {
 }
 
 fn largest(values: impl Iterator<Item = f32>) -> f32 {
-    values.map(f32::abs).fold(0.0, f32::max)
+    values.map(f32::abs).max_by(f32::total_cmp).unwrap_or(0.0)
 }
 
 fn difference(a: &Array2<f32>, b: &Array2<f32>) -> f32 {

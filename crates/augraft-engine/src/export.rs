@@ -1,11 +1,14 @@
 //! A plan's input steps as an ONNX file.
 
 use augraft_onnx::{DataType, Graph, Model, Side, Value};
-use augraft_operator::{Batch, Draws, Element, Images, Labels, Lowered, LoweredLabels, Shape, Transfer};
+use augraft_operator::{Batch, Draws, Element, Images, Labels, Lowered, LoweredLabels, Role, Shape, Transfer};
 use augraft_pipeline::{Plan, Step};
 use ndarray::{Array2, Array4};
 
 use crate::error::EngineError;
+
+/// Mixing steps of an exported file; the nodes of its labels grow threefold with each.
+const MAX_MIXES: usize = 5;
 
 /// Opset of exported files.
 pub const OPSET: i64 = 18;
@@ -19,7 +22,19 @@ pub const OPSET: i64 = 18;
 /// When no step gives images of one size, or a step has no ONNX form.
 pub fn export(plan: &Plan) -> Result<Model, EngineError> {
     let steps = exported_steps(plan)?;
-    let shape = steps.first().map_or_else(|| plan.input.clone(), |step| step.before.clone());
+    let end = plan.steps.last().map_or(&plan.input, |step| &step.after);
+    let shape = steps.first().map_or(end, |step| &step.before).clone();
+    let mixing = steps.iter().filter(|step| step.operator.role() == Role::Mix);
+    if let Some(step) = mixing.clone().nth(MAX_MIXES) {
+        let message = format!(
+            "an exported file holds at most {MAX_MIXES} mixing steps, because its labels follow every overlap of their boxes"
+        );
+        return Err(EngineError::Step {
+            step: step.id.clone(),
+            message,
+            help: Some("leave the step out of what is exported".to_owned()),
+        });
+    }
     let graph = Graph::new(OPSET);
     let dtype = if shape.element == Element::U8 { DataType::U8 } else { DataType::F32 };
     let images = graph.input("images", dtype, &sides(&shape));

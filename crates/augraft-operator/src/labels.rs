@@ -36,6 +36,16 @@ struct Base {
 enum Mix {
     Paste { boxes: Vec<Rectangle>, partner: Vec<usize> },
     Blend { lam: Vec<f32>, partner: Vec<usize> },
+    Mirror { axis: Mirror, apply: Vec<bool> },
+}
+
+/// A reflection of a plane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mirror {
+    /// Left and right change places.
+    Columns,
+    /// Top and bottom change places.
+    Rows,
 }
 
 /// Mixing steps on one grid, in order; `M` is a native step or one in a graph.
@@ -92,7 +102,14 @@ impl Labels {
         self.mix(Mix::Blend { lam, partner: partner.to_vec() });
     }
 
-    /// Takes the labels as they are for whole samples: after a step that moves pixels, the boxes of earlier pastes say nothing.
+    /// Reflects the boxes of the samples that `apply` names, as their pixels are.
+    pub fn mirror(&mut self, axis: Mirror, apply: Vec<bool>) {
+        if !self.history.mixes.is_empty() {
+            self.history.mixes.push(Arc::new(Mix::Mirror { axis, apply }));
+        }
+    }
+
+    /// Takes the labels as they are for whole samples: after a crop or a resize, the boxes of earlier pastes say nothing.
     pub fn forget_boxes(&mut self) {
         self.history = History::EMPTY;
         self.base = None;
@@ -107,18 +124,20 @@ impl Labels {
         let [height, width] = self.history.extent();
         let total = (height * width) as f64;
         let whole = [0, 0, height, width];
+        let plane = [height, width];
         for row in 0..self.sources.len() {
             let label = |sample: usize, amount: f64| {
                 base.soft.row(sample).iter().map(|weight| f64::from(*weight) * amount).collect()
             };
-            let soft: Option<Vec<f64>> = measure(&self.history.mixes, row, whole, 1.0, &label, &sum);
+            let soft: Option<Vec<f64>> = measure(&self.history.mixes, plane, row, whole, 1.0, &label, &sum);
             for (weight, sum) in self.soft.row_mut(row).iter_mut().zip(soft.iter().flatten()) {
                 *weight = (sum / total) as f32;
             }
             let scaled = |sample: usize, amount: f64| {
                 base.sources[sample].iter().map(|(index, weight)| (*index, f64::from(*weight) * amount)).collect()
             };
-            let sources: Option<Vec<(u64, f64)>> = measure(&self.history.mixes, row, whole, 1.0, &scaled, &merge);
+            let sources: Option<Vec<(u64, f64)>> =
+                measure(&self.history.mixes, plane, row, whole, 1.0, &scaled, &merge);
             let own = base.sources[row].first().map(|(index, _)| (*index, 0.0));
             let sources = merge(own.into_iter().collect(), sources.unwrap_or_default());
             let shown = sources.iter().enumerate().filter(|(at, (_, sum))| *at == 0 || sum.abs() > NOTHING * total);
@@ -148,6 +167,7 @@ fn merge(mut a: Vec<(u64, f64)>, b: Vec<(u64, f64)>) -> Vec<(u64, f64)> {
 /// A paste is what was there, less what it covers, plus what it brings: amounts may be negative. A graph adds in the same order.
 fn measure<A>(
     mixes: &[Arc<Mix>],
+    plane: [i64; 2],
     row: usize,
     rectangle: Rectangle,
     weight: f64,
@@ -162,7 +182,7 @@ fn measure<A>(
     let Some((last, before)) = mixes.split_last() else {
         return Some(leaf(row, weight * area as f64));
     };
-    let part = |row, rectangle, weight| measure(before, row, rectangle, weight, leaf, add);
+    let part = |row, rectangle, weight| measure(before, plane, row, rectangle, weight, leaf, add);
     let parts = match &**last {
         Mix::Paste { boxes, partner } => {
             let [from_top, from_left, to_bottom, to_right] = boxes[row];
@@ -172,6 +192,13 @@ fn measure<A>(
         Mix::Blend { lam, partner } => {
             let lam = f64::from(lam[row]);
             [part(row, rectangle, weight * lam), part(partner[row], rectangle, weight * (1.0 - lam)), None]
+        }
+        Mix::Mirror { apply, .. } if !apply[row] => [part(row, rectangle, weight), None, None],
+        Mix::Mirror { axis: Mirror::Columns, .. } => {
+            [part(row, [top, plane[1] - right, bottom, plane[1] - left], weight), None, None]
+        }
+        Mix::Mirror { axis: Mirror::Rows, .. } => {
+            [part(row, [plane[0] - bottom, left, plane[0] - top, right], weight), None, None]
         }
     };
     parts.into_iter().flatten().reduce(add)
@@ -212,5 +239,19 @@ mod tests {
         labels.forget_boxes();
         labels.paste(vec![[0, 0, 2, 4], [0; 4]], &[1, 0], [4, 4]);
         assert_eq!(weights(&labels, 0), [(0, 0.125), (1, 0.875)]);
+    }
+
+    #[test]
+    fn boxes_move_with_mirrored_pixels() {
+        for (axis, expected) in [
+            (Mirror::Columns, [(10, 0.5), (11, 0.25), (12, 0.25)].to_vec()),
+            (Mirror::Rows, vec![(10, 0.75), (12, 0.25)]),
+        ] {
+            let mut labels = Labels::one_hot(&[Some(0), Some(1), Some(2)], 3, &[10, 11, 12]);
+            labels.paste(vec![[0, 0, 2, 2], [0; 4], [0; 4]], &[1, 0, 2], [4, 4]);
+            labels.mirror(axis, vec![true, false, false]);
+            labels.paste(vec![[2, 0, 4, 2], [0; 4], [0; 4]], &[2, 1, 0], [4, 4]);
+            assert_eq!(weights(&labels, 0), expected);
+        }
     }
 }

@@ -26,7 +26,7 @@ pub use dice::{Dice, Extent};
 pub use draws::{Draw, Draws, Field, Fixed, Kind};
 pub use inventory;
 pub use key::{LANES, MAX_CELLS, StepKey, step_hash};
-pub use labels::{Labels, Rectangle};
+pub use labels::{Labels, Mirror, Rectangle};
 pub use lowered::{Lowered, LoweredLabels};
 pub use mask::box_mask;
 pub use operator::{AnyOperator, Operator};

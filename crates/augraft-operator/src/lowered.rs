@@ -2,7 +2,7 @@
 
 use augraft_onnx::{DataType, Tensor, Value};
 
-use crate::labels::History;
+use crate::labels::{History, Mirror};
 use crate::shape::Shape;
 
 /// A batch in a graph under construction.
@@ -30,6 +30,7 @@ type Edges<'g> = [Value<'g>; 4];
 enum Mix<'g> {
     Paste { edges: Edges<'g>, partner: Value<'g> },
     Blend { lam: Value<'g>, partner: Value<'g> },
+    Mirror { axis: Mirror, apply: Value<'g> },
 }
 
 impl<'g> LoweredLabels<'g> {
@@ -54,6 +55,15 @@ impl<'g> LoweredLabels<'g> {
     #[must_use]
     pub fn blend(mut self, lam: Value<'g>, partner: Value<'g>) -> Self {
         self.history.mixes.push(Mix::Blend { lam, partner });
+        self
+    }
+
+    /// See [`Labels::mirror`](crate::Labels::mirror); `apply` is bool `[N]`.
+    #[must_use]
+    pub fn mirror(mut self, axis: Mirror, apply: Value<'g>) -> Self {
+        if !self.history.mixes.is_empty() {
+            self.history.mixes.push(Mix::Mirror { axis, apply });
+        }
         self
     }
 
@@ -102,6 +112,17 @@ impl<'g> LoweredLabels<'g> {
                 let kept = self.measure(steps - 1, rows, edges, weight);
                 let lost = self.measure(steps - 1, rows, covered, weight.unary("Neg"));
                 kept + lost + self.measure(steps - 1, Some(at(*partner)), covered, weight)
+            }
+            Mix::Mirror { axis, apply } => {
+                let [top, left, bottom, right] = edges;
+                let [height, width] = self.history.extent().map(|side| graph.constant(Tensor::scalar(side)));
+                let mirrored = match axis {
+                    Mirror::Columns => [top, width - right, bottom, width - left],
+                    Mirror::Rows => [height - bottom, left, height - top, right],
+                };
+                let apply = at(*apply);
+                let pairs = [0, 1, 2, 3].map(|edge| (mirrored[edge], edges[edge]));
+                self.measure(steps - 1, rows, pairs.map(|(mirrored, same)| apply.select(mirrored, same)), weight)
             }
             Mix::Blend { lam, partner } => {
                 let lam = at(*lam).cast(DataType::F64);

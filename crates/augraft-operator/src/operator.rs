@@ -12,7 +12,7 @@ use crate::batch::{Batch, Scratch};
 use crate::dice::{Dice, Extent};
 use crate::draws::{Draw, Draws, Kind};
 use crate::key::StepKey;
-use crate::lowered::{Lowered, LoweredLabels};
+use crate::lowered::Lowered;
 use crate::recorder::{Recorder, Recording, field_of_column, items_of};
 use crate::scalar::{BatchDice, Row, Scalar};
 use crate::shape::{Issue, Parity, Role, Shape};
@@ -148,9 +148,6 @@ impl<T: Operator> AnyOperator for T {
         let rows = draws.rows::<T::Draw<Row>>(batch.len());
         let rows = rows.ok_or_else(|| Issue::new("", "the draws are not those of this operator and batch"))?;
         Operator::apply(self, &rows, batch, scratch);
-        if T::ROLE == Role::Geometry {
-            batch.labels.forget_boxes();
-        }
         Ok(())
     }
 
@@ -165,11 +162,7 @@ impl<T: Operator> AnyOperator for T {
             columns.iter().zip(kinds).zip(items).map(|((column, kind), items)| field_of_column(kind, *column, items));
         let draw = Draw::from_fields(fields.collect())
             .ok_or_else(|| Issue::new("", "the draws are not those of this operator"))?;
-        let mut lowered = Operator::lower(self, &draw, batch)?;
-        if T::ROLE == Role::Geometry {
-            lowered.labels = lowered.labels.map(LoweredLabels::forget_boxes);
-        }
-        Ok(lowered)
+        Operator::lower(self, &draw, batch)
     }
 
     fn acting(&self, draws: &Draws, n: usize) -> Vec<bool> {

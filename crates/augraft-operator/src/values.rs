@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use crate::shape::Issue;
+
 macro_rules! numbers {
     ($($(#[$meta:meta])* $name:ident: $native:ty, $json:literal, $range:expr, $text:literal, $schema:tt);* $(;)?) => {$(
         $(#[$meta])*
@@ -206,13 +208,20 @@ impl Fill {
         }
     }
 
-    /// Whether it fits a tensor of `channels` channels.
-    #[must_use]
-    pub fn fits(&self, channels: usize) -> bool {
-        match self {
-            Fill::All(_) => true,
-            Fill::Channels(values) => values.len() == channels,
-        }
+    /// Checks that it fits a tensor of `channels` channels.
+    ///
+    /// # Errors
+    /// When the number of values is another, or one is beyond single precision.
+    pub fn check(&self, channels: usize) -> Result<(), Issue> {
+        let values = match self {
+            Fill::All(value) => std::slice::from_ref(value),
+            Fill::Channels(values) if values.len() == channels => values,
+            Fill::Channels(_) => {
+                return Err(Issue::new("fill", format!("the list needs one value per channel, {channels} in all")));
+            }
+        };
+        let finite = values.iter().all(|value| value.is_finite());
+        if finite { Ok(()) } else { Err(Issue::new("fill", "a value is beyond single precision")) }
     }
 }
 

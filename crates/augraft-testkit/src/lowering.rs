@@ -104,7 +104,8 @@ fn difference(expected: &Tensor, actual: &Tensor, parity: Parity) -> Option<Stri
             .iter()
             .zip(b)
             .map(|(a, b)| if a.to_bits() == b.to_bits() { 0.0 } else { (a - b).abs() })
-            .fold(0.0, f32::max),
+            .max_by(f32::total_cmp)
+            .unwrap_or(0.0),
         (Tensor::U8(a), Tensor::U8(b)) => a.iter().zip(b).map(|(a, b)| f32::from(a.abs_diff(*b))).fold(0.0, f32::max),
         _ => return Some("an element type that images do not have".to_owned()),
     };

@@ -76,6 +76,12 @@ impl Operator for Normalize {
         if let Some(at) = std.iter().position(|std| *std <= 0.0) {
             return Err(Issue::new(format!("std[{at}]"), "a standard deviation is above 0"));
         }
+        let is_finite =
+            |channel: &Transfer| channel.scale.is_finite() && channel.bias.is_finite() && channel.scale != 0.0;
+        if let Some(at) = self.transfer(shape).iter().position(|channel| !is_finite(channel)) {
+            let message = format!("the statistics of channel {at} are beyond single precision");
+            return Err(Issue::new("", message).help("means lie within 0 to 1, deviations above 0 and about 1 at most"));
+        }
         Ok(Shape { element: Element::F32, ..shape.clone() })
     }
 

@@ -64,9 +64,7 @@ impl Operator for Cutout {
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
-        if !self.fill.fits(shape.channels) {
-            return Err(Issue::new("fill", format!("the list needs one value per channel, {} in all", shape.channels)));
-        }
+        self.fill.check(shape.channels)?;
         if self.length.get() < 2 {
             return Err(Issue::new("length", "a hole of one pixel is rounded down to nothing").help("use 2 or more"));
         }

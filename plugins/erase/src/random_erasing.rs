@@ -77,9 +77,7 @@ impl Operator for RandomErasing {
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
-        if !self.fill.fits(shape.channels) {
-            return Err(Issue::new("fill", format!("the list needs one value per channel, {} in all", shape.channels)));
-        }
+        self.fill.check(shape.channels)?;
         if self.scale.high() > 1.0 {
             return Err(Issue::new("scale[1]", "a share of the area is at most 1"));
         }

@@ -1,6 +1,6 @@
 use augraft_operator::{
-    Batch, Dice, Extent, Fixed, Issue, Lowered, Operator, Parity, Recorder, Role, Row, Scratch, Shape, Side, Size,
-    register_operator,
+    Batch, Dice, Extent, Fixed, Issue, Lowered, LoweredLabels, Operator, Parity, Recorder, Role, Row, Scratch, Shape,
+    Side, Size, register_operator,
 };
 use ndarray::{ArrayView3, ArrayViewMut3};
 use schemars::JsonSchema;
@@ -65,7 +65,11 @@ impl Operator for CenterCrop {
         if pads.iter().any(|pad| *pad > 0) {
             images = images.binary("Pad", images.graph().ints(&pads));
         }
-        Ok(Lowered { images, shape: Operator::check(self, &batch.shape)?, ..batch })
+        Ok(Lowered {
+            images,
+            labels: batch.labels.map(LoweredLabels::forget_boxes),
+            shape: Operator::check(self, &batch.shape)?,
+        })
     }
 }
 

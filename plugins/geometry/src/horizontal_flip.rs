@@ -1,6 +1,6 @@
 use augraft_operator::{
-    Batch, Dice, Extent, Issue, Lowered, Operator, Parity, Probability, Recorder, Role, Row, Scratch, Shape, Tensor,
-    draw, each_sample, register_operator,
+    Batch, Dice, Extent, Issue, Lowered, Mirror, Operator, Parity, Probability, Recorder, Role, Row, Scratch, Shape,
+    Tensor, draw, each_sample, register_operator,
 };
 use ndarray::{ArrayViewMut1, Axis};
 use schemars::JsonSchema;
@@ -58,6 +58,7 @@ impl Operator for HorizontalFlip {
                 image.lanes_mut(Axis(2)).into_iter().for_each(reverse);
             }
         });
+        batch.labels.mirror(Mirror::Columns, draws.iter().map(|draw| draw.apply).collect());
     }
 
     fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
@@ -65,7 +66,8 @@ impl Operator for HorizontalFlip {
         let reversed = batch.images.graph().constant(Tensor::vector((0..width as i64).rev().collect()));
         let flipped = batch.images.gather(reversed, 3);
         let images = draw.apply.unsqueeze(&[1, 2, 3]).select(flipped, batch.images);
-        Ok(Lowered { images, ..batch })
+        let labels = batch.labels.map(|labels| labels.mirror(Mirror::Columns, draw.apply));
+        Ok(Lowered { images, labels, shape: batch.shape })
     }
 }
 

@@ -1,6 +1,6 @@
 use augraft_operator::{
-    Batch, Dice, Element, Extent, Issue, Lowered, Margin, Operator, Parity, Recorder, Role, Row, Scratch, Shape, Side,
-    Size, Tensor, Value, draw, int_attribute, register_operator,
+    Batch, Dice, Element, Extent, Issue, Lowered, LoweredLabels, Margin, Operator, Parity, Recorder, Role, Row,
+    Scratch, Shape, Side, Size, Tensor, Value, draw, int_attribute, register_operator,
 };
 use ndarray::{ArrayView3, ArrayViewMut3, s};
 use schemars::JsonSchema;
@@ -83,7 +83,11 @@ impl Operator for RandomCrop {
         for (axis, corner) in [(2, draw.top), (3, draw.left)] {
             images = take_window(images, corner, axis, [sides[axis - 2], window[axis - 2]], zero);
         }
-        Ok(Lowered { images, shape: Operator::check(self, &batch.shape)?, ..batch })
+        Ok(Lowered {
+            images,
+            labels: batch.labels.map(LoweredLabels::forget_boxes),
+            shape: Operator::check(self, &batch.shape)?,
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 use augraft_operator::{
-    Batch, Dice, Extent, Issue, Lowered, Operator, Parity, Probability, Recorder, Role, Row, Scratch, Shape, Tensor,
-    draw, each_sample, register_operator,
+    Batch, Dice, Extent, Issue, Lowered, Mirror, Operator, Parity, Probability, Recorder, Role, Row, Scratch, Shape,
+    Tensor, draw, each_sample, register_operator,
 };
 use ndarray::{ArrayViewMut3, s};
 use schemars::JsonSchema;
@@ -58,6 +58,7 @@ impl Operator for VerticalFlip {
                 swap_rows(&mut image);
             }
         });
+        batch.labels.mirror(Mirror::Rows, draws.iter().map(|draw| draw.apply).collect());
     }
 
     fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
@@ -65,7 +66,8 @@ impl Operator for VerticalFlip {
         let reversed = batch.images.graph().constant(Tensor::vector((0..height as i64).rev().collect()));
         let flipped = batch.images.gather(reversed, 2);
         let images = draw.apply.unsqueeze(&[1, 2, 3]).select(flipped, batch.images);
-        Ok(Lowered { images, ..batch })
+        let labels = batch.labels.map(|labels| labels.mirror(Mirror::Rows, draw.apply));
+        Ok(Lowered { images, labels, shape: batch.shape })
     }
 }
 

@@ -66,6 +66,7 @@ pub(crate) fn refill<R: Sync>(
     scratch: &mut Scratch,
     fill: &(impl Fill<R> + Sync),
 ) {
+    batch.labels.forget_boxes();
     let images = core::mem::replace(&mut batch.images, Images::Ragged(Vec::new()));
     batch.images = match images {
         Images::Ragged(images) => {
