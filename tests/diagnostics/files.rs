@@ -54,6 +54,27 @@ fn an_out_of_range_value() {
 }
 
 #[test]
+fn numbers_beyond_single_precision() {
+    let resized = "steps:\n  - resize: { size: 8 }\n";
+    assert_snapshot!(refused(&format!("{resized}  - normalize: {{ mean: [0, 0, 0], std: [1.0e-60, 1, 1] }}\n")), @"
+    error[step-does-not-fit]: `normalize` the statistics of channel 0 are beyond single precision
+     --> p.yaml:5:5
+      |
+    5 |   - normalize: { mean: [0, 0, 0], std: [1.0e-60, 1, 1] }
+      |     ^^^^^^^^^
+      |
+      = help: means lie within 0 to 1, deviations above 0 and about 1 at most
+    ");
+    assert_snapshot!(refused(&format!("{resized}  - cutout: {{ fill: 1.0e+300 }}\n")), @"
+    error[step-does-not-fit]: `cutout.fill`: a value is beyond single precision
+     --> p.yaml:5:21
+      |
+    5 |   - cutout: { fill: 1.0e+300 }
+      |                     ^^^^^^^^
+    ");
+}
+
+#[test]
 fn five_problems_are_one_report() {
     let case = Case::new();
     case.pipeline(

@@ -55,6 +55,46 @@ fn an_export_without_data_or_size() {
 }
 
 #[test]
+fn an_export_with_data_and_flags_that_stand_in_for_it() {
+    let case = Case::new();
+    case.pipeline("steps: [resize: { size: 8 }]\n");
+    assert_snapshot!(case.refused(&["export", "p.yaml", "-o", "m.onnx", "--classes", "3"]), @"error: --size and --classes stand in for data, but the pipeline has data; leave them out");
+}
+
+#[test]
+fn an_export_of_too_many_mixing_steps() {
+    let steps = format!("steps: [resize: {{ size: 8 }}{}]\n", ", cutmix".repeat(6));
+    assert_snapshot!(Case::new().pipeline(&steps).refused(&["export", "p.yaml", "-o", "m.onnx"]), @"error: step `cutmix-6`: an exported file holds at most 5 mixing steps, because its labels follow every overlap of their boxes; leave the step out of what is exported");
+}
+
+#[test]
+fn an_export_after_its_last_step() {
+    let case = Case::new();
+    assert_snapshot!(case.pipeline("steps: [resize: { size: 8 }]\n").accepted(&["export", "p.yaml", "-o", "m.onnx"]), @"m.onnx: 0 steps, opset 18");
+    let model = augraft::onnx::Model::load(&case.path().join("m.onnx")).expect("a model");
+    let sides = model.inputs().remove(0).shape.expect("a shape");
+    assert_eq!(format!("{sides:?}"), r#"[Symbol("N"), Fixed(3), Fixed(8), Fixed(8)]"#);
+}
+
+#[test]
+fn a_snapshot_of_nothing() {
+    let case = Case::new();
+    case.file(
+        "p.yaml",
+        b"augraft: 1\ndata: { folder: photos, batch: 64, drop_last: true }\nsteps: [resize: { size: 8 }]\n",
+    );
+    assert_snapshot!(case.refused(&["snapshot", "p.yaml"]), @"
+    error[no-batch]: there is no full batch: `drop_last` leaves out the rest of 4 samples, and `batch` is 64
+     --> p.yaml:2:47
+      |
+    2 | data: { folder: photos, batch: 64, drop_last: true }
+      |                                               ^^^^
+      |
+      = help: lower `batch`, or leave `drop_last` out
+    ");
+}
+
+#[test]
 fn a_snapshot_that_was_never_taken() {
     let case = Case::new();
     assert_snapshot!(case.pipeline("steps: [resize: { size: 8 }]\n").refused(&["snapshot", "p.yaml", "--check"]), @"error: p.yaml.snap: No such file or directory (os error 2); write it with `augraft snapshot p.yaml`");

@@ -28,6 +28,9 @@ pub struct Backend {
 }
 
 /// Every backend that works here: tract raw and optimised, and ONNX Runtime without and with optimisation where its library is found.
+///
+/// # Panics
+/// When ONNX Runtime is not found though `AUGRAFT_REQUIRE_ONNXRUNTIME` is set.
 #[must_use]
 pub fn backends() -> Vec<Backend> {
     let mut found = vec![
@@ -43,7 +46,10 @@ pub fn backends() -> Vec<Backend> {
                 purpose: Use::OptimizedGraph,
             });
         }
-        Err(error) => eprintln!("skipped ONNX Runtime: {error}"),
+        Err(error) => {
+            assert!(std::env::var_os("AUGRAFT_REQUIRE_ONNXRUNTIME").is_none(), "ONNX Runtime is required: {error}");
+            eprintln!("skipped ONNX Runtime: {error}");
+        }
     }
     found
 }

@@ -31,6 +31,9 @@ pub(crate) fn prepare(
 ) -> Result<Prepared, Failure> {
     let spec = PipelineSpec::read(&args.pipeline, registry)?;
     let given = given.unwrap_or(Given { size: None, classes: None });
+    if spec.data.is_some() && (given.size.is_some() || given.classes.is_some()) {
+        return Err(Failure::user("--size and --classes stand in for data, but the pipeline has data; leave them out"));
+    }
     let dataset = match &spec.data {
         Some(data) => Some(open_dataset(&spec, data)?),
         None => None,
@@ -72,7 +75,7 @@ fn open_dataset(spec: &PipelineSpec, data: &DataSpec) -> Result<Dataset, Failure
 }
 
 impl Prepared {
-    /// The data and the order of its batches.
+    /// The data and the order of its batches, at least one.
     pub(crate) fn data(&self) -> Result<(&Dataset, &DataSpec, BatchPlan), Failure> {
         let (Some(dataset), Some(data)) = (&self.dataset, &self.plan.data) else {
             let file = self.plan.file.display();
@@ -80,7 +83,17 @@ impl Prepared {
             return Err(Failure::User(format!("{file} has no data; {advice}")));
         };
         let shuffle = data.shuffle.then_some((self.plan.seed, u64::from(self.plan.epoch)));
-        Ok((dataset, data, BatchPlan { batch: data.batch, shuffle, drop_last: data.drop_last, limit: data.limit }))
+        let order = BatchPlan { batch: data.batch, shuffle, drop_last: data.drop_last, limit: data.limit };
+        if order.is_empty(dataset.len()) {
+            let message = format!(
+                "there is no full batch: `drop_last` leaves out the rest of {} samples, and `batch` is {}",
+                data.limit.map_or(dataset.len(), |limit| limit.min(dataset.len())),
+                data.batch
+            );
+            let help = "lower `batch`, or leave `drop_last` out";
+            return Err(self.spec.problem("/data/drop_last", "no-batch", message, Some(help)).into());
+        }
+        Ok((dataset, data, order))
     }
 
     /// The failure of an engine; where the model cannot be cut, at the step that asks for it.

@@ -1,16 +1,17 @@
 //! `augraft run`: the whole pipeline over its data.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::Path;
 
 use augraft_data::{Dataset, sha256_file, write_json};
-use augraft_engine::{EngineError, Program, export};
+use augraft_engine::{EngineError, OnnxRuntime, Program, export};
 use augraft_operator::Registry;
-use augraft_pipeline::Plan;
+use augraft_pipeline::{EngineKind, Plan};
 use serde_json::{Value, json};
 
-use super::PipelineArgs;
 use super::prepare::{Prepared, load, prepare};
+use super::{PipelineArgs, print};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::preview::write_preview;
@@ -25,15 +26,6 @@ pub(super) fn run(args: &PipelineArgs, registry: &Registry, color: bool) -> Resu
         let help = "add `resized_crop`, `resize` or a crop, so that they make batches";
         let message = "the steps leave images of different sizes";
         return Err(prepared.spec.problem("/steps", "sizes-differ", message, Some(help)).into());
-    }
-    if order.is_empty(dataset.len()) {
-        let message = format!(
-            "there is no full batch: `drop_last` leaves out the rest of {} samples, and `batch` is {}",
-            data.limit.map_or(dataset.len(), |limit| limit.min(dataset.len())),
-            data.batch
-        );
-        let help = "lower `batch`, or leave `drop_last` out";
-        return Err(prepared.spec.problem("/data/drop_last", "no-batch", message, Some(help)).into());
     }
     let mut program =
         Program::bind(plan, args.engine.onnxruntime.as_deref()).map_err(|error| prepared.refused(error))?;
@@ -79,15 +71,15 @@ pub(super) fn run(args: &PipelineArgs, registry: &Registry, color: bool) -> Resu
     record["written"] = json!(files);
     write_json(&written.path().join("run.json"), &record)?;
     let folder = written.commit()?;
-    report(&program, exported.as_deref());
+    let mut text = report(&program, exported.as_deref());
     if dropped > 0 {
-        println!("{dropped} samples do not fill a batch and were left out (drop_last)");
+        let _ = writeln!(text, "{dropped} samples do not fill a batch and were left out (drop_last)");
     }
     if !skipped.is_empty() {
-        println!("{} images could not be read and were skipped; run.json lists them", skipped.len());
+        let _ = writeln!(text, "{} images could not be read and were skipped; run.json lists them", skipped.len());
     }
-    println!("{}: {samples} images", folder.display());
-    Ok(())
+    let _ = writeln!(text, "{}: {samples} images", folder.display());
+    print(&text)
 }
 
 /// Writes `model.onnx`; returns the reason when the steps have no ONNX form.
@@ -133,7 +125,21 @@ fn describe(prepared: &Prepared, program: &Program<'_>, samples: usize) -> Resul
             read.insert(model.file.display().to_string(), sha256_file(&model.file)?);
             let graft = |graft: &augraft_engine::Graft| json!({ "step": graft.step, "site": graft.site, "samples": graft.acting, "changed": share(graft) });
             let grafts: Vec<Value> = program.grafts().iter().map(graft).collect();
-            json!({ "engine": model.engine.to_string(), "device": model.device.to_string(), "no_op_drift": program.drift(), "grafts": grafts })
+            let placed = model.sites.iter().flat_map(|site| site.steps.iter().map(move |step| (site, step)));
+            let placed = placed
+                .map(|(site, step)| json!({ "id": step.id, "at": site.tensor, step.name: step.operator.config() }));
+            let build = match model.engine {
+                EngineKind::Tract => None,
+                EngineKind::Onnxruntime => OnnxRuntime::describe(None).ok().map(|(_, build)| build),
+            };
+            json!({
+                "engine": model.engine.to_string(),
+                "build": build,
+                "device": model.device.to_string(),
+                "steps": placed.collect::<Vec<_>>(),
+                "no_op_drift": program.drift(),
+                "grafts": grafts,
+            })
         }
     };
     let steps: Vec<Value> =
@@ -143,6 +149,9 @@ fn describe(prepared: &Prepared, program: &Program<'_>, samples: usize) -> Resul
         "seed": plan.seed,
         "epoch": plan.epoch,
         "samples": samples,
+        "data": plan.data.as_ref().map(|data| {
+            json!({ "batch": data.batch, "shuffle": data.shuffle, "drop_last": data.drop_last, "limit": data.limit })
+        }),
         "steps": steps,
         "model": model,
         "read": read,
@@ -155,21 +164,22 @@ fn share(graft: &augraft_engine::Graft) -> f64 {
     (share * 1e6).round() / 1e6
 }
 
-/// Prints what the grafts did, and why there is no `model.onnx`.
-fn report(program: &Program<'_>, exported: Option<&str>) {
+/// What the grafts did, and why there is no `model.onnx`.
+fn report(program: &Program<'_>, exported: Option<&str>) -> String {
+    let mut text = String::new();
     if let Some(drift) = program.drift() {
-        println!("no-op graft: largest change of a logit {drift:e}");
+        let _ = writeln!(text, "no-op graft: largest change of a logit {drift:e}");
     }
     for graft in program.grafts() {
-        println!(
-            "{} at {}: {:.1} % of the elements changed, {} samples mixed",
-            graft.step,
-            graft.site,
-            100.0 * share(graft),
-            graft.acting
+        let changed = 100.0 * share(graft);
+        let _ = writeln!(
+            text,
+            "{} at {}: {changed:.1} % of the elements changed, {} samples drawn to change",
+            graft.step, graft.site, graft.acting
         );
     }
     if let Some(reason) = exported {
-        println!("model.onnx {reason}");
+        let _ = writeln!(text, "model.onnx {reason}");
     }
+    text
 }

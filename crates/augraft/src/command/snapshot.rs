@@ -3,13 +3,13 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use augraft_engine::{Program, run_steps};
-use augraft_operator::{Batch, Images, Registry, Scratch};
+use augraft_engine::{Program, StepDraws, run_steps};
+use augraft_operator::{Batch, Images, Labels, Registry, Scratch};
 use ndarray::{ArrayView1, Axis};
 use sha2::{Digest, Sha256};
 
-use super::PipelineArgs;
 use super::prepare::{Prepared, load, prepare};
+use super::{PipelineArgs, print};
 use crate::failure::Failure;
 use crate::output::cell;
 
@@ -25,8 +25,7 @@ pub(super) fn snapshot(args: &PipelineArgs, registry: &Registry, color: bool, ch
     let file = PathBuf::from(file);
     if !check {
         augraft_data::atomic_write(&file, text.as_bytes())?;
-        println!("{}", file.display());
-        return Ok(());
+        return print(&format!("{}\n", file.display()));
     }
     let known = std::fs::read_to_string(&file).map_err(|error| {
         Failure::User(format!(
@@ -36,8 +35,7 @@ pub(super) fn snapshot(args: &PipelineArgs, registry: &Registry, color: bool, ch
         ))
     })?;
     if known == text {
-        println!("{}: unchanged", file.display());
-        return Ok(());
+        return print(&format!("{}: unchanged\n", file.display()));
     }
     Err(Failure::Check(difference(&file.display().to_string(), &known, &text)))
 }
@@ -45,29 +43,37 @@ pub(super) fn snapshot(args: &PipelineArgs, registry: &Registry, color: bool, ch
 fn describe(prepared: &Prepared, args: &PipelineArgs) -> Result<String, Failure> {
     let plan = &prepared.plan;
     let (dataset, data, order) = prepared.data()?;
-    let (mut batch, _) = load(dataset, data, &order.indices(0, dataset.len()))?;
+    let (mut batch, skipped) = load(dataset, data, &order.indices(0, dataset.len()))?;
     let mut text = format!("seed {}, epoch {}, {} samples: {:?}\n", plan.seed, plan.epoch, batch.len(), batch.index);
+    for sample in &skipped {
+        let _ = writeln!(text, "skipped {}: {}", sample.path, sample.reason);
+    }
+    if batch.is_empty() {
+        return Err(Failure::user("no image of the first batch could be read"));
+    }
     let whole = batch.clone();
     let mut scratch = Scratch::default();
     for step in &plan.steps {
         let drawn = run_steps(std::slice::from_ref(step), plan.epoch, &mut batch, None, &mut scratch)?;
         let _ = writeln!(text, "\n{} -> {}", step.id, batch.shape().describe());
-        for (field, column) in drawn.iter().flat_map(|drawn| &drawn.draws.columns) {
-            let rows: Vec<String> = (0..batch.len().min(ROWS)).map(|row| cell(column, row).to_string()).collect();
-            let _ = writeln!(text, "  {field}: {}", rows.join(" "));
-        }
+        drawn.iter().for_each(|drawn| describe_draws(&mut text, drawn));
         describe_images(&mut text, &batch);
     }
-    for row in 0..batch.len().min(ROWS) {
-        let sources: Vec<String> =
-            batch.labels.sources[row].iter().map(|(index, weight)| format!("{index}:{weight}")).collect();
-        let _ =
-            writeln!(text, "{}label of {}: {}", if row == 0 { "\n" } else { "" }, batch.index[row], sources.join(" "));
-    }
+    describe_labels(&mut text, "label", &batch.labels, &batch.index);
     if plan.model.is_some() {
         let mut program =
             Program::bind(plan, args.engine.onnxruntime.as_deref()).map_err(|error| prepared.refused(error))?;
         let outcome = program.run(whole, false)?;
+        for drawn in &outcome.draws {
+            if let Some(site) = &drawn.site {
+                let _ = writeln!(text, "\n{} at {site}", drawn.step);
+                describe_draws(&mut text, drawn);
+            }
+        }
+        if let Some((_, labels)) = outcome.predictions.iter().find_map(|predictions| predictions.feature.as_ref()) {
+            describe_labels(&mut text, "label with features mixed", labels, &batch.index);
+        }
+        let _ = writeln!(text);
         let predictions = outcome.predictions.iter();
         let logits = predictions.flat_map(|p| {
             [("clean", Some(&p.clean)), ("input", Some(&p.input)), ("feature", p.feature.as_ref().map(|f| &f.0))]
@@ -80,7 +86,35 @@ fn describe(prepared: &Prepared, args: &PipelineArgs) -> Result<String, Failure>
     Ok(text)
 }
 
-/// Statistics per channel and a hash of the bytes.
+/// The first rows of every column, and a hash of all rows where there are more.
+fn describe_draws(text: &mut String, drawn: &StepDraws) {
+    for (field, column) in &drawn.draws.columns {
+        let count = column.shape().first().copied().unwrap_or(0);
+        let rows: Vec<String> = (0..count.min(ROWS)).map(|row| cell(column, row).to_string()).collect();
+        let _ = write!(text, "  {field}: {}", rows.join(" "));
+        let rest = if count > ROWS {
+            format!(" ... sha256 {}", hex(Sha256::digest(column.to_le_bytes())))
+        } else {
+            String::new()
+        };
+        let _ = writeln!(text, "{rest}");
+    }
+}
+
+fn describe_labels(text: &mut String, name: &str, labels: &Labels, index: &[u64]) {
+    let lines = labels.sources.iter().zip(index).map(|(sources, index)| {
+        let sources: Vec<String> = sources.iter().map(|(index, weight)| format!("{index}:{weight}")).collect();
+        format!("{name} of {index}: {}\n", sources.join(" "))
+    });
+    text.push('\n');
+    text.extend(lines);
+}
+
+fn hex(digest: impl AsRef<[u8]>) -> String {
+    digest.as_ref().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+/// Statistics per channel and a hash of the bytes; native pixels are the same bytes everywhere.
 fn describe_images(text: &mut String, batch: &Batch) {
     let mut hasher = Sha256::new();
     let mut channels = vec![Statistics::default(); batch.shape().channels];
@@ -116,8 +150,7 @@ fn describe_images(text: &mut String, batch: &Batch) {
             channel.max
         );
     }
-    let digest = hasher.finalize();
-    let _ = writeln!(text, "  sha256 {}", digest.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}")));
+    let _ = writeln!(text, "  sha256 {}", hex(hasher.finalize()));
 }
 
 #[derive(Debug, Clone, Default)]
