@@ -2,8 +2,6 @@
 //!
 //! A program of your own links more plugins by naming them, and is otherwise three lines: `fn main() -> ExitCode { augraft::main() }`.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
-
 mod command;
 mod failure;
 mod output;

@@ -56,7 +56,9 @@ fn describe(prepared: &Prepared, args: &PipelineArgs) -> Result<String, Failure>
     for step in &plan.steps {
         let drawn = run_steps(std::slice::from_ref(step), plan.epoch, &mut batch, None, &mut scratch)?;
         let _ = writeln!(text, "\n{} -> {}", step.id, batch.shape().describe());
-        drawn.iter().for_each(|drawn| describe_draws(&mut text, drawn));
+        for drawn in &drawn {
+            describe_draws(&mut text, drawn);
+        }
         describe_images(&mut text, &batch);
     }
     describe_labels(&mut text, "label", &batch.labels, &batch.index);
