@@ -110,7 +110,7 @@ fn step(batch: &[Rebuilt], draws: &[Value], id: &str) -> Vec<Rebuilt> {
         let mut mixed = own.clone();
         if id.ends_with("flip") {
             if draw[format!("{id}/apply")] == true {
-                mixed.mirror(if id == "horizontal_flip" { 1 } else { 0 });
+                mixed.mirror(usize::from(id == "horizontal_flip"));
             }
         } else if let Some(lam) = draw.get(format!("{id}/lam")) {
             mixed.blend(&batch[integer(draw, &format!("{id}/partner"))], lam.as_f64().expect("a weight") as f32);
