@@ -209,6 +209,15 @@ fn what_does_not_fill_a_batch_is_counted() {
 }
 
 #[test]
+fn only_what_is_read_is_recorded() {
+    let case = Case::new();
+    case.pipeline(RESIZED);
+    let _ = case.accepted(&["run", "p.yaml", "--out", "out/here", "--limit", "1"]);
+    let read = case.record()["read"].as_object().expect("files").keys().filter(|file| file.contains("photos")).count();
+    assert_eq!(read, 1);
+}
+
+#[test]
 fn every_kind_of_png_becomes_rgb() {
     let wide: ImageBuffer<Luma<u16>, Vec<u16>> = ImageBuffer::from_pixel(5, 4, Luma([0x8cff]));
     let kinds = [

@@ -133,10 +133,11 @@ impl Dataset {
         }
     }
 
-    /// Returns every file that the samples and labels are read from, sorted: the shards or the images, and the class
-    /// list where there is one.
-    pub fn files(&self) -> Vec<PathBuf> {
-        let images = self.entries.iter().filter(|e| matches!(e.place, Place::File)).map(|e| e.path.clone());
+    /// Returns every file that `samples` and their labels are read from, sorted: all shards, whose members are listed when
+    /// the set is opened, or the images, and the class list where there is one.
+    pub fn files(&self, samples: impl IntoIterator<Item = usize>) -> Vec<PathBuf> {
+        let entries = samples.into_iter().filter_map(|i| self.entries.get(i));
+        let images = entries.filter(|e| matches!(e.place, Place::File)).map(|e| e.path.clone());
         let mut files: Vec<_> = images.chain(self.shards.iter().cloned()).chain(self.class_list.clone()).collect();
         files.sort();
         files

@@ -31,9 +31,9 @@ pub(super) fn run(args: &PipelineArgs, registry: &Registry, color: bool) -> Resu
         Program::bind(plan, args.engine.onnxruntime.as_deref()).map_err(|error| prepared.refused(error))?;
     let mut output = Output::create(&plan.out, dataset.classes(), plan.model.is_some())?;
     let batches = order.len(dataset.len());
-    let planned: usize = (0..batches).map(|batch| order.indices(batch, dataset.len()).len()).sum();
-    let dropped = data.limit.map_or(dataset.len(), |limit| limit.min(dataset.len())) - planned;
-    let mut progress = Progress::start(planned as u64);
+    let planned: Vec<u64> = (0..batches).flat_map(|batch| order.indices(batch, dataset.len())).collect();
+    let dropped = data.limit.map_or(dataset.len(), |limit| limit.min(dataset.len())) - planned.len();
+    let mut progress = Progress::start(planned.len() as u64);
     let (mut samples, mut skipped, mut previewed) = (0, Vec::new(), false);
     for number in 0..batches {
         let (batch, unread) = load(dataset, data, &order.indices(number, dataset.len()))?;
@@ -63,7 +63,7 @@ pub(super) fn run(args: &PipelineArgs, registry: &Registry, color: bool) -> Resu
     let exported = write_export(plan, output.path())?;
     let written = output.flush()?;
     let files = hashes(written.path())?;
-    let mut record = describe(&prepared, &program, samples)?;
+    let mut record = describe(&prepared, &program, &planned, samples)?;
     record["skipped"] =
         skipped.iter().map(|skip| json!({ "index": skip.index, "path": skip.path, "reason": skip.reason })).collect();
     record["dropped"] = json!(dropped);
@@ -113,10 +113,11 @@ fn hashes(folder: &Path) -> Result<BTreeMap<String, String>, Failure> {
 }
 
 /// What a run was: nothing in it changes from run to run.
-fn describe(prepared: &Prepared, program: &Program<'_>, samples: usize) -> Result<Value, Failure> {
+fn describe(prepared: &Prepared, program: &Program<'_>, planned: &[u64], samples: usize) -> Result<Value, Failure> {
     let plan = &prepared.plan;
     let mut read = BTreeMap::from([(plan.file.display().to_string(), sha256_file(&plan.file)?)]);
-    for file in prepared.dataset.iter().flat_map(Dataset::files) {
+    let files = |dataset: &Dataset| dataset.files(planned.iter().map(|index| *index as usize));
+    for file in prepared.dataset.iter().flat_map(files) {
         read.insert(file.display().to_string(), sha256_file(&file)?);
     }
     let model = match &plan.model {
