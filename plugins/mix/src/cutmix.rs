@@ -14,9 +14,9 @@ use crate::partner_of;
 ///
 /// `lam ~ Beta(alpha, alpha)`; the box has the sides `floor(H * sqrt(1 - lam))` and `floor(W * sqrt(1 - lam))`, rounded down to even, around a
 /// uniform center, and is clipped to the tensor. The label weight of the sample itself is `lam = 1 - area / (H * W)` of the clipped box (after an
-/// earlier paste, of what both boxes leave). A box of
-/// less than two pixels is empty and changes nothing. Works on images and on feature maps N,C,H,W; with `frame: local` the box is drawn on the
-/// tensor itself (the paper's Feature CutMix), with `frame: project` in image space and rounded onto the tensor's grid.
+/// earlier paste, the share that both boxes leave). A box of less than two pixels is empty and changes nothing. Works on images and on feature maps
+/// N,C,H,W; with `frame: local` the box is drawn on the tensor itself (the paper's Feature CutMix), with `frame: project` in image space and rounded
+/// onto the tensor's grid.
 ///
 /// Draws `apply`, the box `top`, `left`, `bottom`, `right` (pixels from the top left, ends exclusive, empty when not applied) and `partner`, the
 /// position in the batch.
