@@ -196,7 +196,7 @@ fn example_problem(entry: &Entry, example: &str, registry: &Registry) -> Option<
         let steps = prelude.iter().copied().chain(example.lines());
         let text: String =
             std::iter::once("augraft: 1\nsteps:\n".to_owned()).chain(steps.map(|line| format!("  {line}\n"))).collect();
-        let facts = Facts { classes: 10, samples: Some(8), fixed_input: None };
+        let facts = Facts { classes: 10, samples: Some(8), input: None };
         let planned = PipelineSpec::parse(&text, Path::new("example.yaml"), registry).and_then(|spec| {
             plan(&spec, &Overrides::default(), &facts, &mut |_, _| Err("there is no model".to_owned()))
         });
@@ -222,7 +222,7 @@ fn planned(spec: &PipelineSpec) -> Result<Plan, String> {
         DataSource::Shards(pattern) => Source::Shards(pattern.clone()),
     };
     let data = Dataset::open_with_classes(&source, data.classes.as_deref()).map_err(|error| error.to_string())?;
-    let facts = Facts { classes: data.classes().len(), samples: Some(data.len()), fixed_input: None };
+    let facts = Facts { classes: data.classes().len(), samples: Some(data.len()), input: None };
     let mut look = |model: &ModelSpec, size| {
         let runtime = open(model.engine, model.device, None).map_err(|error| error.to_string())?;
         let model = Model::load(&model.file).map_err(|error| error.to_string())?;

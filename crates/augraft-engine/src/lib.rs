@@ -2,8 +2,11 @@
 //!
 //! The only crate that knows `ort` and `tract`.
 
+mod doctor;
+mod emit;
 mod error;
 mod export;
+mod graft;
 mod inspect;
 mod native;
 mod network;
@@ -11,9 +14,13 @@ mod onnxruntime;
 mod program;
 mod runtime;
 mod tract;
+mod verify;
 
+pub use doctor::{Cuts, Examination, examine};
+pub use emit::{DrawSource, ExportOptions};
 pub use error::EngineError;
-pub use export::{OPSET, export, exported_steps};
+pub use export::{export, exported_steps};
+pub use graft::graft;
 pub use inspect::{Inspection, inspect};
 pub use native::{StepDraws, run_steps};
 pub use network::{AtSite, Network};
@@ -21,3 +28,4 @@ pub use onnxruntime::{OnnxRuntime, Optimization};
 pub use program::{Graft, Outcome, Predictions, Program};
 pub use runtime::{Runtime, Session, Use, open};
 pub use tract::Tract;
+pub use verify::{FileFacts, Finding, Verifier};

@@ -23,6 +23,17 @@ impl Network {
     /// # Errors
     /// When the model cannot be cut there, its batch is baked in, or the runtime refuses it.
     pub fn bind(runtime: &dyn Runtime, model: &Model, sites: &[&str]) -> Result<Self, EngineError> {
+        let purpose = if sites.is_empty() { Use::Network } else { Use::CutNetwork };
+        Self::bind_for(runtime, model, sites, purpose)
+    }
+
+    /// The same, run as `purpose` says.
+    pub(crate) fn bind_for(
+        runtime: &dyn Runtime,
+        model: &Model,
+        sites: &[&str],
+        purpose: Use,
+    ) -> Result<Self, EngineError> {
         if let Some(reason) = augraft_onnx::baked_batch(model) {
             return Err(EngineError::BakedBatch(reason));
         }
@@ -37,7 +48,6 @@ impl Network {
         let Some(output) = model.outputs().into_iter().next() else {
             return Err(EngineError::Unfit("the model has no output".to_owned()));
         };
-        let purpose = if sites.is_empty() { Use::Network } else { Use::CutNetwork };
         let whole = runtime.session(model, purpose)?;
         let stage = |stage: Stage| {
             let session = if stage.is_empty() { None } else { Some(runtime.session(&stage.model, purpose)?) };

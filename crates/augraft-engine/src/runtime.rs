@@ -40,6 +40,11 @@ pub trait Runtime: Send + Sync {
     /// # Errors
     /// When the runtime cannot run the model.
     fn session(&self, model: &Model, purpose: Use) -> Result<Box<dyn Session>, EngineError>;
+    /// Operators of a model that the runtime is known to lack, as `domain:Name` or `Name`.
+    fn lacks(&self, model: &Model) -> Vec<String> {
+        let _ = model;
+        Vec::new()
+    }
 }
 
 /// Opens the runtime that a plan names; `library` is where ONNX Runtime lies, when the user said so.

@@ -35,6 +35,15 @@ impl Runtime for Tract {
         let inputs = model.inputs().into_iter().map(|port| port.name).collect();
         Ok(Box::new(TractSession { bytes: model.to_bytes(), inputs, purpose, plans: Mutex::default() }))
     }
+
+    fn lacks(&self, model: &Model) -> Vec<String> {
+        let known = tract_onnx::onnx().op_register;
+        let lacks = |(domain, op): &(String, String)| {
+            !matches!(domain.as_str(), "" | "ai.onnx") || (op != "Constant" && !known.0.contains_key(op))
+        };
+        let name = |(domain, op): (String, String)| if domain.is_empty() { op } else { format!("{domain}:{op}") };
+        model.operators().into_iter().filter(lacks).map(name).collect()
+    }
 }
 
 impl Session for TractSession {

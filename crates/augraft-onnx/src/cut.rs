@@ -52,13 +52,14 @@ pub fn cut(model: &Model, sites: &[&str]) -> Result<Vec<Stage>, Error> {
     let flow = Flow::of(model);
     let ordered = sites.iter().map(|site| check_site(model, &flow, site)).collect::<Result<BTreeSet<_>, _>>()?;
     let sites: Vec<&str> = ordered.into_iter().map(|(_, site)| site).collect();
+    sites.iter().try_for_each(|site| check_bodies(&flow, site))?;
     let homes = homes(&flow, &sites);
     let plan = Plan { model, types: element_types(&flow), declared: declared(flow.graph), sites, homes, flow };
     (0..=plan.sites.len()).map(|index| plan.stage(index)).collect()
 }
 
 /// Returns the model's own copy of a site's name, and its place.
-fn check_site<'m>(model: &Model, flow: &Flow<'m>, site: &str) -> Result<(Position, &'m str), Error> {
+pub(crate) fn check_site<'m>(model: &Model, flow: &Flow<'m>, site: &str) -> Result<(Position, &'m str), Error> {
     let fault = |problem: &str| Err(Error::Cut { site: site.to_owned(), problem: problem.to_owned() });
     let Some((name, position)) = flow.find(site) else {
         let initialiser = flow.graph.initializer.iter().any(|tensor| tensor.name() == site);
@@ -67,12 +68,17 @@ fn check_site<'m>(model: &Model, flow: &Flow<'m>, site: &str) -> Result<(Positio
     if flow.is_constant(site) {
         return fault("it is computed from constants alone and the same for every image");
     }
-    match flow.graph.node.iter().find(|node| bodies(node).any(|body| free_names(body).contains(&site))) {
-        Some(node) => {
-            fault(&format!("it is read inside the body of {}; choose a tensor before or behind that", label(node)))
-        }
-        None => Ok((position, name)),
-    }
+    Ok((position, name))
+}
+
+/// Refuses a site that is read where only the whole model can be run.
+fn check_bodies(flow: &Flow, site: &str) -> Result<(), Error> {
+    let Some(node) = flow.graph.node.iter().find(|node| bodies(node).any(|body| free_names(body).contains(&site)))
+    else {
+        return Ok(());
+    };
+    let problem = format!("it is read inside the body of {}; choose a tensor before or behind that", label(node));
+    Err(Error::Cut { site: site.to_owned(), problem })
 }
 
 /// Returns the stage of each node; constant nodes and nodes that no output needs have none.

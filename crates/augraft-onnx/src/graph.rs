@@ -1,13 +1,14 @@
 //! A typed builder for ONNX graphs: values are copyable handles with the usual operators.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::proto::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorShapeProto,
-    TypeProto, ValueInfoProto, tensor_shape_proto, type_proto,
-};
+use prost::Message;
+
+use crate::fragment::Fragment;
+use crate::proto::{AttributeProto, ModelProto};
 use crate::tensor::{DataType, Tensor};
 use crate::value::{Value, int_attribute};
 
@@ -20,30 +21,40 @@ pub enum Side {
     Named(&'static str),
 }
 
-/// A graph under construction; nodes are recorded in the order of the calls.
+/// A graph under construction; nodes are recorded in the order of the calls, equal ones once.
 pub struct Graph {
     opset: i64,
     inner: RefCell<Inner>,
 }
 
 #[derive(Default)]
-struct Inner {
-    values: Vec<(String, DataType)>,
-    nodes: Vec<Node>,
+pub(crate) struct Inner {
+    pub(crate) values: Vec<Named>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) initializers: Vec<(u32, Tensor)>,
+    pub(crate) inputs: Vec<(u32, Vec<Side>)>,
+    pub(crate) outputs: Vec<(u32, Vec<Side>)>,
+    pub(crate) docs: BTreeMap<String, String>,
     constants: BTreeMap<(DataType, Vec<usize>, Vec<u8>), u32>,
-    initializers: Vec<(u32, Tensor)>,
-    inputs: Vec<(u32, Vec<Side>)>,
-    outputs: Vec<(u32, Vec<Side>)>,
+    known: BTreeMap<(String, Vec<u32>, Vec<u8>), u32>,
     scope: String,
-    names: BTreeMap<String, usize>,
+    counts: BTreeMap<String, usize>,
 }
 
-struct Node {
-    op: &'static str,
-    inputs: Vec<u32>,
-    outputs: Vec<u32>,
-    attributes: Vec<AttributeProto>,
-    scope: String,
+/// A tensor: its name, whether a caller chose it, and its element type.
+pub(crate) struct Named {
+    pub(crate) name: String,
+    chosen: bool,
+    pub(crate) dtype: DataType,
+}
+
+pub(crate) struct Node {
+    pub(crate) op: Cow<'static, str>,
+    /// None where an optional input is left out.
+    pub(crate) inputs: Vec<Option<u32>>,
+    pub(crate) outputs: Vec<u32>,
+    pub(crate) attributes: Vec<AttributeProto>,
+    pub(crate) scope: String,
 }
 
 impl fmt::Debug for Graph {
@@ -53,10 +64,16 @@ impl fmt::Debug for Graph {
 }
 
 impl Graph {
-    /// Starts an empty graph for `opset` of the default domain (13 or later).
+    /// Starts an empty graph for `opset` of the default domain, 9 or later; nodes are written as that version has them.
     #[must_use]
     pub fn new(opset: i64) -> Self {
         Self { opset, inner: RefCell::default() }
+    }
+
+    /// Version of the standard operators that nodes are written for.
+    #[must_use]
+    pub fn opset(&self) -> i64 {
+        self.opset
     }
 
     /// Puts the nodes and names that follow under `scope/` (empty: none).
@@ -64,11 +81,21 @@ impl Graph {
         scope.clone_into(&mut self.inner.borrow_mut().scope);
     }
 
+    /// Says what the nodes of a scope do; the first of them carries it as its doc string.
+    pub fn describe_scope(&self, scope: &str, text: &str) {
+        self.inner.borrow_mut().docs.insert(scope.to_owned(), text.to_owned());
+    }
+
     /// Adds a graph input with exactly this name.
     pub fn input(&self, name: &str, dtype: DataType, shape: &[Side]) -> Value<'_> {
-        let value = self.exact(name, dtype);
+        let value = self.add(name, dtype, true);
         self.inner.borrow_mut().inputs.push((value.id, shape.to_vec()));
         value
+    }
+
+    /// Names a tensor of the model that this graph is grafted into.
+    pub fn external(&self, name: &str, dtype: DataType) -> Value<'_> {
+        self.add(name, dtype, true)
     }
 
     /// Adds a constant; equal constants are stored once.
@@ -77,10 +104,17 @@ impl Graph {
         if let Some(&id) = self.inner.borrow().constants.get(&key) {
             return Value { graph: self, id };
         }
-        let value = self.exact(&self.fresh_name("constant", ""), tensor.dtype());
+        let value = self.add(&self.fresh_name("constant", ""), tensor.dtype(), false);
         let mut inner = self.inner.borrow_mut();
         inner.constants.insert(key, value.id);
         inner.initializers.push((value.id, tensor));
+        value
+    }
+
+    /// Adds a constant with exactly this name.
+    pub fn named_constant(&self, tensor: Tensor, name: &str) -> Value<'_> {
+        let value = self.add(name, tensor.dtype(), true);
+        self.inner.borrow_mut().initializers.push((value.id, tensor));
         value
     }
 
@@ -89,10 +123,26 @@ impl Graph {
         self.constant(Tensor::vector(values.to_vec()))
     }
 
+    /// The integers from 0 up to `count`, an int64 scalar.
+    pub fn range<'g>(&'g self, count: Value<'g>) -> Value<'g> {
+        if let Some(count) = count.constant_int() {
+            return self.constant(Tensor::vector((0..count).collect()));
+        }
+        let [zero, one] = [0i64, 1].map(|value| self.constant(Tensor::scalar(value)));
+        if self.opset >= 11 {
+            return self.node("Range", &[zero, count, one], vec![], DataType::I64);
+        }
+        // Before opset 11: the column of the 1 in each row of an identity matrix.
+        let sides = self.concat(&[count.unsqueeze(&[0]), count.unsqueeze(&[0])], 0);
+        let square = self.constant(Tensor::scalar(0f32)).expand(sides);
+        let attributes = vec![int_attribute("axis", 1), int_attribute("keepdims", 0)];
+        self.node("ArgMax", &[square.unary("EyeLike")], attributes, DataType::I64)
+    }
+
     /// Names a value that a later [`define`](Self::define) produces.
     pub fn declare(&self, name: &str, dtype: DataType) -> Value<'_> {
         let scope = self.inner.borrow().scope.clone();
-        self.exact(&self.fresh_name(name, &scope), dtype)
+        self.add(&self.fresh_name(name, &scope), dtype, false)
     }
 
     /// The value with this [`id`](Value::id).
@@ -103,18 +153,11 @@ impl Graph {
 
     /// Produces a declared value.
     pub fn define(&self, value: Value<'_>, op: &'static str, inputs: &[Value<'_>], attributes: Vec<AttributeProto>) {
-        let mut inner = self.inner.borrow_mut();
-        let scope = inner.scope.clone();
-        inner.nodes.push(Node {
-            op,
-            inputs: inputs.iter().map(|v| v.id).collect(),
-            outputs: vec![value.id],
-            attributes,
-            scope,
-        });
+        let inputs = inputs.iter().map(|value| Some(value.id)).collect();
+        self.push(op.into(), inputs, vec![value.id], attributes);
     }
 
-    /// Adds a node with one output of type `dtype`.
+    /// Adds a node with one output of type `dtype`; a second node of the same kind over the same inputs is the first one.
     pub fn node(
         &self,
         op: &'static str,
@@ -122,8 +165,14 @@ impl Graph {
         attributes: Vec<AttributeProto>,
         dtype: DataType,
     ) -> Value<'_> {
+        let encoded = attributes.iter().flat_map(Message::encode_length_delimited_to_vec).collect();
+        let key = (op.to_owned(), inputs.iter().map(|value| value.id).collect(), encoded);
+        if let Some(&id) = self.inner.borrow().known.get(&key) {
+            return Value { graph: self, id };
+        }
         let value = self.declare(&op.to_lowercase(), dtype);
         self.define(value, op, inputs, attributes);
+        self.inner.borrow_mut().known.insert(key, value.id);
         value
     }
 
@@ -135,127 +184,78 @@ impl Graph {
         self.node("Concat", values, vec![int_attribute("axis", axis)], values[0].dtype())
     }
 
+    /// Calls a value exactly `name`: its own tensor, or a copy where that has a name that someone chose or is a constant.
+    pub fn name<'g>(&'g self, value: Value<'g>, name: &str) -> Value<'g> {
+        let mut inner = self.inner.borrow_mut();
+        let made = inner.nodes.iter().any(|node| node.outputs.contains(&value.id));
+        let known = &mut inner.values[value.id as usize];
+        if made && !known.chosen {
+            (known.name, known.chosen) = (name.to_owned(), true);
+            return value;
+        }
+        drop(inner);
+        let copy = self.add(name, value.dtype(), true);
+        self.define(copy, "Identity", &[value], vec![]);
+        copy
+    }
+
     /// Makes `value` a graph output called exactly `name`.
     pub fn output(&self, value: Value<'_>, name: &str, shape: &[Side]) {
-        let renamed = self.exact(name, value.dtype());
-        self.define(renamed, "Identity", &[value], vec![]);
-        self.inner.borrow_mut().outputs.push((renamed.id, shape.to_vec()));
+        let named = self.name(self.value(value.id), name).id;
+        self.inner.borrow_mut().outputs.push((named, shape.to_vec()));
     }
 
     /// Writes the graph as a model of this producer, with nodes in topological order and key-value metadata.
     #[must_use]
     pub fn into_proto(self, name: &str, metadata: &[(String, String)]) -> ModelProto {
-        let inner = self.inner.into_inner();
-        let value_name = |id: &u32| inner.values[*id as usize].0.clone();
-        let dtype = |id: u32| inner.values[id as usize].1;
-        let info = |(id, shape): &(u32, Vec<Side>)| value_info(&value_name(id), dtype(*id), shape);
-        let nodes = ordered(&inner).into_iter().map(|node| NodeProto {
-            op_type: Some(node.op.to_owned()),
-            name: Some(format!(
-                "{}{}",
-                node.op,
-                node.outputs.first().map(|id| format!("_{}", value_name(id))).unwrap_or_default()
-            )),
-            input: node.inputs.iter().map(value_name).collect(),
-            output: node.outputs.iter().map(value_name).collect(),
-            attribute: node.attributes.clone(),
-            doc_string: (!node.scope.is_empty()).then(|| format!("step {}", node.scope)),
-            ..NodeProto::default()
-        });
-        let graph = GraphProto {
-            name: Some(name.to_owned()),
-            node: nodes.collect(),
-            initializer: inner.initializers.iter().map(|(id, tensor)| tensor.to_proto(&value_name(id))).collect(),
-            input: inner.inputs.iter().map(info).collect(),
-            output: inner.outputs.iter().map(info).collect(),
-            ..GraphProto::default()
-        };
-        let entry = |(key, value): &(String, String)| StringStringEntryProto {
-            key: Some(key.clone()),
-            value: Some(value.clone()),
-        };
-        ModelProto {
-            ir_version: Some(if self.opset > 18 { 10 } else { 8 }),
-            opset_import: vec![OperatorSetIdProto { domain: Some(String::new()), version: Some(self.opset) }],
-            producer_name: Some("augraft".to_owned()),
-            producer_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-            metadata_props: metadata.iter().map(entry).collect(),
-            graph: Some(graph),
-            ..ModelProto::default()
-        }
+        let opset = self.opset;
+        self.into_fragment().into_model(name, opset, metadata)
+    }
+
+    /// Writes the graph as nodes to be grafted into a model.
+    #[must_use]
+    pub fn into_fragment(self) -> Fragment {
+        Fragment::new(&self.inner.into_inner())
+    }
+
+    pub(crate) fn push(
+        &self,
+        op: Cow<'static, str>,
+        inputs: Vec<Option<u32>>,
+        outputs: Vec<u32>,
+        attributes: Vec<AttributeProto>,
+    ) {
+        let mut inner = self.inner.borrow_mut();
+        let scope = inner.scope.clone();
+        inner.nodes.push(Node { op, inputs, outputs, attributes, scope });
+    }
+
+    pub(crate) fn add(&self, name: &str, dtype: DataType, chosen: bool) -> Value<'_> {
+        let mut inner = self.inner.borrow_mut();
+        inner.values.push(Named { name: name.to_owned(), chosen, dtype });
+        Value { graph: self, id: (inner.values.len() - 1) as u32 }
     }
 
     pub(crate) fn dtype_of(&self, id: u32) -> DataType {
-        self.inner.borrow().values[id as usize].1
+        self.inner.borrow().values[id as usize].dtype
     }
 
     pub(crate) fn name_of(&self, id: u32) -> String {
-        self.inner.borrow().values[id as usize].0.clone()
+        self.inner.borrow().values[id as usize].name.clone()
     }
 
-    /// The integer that a value is, where it is a constant int64 scalar.
-    pub(crate) fn constant_int(&self, id: u32) -> Option<i64> {
+    /// The constant that a value is.
+    pub(crate) fn constant_of(&self, id: u32) -> Option<Tensor> {
         let inner = self.inner.borrow();
-        let (_, tensor) = inner.initializers.iter().find(|(known, _)| *known == id)?;
-        if let Tensor::I64(array) = tensor { array.first().copied().filter(|_| array.ndim() == 0) } else { None }
-    }
-
-    fn exact(&self, name: &str, dtype: DataType) -> Value<'_> {
-        let mut inner = self.inner.borrow_mut();
-        inner.values.push((name.to_owned(), dtype));
-        Value { graph: self, id: (inner.values.len() - 1) as u32 }
+        inner.initializers.iter().find(|(known, _)| *known == id).map(|(_, tensor)| tensor.clone())
     }
 
     fn fresh_name(&self, stem: &str, scope: &str) -> String {
         let path = if scope.is_empty() { stem.to_owned() } else { format!("{scope}/{stem}") };
         let mut inner = self.inner.borrow_mut();
-        let count = inner.names.entry(path.clone()).or_default();
+        let count = inner.counts.entry(path.clone()).or_default();
         *count += 1;
-        if *count == 1 { format!("{path}.0") } else { format!("{path}.{}", *count - 1) }
-    }
-}
-
-/// The nodes, each after those that it reads; the order of the calls is kept where it can be.
-fn ordered(inner: &Inner) -> Vec<&Node> {
-    let producer: BTreeMap<u32, usize> =
-        inner.nodes.iter().enumerate().flat_map(|(at, node)| node.outputs.iter().map(move |id| (*id, at))).collect();
-    let mut done = vec![false; inner.nodes.len()];
-    let mut order = Vec::with_capacity(inner.nodes.len());
-    for start in 0..inner.nodes.len() {
-        let mut stack = vec![(start, false)];
-        while let Some((at, ready)) = stack.pop() {
-            if done[at] {
-                continue;
-            }
-            if ready {
-                done[at] = true;
-                order.push(&inner.nodes[at]);
-                continue;
-            }
-            stack.push((at, true));
-            let needs = inner.nodes[at].inputs.iter().rev().filter_map(|id| producer.get(id));
-            stack.extend(needs.filter(|need| !done[**need]).map(|need| (*need, false)));
-        }
-    }
-    order
-}
-
-fn value_info(name: &str, dtype: DataType, shape: &[Side]) -> ValueInfoProto {
-    let side = |side: &Side| tensor_shape_proto::Dimension {
-        value: Some(match side {
-            Side::Fixed(n) => tensor_shape_proto::dimension::Value::DimValue(*n as i64),
-            Side::Named(name) => tensor_shape_proto::dimension::Value::DimParam((*name).to_owned()),
-        }),
-        ..Default::default()
-    };
-    let tensor = type_proto::Tensor {
-        elem_type: Some(dtype.to_proto()),
-        shape: Some(TensorShapeProto { dim: shape.iter().map(side).collect() }),
-    };
-    ValueInfoProto {
-        name: Some(name.to_owned()),
-        r#type: Some(TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() }),
-        ..ValueInfoProto::default()
+        format!("{path}.{}", *count - 1)
     }
 }
 
@@ -274,7 +274,7 @@ mod tests {
         let proto = graph.into_proto("test", &[]);
         let graph = proto.graph.expect("a graph");
         let ops: Vec<_> = graph.node.iter().map(|node| node.op_type.clone().unwrap_or_default()).collect();
-        assert_eq!(ops, ["Neg", "Mul", "Add", "Identity"]);
+        assert_eq!(ops, ["Neg", "Mul", "Add"]);
         assert_eq!(graph.initializer.len(), 1);
     }
 }

@@ -9,8 +9,10 @@ use prost::Message;
 
 use crate::error::Error;
 use crate::external::{self, MESSAGE_LIMIT};
+use crate::flow::bodies;
 use crate::proto::tensor_shape_proto::dimension;
-use crate::proto::{GraphProto, ModelProto, OperatorSetIdProto, TensorProto, ValueInfoProto, type_proto};
+use crate::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto, type_proto};
+use crate::tensor::{DataType, Tensor};
 use crate::validate::validate;
 
 /// An ONNX model that has been checked once.
@@ -111,6 +113,33 @@ impl Model {
     #[must_use]
     pub fn outputs(&self) -> Vec<Port> {
         self.graph().output.iter().map(port).collect()
+    }
+
+    /// Returns every operator that the model uses, bodies and functions included, as domain and name, sorted.
+    #[must_use]
+    pub fn operators(&self) -> Vec<(String, String)> {
+        let functions = self.proto.functions.iter().flat_map(|function| &function.node);
+        let mut pending: Vec<&NodeProto> = self.graph().node.iter().chain(functions).collect();
+        let mut found = BTreeSet::new();
+        while let Some(node) = pending.pop() {
+            found.insert((node.domain().to_owned(), node.op_type().to_owned()));
+            pending.extend(bodies(node).flat_map(|body| &body.node));
+        }
+        found.into_iter().collect()
+    }
+
+    /// Says whether a node of the main graph makes a tensor.
+    #[must_use]
+    pub fn is_made(&self, name: &str) -> bool {
+        self.graph().node.iter().any(|node| node.output.iter().any(|output| output == name))
+    }
+
+    /// Returns the initialiser called `name`, where it has an element type that [`Tensor`] holds and its bytes are raw.
+    #[must_use]
+    pub fn initialiser(&self, name: &str) -> Option<Tensor> {
+        let tensor = self.graph().initializer.iter().find(|tensor| tensor.name() == name)?;
+        let sides: Vec<usize> = tensor.dims.iter().map(|&side| usize::try_from(side).ok()).collect::<Option<_>>()?;
+        Tensor::from_le_bytes(DataType::from_proto(tensor.data_type())?, &sides, tensor.raw_data.as_ref()?)
     }
 
     pub(crate) fn graph(&self) -> &GraphProto {

@@ -51,9 +51,14 @@ impl<'g> Value<'g> {
         self.graph.node(op, &[self], vec![], self.dtype())
     }
 
-    /// Adds a node with two inputs, of the type of the first; the sum, difference or product of two constant integers is a constant.
+    /// Adds a node with two inputs, of the type of the first; what two constant scalars make is computed here.
     #[must_use]
     pub fn binary(self, op: &'static str, other: Self) -> Self {
+        match (op, self.constant_bool(), other.constant_bool()) {
+            ("And", Some(true), _) | ("Or", Some(false), _) => return other,
+            ("And", _, Some(true)) | ("Or", _, Some(false)) => return self,
+            _ => {}
+        }
         if let (Some(a), Some(b)) = (self.constant_int(), other.constant_int()) {
             let folded = match op {
                 "Add" => a.checked_add(b),
@@ -71,7 +76,18 @@ impl<'g> Value<'g> {
     /// The integer that this value is, where it is a constant int64 scalar.
     #[must_use]
     pub fn constant_int(self) -> Option<i64> {
-        self.graph.constant_int(self.id)
+        match self.graph.constant_of(self.id)? {
+            Tensor::I64(array) if array.ndim() == 0 => array.first().copied(),
+            _ => None,
+        }
+    }
+
+    /// The truth value that this value is, where it is a constant scalar.
+    fn constant_bool(self) -> Option<bool> {
+        match self.graph.constant_of(self.id)? {
+            Tensor::Bool(array) if array.ndim() == 0 => array.first().copied(),
+            _ => None,
+        }
     }
 
     fn compare(self, op: &'static str, other: Self) -> Self {
@@ -84,31 +100,54 @@ impl<'g> Value<'g> {
         self.compare("Less", other)
     }
 
-    /// Whether `self >= other`, elementwise.
+    /// Whether `self >= other`, elementwise; the elements are ordered, so that there is no NaN among them.
     #[must_use]
     pub fn at_least(self, other: Self) -> Self {
-        self.compare("GreaterOrEqual", other)
+        if self.graph.opset() < 12 { !self.less(other) } else { self.compare("GreaterOrEqual", other) }
     }
 
     /// `yes` where `self` holds, else `no`.
     #[must_use]
     pub fn select(self, yes: Self, no: Self) -> Self {
+        if let Some(condition) = self.constant_bool() {
+            return if condition { yes } else { no };
+        }
         self.graph.node("Where", &[self, yes, no], vec![], yes.dtype())
     }
 
     /// Converts the elements; to int64 by `CastLike`, because tract turns `Cast` to INT64 into 32-bit dimensions.
     #[must_use]
     pub fn cast(self, dtype: DataType) -> Self {
-        if dtype == DataType::I64 {
+        if dtype == self.dtype() {
+            return self;
+        }
+        if dtype == DataType::I64 && self.graph.opset() >= 15 {
             let like = self.graph.constant(Tensor::scalar(0i64));
             return self.graph.node("CastLike", &[self, like], vec![], dtype);
         }
         self.graph.node("Cast", &[self], vec![int_attribute("to", i64::from(dtype.to_proto()))], dtype)
     }
 
+    /// The nearest whole numbers, halves to even, of values from 0 on.
+    #[must_use]
+    pub fn round(self) -> Self {
+        if self.graph.opset() >= 11 {
+            return self.unary("Round");
+        }
+        let number = |value: f32| self.graph.constant(Tensor::scalar(value));
+        let floor = self.unary("Floor");
+        let is_odd = number(0.5).less(floor - number(2.0) * (floor * number(0.5)).unary("Floor"));
+        let rest = self - floor;
+        let up = number(0.5).less(rest) | (!rest.less(number(0.5)) & is_odd);
+        up.select(floor + number(1.0), floor)
+    }
+
     /// Inserts axes of length 1.
     #[must_use]
     pub fn unsqueeze(self, axes: &[i64]) -> Self {
+        if self.graph.opset() < 13 {
+            return self.graph.node("Unsqueeze", &[self], vec![ints_attribute("axes", axes)], self.dtype());
+        }
         self.binary("Unsqueeze", self.graph.ints(axes))
     }
 
@@ -122,8 +161,25 @@ impl<'g> Value<'g> {
     #[must_use]
     pub fn slice(self, axis: i64, start: i64, end: i64) -> Self {
         let graph = self.graph;
+        if graph.opset() < 10 {
+            let attributes = [("starts", start), ("ends", end), ("axes", axis)];
+            let attributes = attributes.iter().map(|(name, value)| ints_attribute(name, &[*value])).collect();
+            return graph.node("Slice", &[self], attributes, self.dtype());
+        }
         let inputs = [self, graph.ints(&[start]), graph.ints(&[end]), graph.ints(&[axis])];
         graph.node("Slice", &inputs, vec![], self.dtype())
+    }
+
+    /// Surrounds the elements with zeros: how many before each axis, then how many behind each.
+    #[must_use]
+    pub fn pad(self, pads: &[i64]) -> Self {
+        if self.graph.opset() >= 11 {
+            return self.binary("Pad", self.graph.ints(pads));
+        }
+        // Before opset 11 only floats are padded.
+        let padded =
+            self.graph.node("Pad", &[self.cast(DataType::F32)], vec![ints_attribute("pads", pads)], DataType::F32);
+        padded.cast(self.dtype())
     }
 
     /// Gives the elements another shape; 0 keeps a side, -1 is inferred.
@@ -150,11 +206,21 @@ impl<'g> Value<'g> {
         self.graph.node("Shape", &[self], vec![], DataType::I64)
     }
 
+    /// The length of `axis`, an int64 scalar.
+    #[must_use]
+    pub fn side(self, axis: i64) -> Self {
+        self.shape().gather(self.graph.constant(Tensor::scalar(axis)), 0)
+    }
+
     /// Sums over `axis`, which is removed.
     #[must_use]
     pub fn reduce_sum(self, axis: i64) -> Self {
         let graph = self.graph;
-        graph.node("ReduceSum", &[self, graph.ints(&[axis])], vec![int_attribute("keepdims", 0)], self.dtype())
+        let kept = int_attribute("keepdims", 0);
+        if graph.opset() < 13 {
+            return graph.node("ReduceSum", &[self], vec![ints_attribute("axes", &[axis]), kept], self.dtype());
+        }
+        graph.node("ReduceSum", &[self, graph.ints(&[axis])], vec![kept], self.dtype())
     }
 
     /// The product of matrices over the last two axes.

@@ -20,7 +20,7 @@ pub struct Labels {
     pub soft: Array2<f32>,
     /// For each sample, the source samples (index in the data set) and their weights; the first is the sample itself.
     pub sources: Vec<Vec<(u64, f32)>>,
-    history: History<Arc<Mix>>,
+    history: History,
     base: Option<Arc<Base>>,
 }
 
@@ -48,23 +48,23 @@ pub enum Mirror {
     Rows,
 }
 
-/// Mixing steps on one grid, in order; `M` is a native step or one in a graph.
+/// Mixing steps on one grid, in order.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct History<M> {
-    pub(crate) mixes: Vec<M>,
-    pub(crate) grid: Option<[usize; 2]>,
+struct History {
+    mixes: Vec<Arc<Mix>>,
+    grid: Option<[usize; 2]>,
 }
 
-impl<M> History<M> {
-    pub(crate) const EMPTY: Self = Self { mixes: Vec::new(), grid: None };
+impl History {
+    const EMPTY: Self = Self { mixes: Vec::new(), grid: None };
 
     /// The grid of the boxes; a single element when nothing was pasted.
-    pub(crate) fn extent(&self) -> [i64; 2] {
+    fn extent(&self) -> [i64; 2] {
         self.grid.unwrap_or([1, 1]).map(|side| side as i64)
     }
 
     /// Whether a paste on `grid` continues this history.
-    pub(crate) fn fits(&self, grid: [usize; 2]) -> bool {
+    fn fits(&self, grid: [usize; 2]) -> bool {
         self.grid.is_none_or(|known| known == grid)
     }
 }

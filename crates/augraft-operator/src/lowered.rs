@@ -2,7 +2,7 @@
 
 use augraft_onnx::{DataType, Tensor, Value};
 
-use crate::labels::{History, Mirror};
+use crate::labels::Mirror;
 use crate::shape::Shape;
 
 /// A batch in a graph under construction.
@@ -14,13 +14,32 @@ pub struct Lowered<'g> {
     pub labels: Option<LoweredLabels<'g>>,
     /// What is known of it.
     pub shape: Shape,
+    /// Height and width, int64 scalars: constants, unless the size is open.
+    pub sides: [Value<'g>; 2],
+}
+
+impl<'g> Lowered<'g> {
+    /// A batch at the start of a graph.
+    #[must_use]
+    pub fn new(images: Value<'g>, labels: Option<LoweredLabels<'g>>, shape: Shape) -> Self {
+        let constant = |side: usize| images.graph().constant(Tensor::scalar(side as i64));
+        let sides = shape.size().map_or_else(|| [2, 3].map(|axis| images.side(axis)), |size| size.map(constant));
+        Self { images, labels, shape, sides }
+    }
+
+    /// The batch with `images` of another size; the boxes of earlier pastes say nothing from here on.
+    #[must_use]
+    pub fn resized(self, images: Value<'g>, shape: Shape) -> Self {
+        Self::new(images, self.labels.map(LoweredLabels::forget_boxes), shape)
+    }
 }
 
 /// Labels in a graph: those at the start, and the mixing steps since; [`Labels`](crate::Labels) natively.
 #[derive(Debug, Clone)]
 pub struct LoweredLabels<'g> {
     base: Value<'g>,
-    history: History<Mix<'g>>,
+    mixes: Vec<Mix<'g>>,
+    grid: Option<[Value<'g>; 2]>,
 }
 
 /// Edges `[top, left, bottom, right]` of one rectangle a sample, int64 `[N]` each (or scalars for the whole plane).
@@ -37,32 +56,32 @@ impl<'g> LoweredLabels<'g> {
     /// Labels f32 `[N, K]` before any mixing.
     #[must_use]
     pub fn new(base: Value<'g>) -> Self {
-        Self { base, history: History::EMPTY }
+        Self { base, mixes: Vec::new(), grid: None }
     }
 
-    /// See [`Labels::paste`](crate::Labels::paste); edges and partner are int64 `[N]`.
+    /// See [`Labels::paste`](crate::Labels::paste); edges and partner are int64 `[N]`, the grid is height and width as int64 scalars.
     #[must_use]
-    pub fn paste(mut self, edges: Edges<'g>, partner: Value<'g>, grid: [usize; 2]) -> Self {
-        if !self.history.fits(grid) {
+    pub fn paste(mut self, edges: Edges<'g>, partner: Value<'g>, grid: [Value<'g>; 2]) -> Self {
+        if self.grid.is_some_and(|known| known.map(Value::id) != grid.map(Value::id)) {
             self = self.forget_boxes();
         }
-        self.history.grid = Some(grid);
-        self.history.mixes.push(Mix::Paste { edges, partner });
+        self.grid = Some(grid);
+        self.mixes.push(Mix::Paste { edges, partner });
         self
     }
 
     /// See [`Labels::blend`](crate::Labels::blend); `lam` is f32 `[N]`, `partner` int64 `[N]`.
     #[must_use]
     pub fn blend(mut self, lam: Value<'g>, partner: Value<'g>) -> Self {
-        self.history.mixes.push(Mix::Blend { lam, partner });
+        self.mixes.push(Mix::Blend { lam, partner });
         self
     }
 
     /// See [`Labels::mirror`](crate::Labels::mirror); `apply` is bool `[N]`.
     #[must_use]
     pub fn mirror(mut self, axis: Mirror, apply: Value<'g>) -> Self {
-        if !self.history.mixes.is_empty() {
-            self.history.mixes.push(Mix::Mirror { axis, apply });
+        if !self.mixes.is_empty() {
+            self.mixes.push(Mix::Mirror { axis, apply });
         }
         self
     }
@@ -76,23 +95,32 @@ impl<'g> LoweredLabels<'g> {
     /// The labels after all mixing, f32 `[N, K]`.
     #[must_use]
     pub fn soft(&self) -> Value<'g> {
-        if self.history.mixes.is_empty() {
+        if self.mixes.is_empty() {
             return self.base;
         }
         let graph = self.base.graph();
-        let int = |value: i64| graph.constant(Tensor::scalar(value));
-        let [height, width] = self.history.extent();
-        let whole = [int(0), int(0), int(height), int(width)];
+        let zero = graph.constant(Tensor::scalar(0i64));
+        let [height, width] = self.extent();
         let weight = graph.constant(Tensor::vector(vec![1f64]));
-        let sum = self.measure(self.history.mixes.len(), None, whole, weight);
-        (sum / graph.constant(Tensor::scalar((height * width) as f64))).cast(DataType::F32)
+        let sum = self.measure(self.mixes.len(), None, [zero, zero, height, width], weight);
+        let total = height * width;
+        let total = match total.constant_int() {
+            Some(total) => graph.constant(Tensor::scalar(total as f64)),
+            None => total.cast(DataType::F64),
+        };
+        (sum / total).cast(DataType::F32)
+    }
+
+    /// The grid of the boxes; a single element when nothing was pasted.
+    fn extent(&self) -> [Value<'g>; 2] {
+        self.grid.unwrap_or_else(|| [self.base.graph().constant(Tensor::scalar(1i64)); 2])
     }
 
     /// The labels of what `edges` of the samples `rows` show after the first `steps` mixes, times their area and `weight`: f64 `[N, K]`.
     fn measure(&self, steps: usize, rows: Option<Value<'g>>, edges: Edges<'g>, weight: Value<'g>) -> Value<'g> {
         let graph = self.base.graph();
         let at = |value: Value<'g>| rows.map_or(value, |rows| value.gather(rows, 0));
-        let Some(last) = steps.checked_sub(1).and_then(|last| self.history.mixes.get(last)) else {
+        let Some(last) = steps.checked_sub(1).and_then(|last| self.mixes.get(last)) else {
             let [top, left, bottom, right] = edges;
             let zero = graph.constant(Tensor::scalar(0i64));
             let side = |from: Value<'g>, to: Value<'g>| larger(to - from, zero);
@@ -115,7 +143,7 @@ impl<'g> LoweredLabels<'g> {
             }
             Mix::Mirror { axis, apply } => {
                 let [top, left, bottom, right] = edges;
-                let [height, width] = self.history.extent().map(|side| graph.constant(Tensor::scalar(side)));
+                let [height, width] = self.extent();
                 let mirrored = match axis {
                     Mirror::Columns => [top, width - right, bottom, width - left],
                     Mirror::Rows => [height - bottom, left, height - top, right],

@@ -14,6 +14,7 @@ use crate::draws::{Draw, Draws, Kind};
 use crate::key::StepKey;
 use crate::lowered::Lowered;
 use crate::recorder::{Recorder, Recording, field_of_column, items_of};
+use crate::registry::{schema_of, summary_of};
 use crate::scalar::{BatchDice, Row, Scalar};
 use crate::shape::{Issue, Parity, Role, Shape};
 
@@ -66,6 +67,8 @@ pub trait AnyOperator: Debug + Send + Sync {
     fn parity(&self) -> Parity;
     /// What kind of change it makes.
     fn role(&self) -> Role;
+    /// What it does, in one sentence.
+    fn summary(&self) -> String;
     /// Columns of its draws.
     fn columns(&self) -> &'static [(&'static str, Kind)];
     /// See [`Operator::check`].
@@ -77,8 +80,8 @@ pub trait AnyOperator: Debug + Send + Sync {
     fn draw(&self, key: StepKey, epoch: u32, batch: &Batch) -> Draws;
     /// Draws for samples of one size; `audit` receives the words that were read twice.
     fn draw_audited(&self, key: StepKey, epoch: u32, index: &[u64], shape: &Shape) -> (Draws, Vec<(usize, u32, u32)>);
-    /// Records the draw for samples of one size into a graph; one value per column, N first.
-    fn record<'g>(&self, recording: &'g Recording<'g>, hash: u64, shape: &Shape) -> Vec<Value<'g>>;
+    /// Records the draw for the samples of a batch into a graph; one value per column, N first.
+    fn record<'g>(&self, recording: &'g Recording<'g>, hash: u64, batch: &Lowered<'g>) -> Vec<Value<'g>>;
     /// Changes the batch as drawn.
     ///
     /// # Errors
@@ -107,6 +110,9 @@ impl<T: Operator> AnyOperator for T {
     fn role(&self) -> Role {
         T::ROLE
     }
+    fn summary(&self) -> String {
+        summary_of(&schema_of::<T>())
+    }
     fn columns(&self) -> &'static [(&'static str, Kind)] {
         <T::Draw<Row> as Draw<Row>>::COLUMNS
     }
@@ -129,17 +135,13 @@ impl<T: Operator> AnyOperator for T {
         (draws, dice.words_read_twice())
     }
 
-    fn record<'g>(&self, recording: &'g Recording<'g>, hash: u64, shape: &Shape) -> Vec<Value<'g>> {
+    fn record<'g>(&self, recording: &'g Recording<'g>, hash: u64, batch: &Lowered<'g>) -> Vec<Value<'g>> {
         let dice = recording.step(hash);
-        let [height, width] = shape.size().unwrap_or([1, 1]);
-        let extent = native_extent([shape.channels, height, width], shape.image_size);
-        let extent = Extent {
-            channels: dice.int(extent.channels),
-            height: dice.int(extent.height),
-            width: dice.int(extent.width),
-            image_height: dice.int(extent.image_height),
-            image_width: dice.int(extent.image_width),
-        };
+        let [height, width] = batch.sides;
+        let image_size = batch.shape.image_size.map(|size| size.map(|side| dice.int(side as i64)));
+        let [image_height, image_width] = image_size.unwrap_or(batch.sides);
+        let channels = dice.int(batch.shape.channels as i64);
+        let extent = Extent { channels, height, width, image_height, image_width };
         let drawn = Operator::draw(self, dice, &extent);
         drawn.into_fields().into_iter().map(|field| recording.column(field)).collect()
     }

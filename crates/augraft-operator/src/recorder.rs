@@ -12,6 +12,7 @@ use crate::key::{BATCH, MAX_CELLS, cell_block, item_block};
 use crate::partner::Partner;
 use crate::philox::{MULTIPLIER, ROUNDS, WEYL};
 use crate::table::{CELLS, Table};
+use crate::values::Probability;
 
 const MASK: u64 = 0xffff_ffff;
 
@@ -256,6 +257,14 @@ impl<'g> Dice for Recorder<'g> {
         self.request(lane, DataType::F64)
     }
 
+    fn chance(self, lane: u32, p: Probability) -> Value<'g> {
+        match p {
+            Probability::NEVER => self.graph().constant(Tensor::scalar(false)),
+            Probability::ALWAYS => self.graph().constant(Tensor::scalar(true)),
+            p => self.less(self.uniform(lane), self.real(p.get())),
+        }
+    }
+
     fn partner(self, lane: u32, partner: Partner) -> Value<'g> {
         let graph = self.graph();
         if partner == Partner::Permute {
@@ -263,8 +272,8 @@ impl<'g> Dice for Recorder<'g> {
             let attributes = vec![int_attribute("axis", 1), int_attribute("keepdims", 0)];
             return graph.node("ArgMin", &[distance.unary("Abs")], attributes, DataType::I64);
         }
-        let count = self.recording.index.shape().gather(self.int(0), 0);
-        let row = graph.node("Range", &[self.int(0), count, self.int(1)], vec![], DataType::I64);
+        let count = self.recording.index.side(0);
+        let row = graph.range(count);
         match partner {
             Partner::Roll => graph.node("Mod", &[row + count - self.int(1), count], vec![], DataType::I64),
             Partner::Permute | Partner::Flip => count - self.int(1) - row,

@@ -81,11 +81,17 @@ impl Entry {
     /// The first paragraph of the doc comment.
     #[must_use]
     pub fn summary(&self) -> String {
-        self.description().lines().take_while(|line| !line.trim().is_empty()).collect::<Vec<_>>().join(" ")
+        summary_of(&self.schema())
     }
 }
 
-fn schema_of<T: Operator>() -> Schema {
+/// The first paragraph of a schema's description.
+pub(crate) fn summary_of(schema: &Schema) -> String {
+    let description = schema.get("description").and_then(|text| text.as_str()).unwrap_or_default();
+    description.lines().take_while(|line| !line.trim().is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+pub(crate) fn schema_of<T: Operator>() -> Schema {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;

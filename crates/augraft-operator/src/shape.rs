@@ -22,6 +22,8 @@ pub struct Shape {
 pub enum Layout {
     /// A list of images, each with its own size.
     Ragged,
+    /// One array of images of one size, which an exported file leaves open.
+    Open,
     /// One array of images of this size.
     Dense {
         /// Rows.
@@ -48,16 +50,28 @@ impl Shape {
     #[must_use]
     pub fn size(&self) -> Option<[usize; 2]> {
         match self.layout {
-            Layout::Ragged => None,
+            Layout::Ragged | Layout::Open => None,
             Layout::Dense { height, width } => Some([height, width]),
         }
+    }
+
+    /// Checks that all images have one size, known or open.
+    ///
+    /// # Errors
+    /// When the images have different sizes; says how to get there.
+    pub fn uniform(&self) -> Result<(), Issue> {
+        if self.layout == Layout::Open { Ok(()) } else { self.dense().map(|_| ()) }
     }
 
     /// Height and width, or the issue that says how to get there.
     ///
     /// # Errors
-    /// When the images have different sizes.
+    /// When the images have different sizes, or one that is open.
     pub fn dense(&self) -> Result<[usize; 2], Issue> {
+        if self.layout == Layout::Open {
+            return Err(Issue::new("", "needs the size of the images, which is left open here")
+                .help("give it with `--size H W`"));
+        }
         self.size().ok_or_else(|| {
             Issue::new("", "needs images of one size, but here they still have the sizes of their files")
                 .help("put `resized_crop`, `resize`, `random_crop` or `center_crop` before this step")
@@ -73,6 +87,7 @@ impl Shape {
         };
         match self.layout {
             Layout::Ragged => format!("{element} [N][{},H,W]", self.channels),
+            Layout::Open => format!("{element} [N,{},H,W]", self.channels),
             Layout::Dense { height, width } => format!("{element} [N,{},{height},{width}]", self.channels),
         }
     }

@@ -26,6 +26,8 @@ pub struct Overrides {
     pub limit: Option<usize>,
     /// Folder to write to.
     pub out: Option<PathBuf>,
+    /// The ONNX file, relative to the current folder.
+    pub model: Option<PathBuf>,
     /// Who runs the model.
     pub engine: Option<EngineKind>,
     /// What the model runs on.
@@ -39,8 +41,8 @@ pub struct Facts {
     pub classes: usize,
     /// Number of samples.
     pub samples: Option<usize>,
-    /// Height and width of the images where a pipeline without data is given them.
-    pub fixed_input: Option<(usize, usize)>,
+    /// Shape of the images where a pipeline without data is given it; by default they are files of any size.
+    pub input: Option<Shape>,
 }
 
 /// What is known of a model.
@@ -175,15 +177,14 @@ pub fn plan<E: Into<Issue>>(
         ..data.clone()
     };
     let data = spec.data.as_ref().map(with_flags);
-    let input = match facts.fixed_input {
-        Some((height, width)) => Shape::ragged(facts.classes).resized([height, width]),
-        None => Shape::ragged(facts.classes),
-    };
+    let input = facts.input.clone().unwrap_or_else(|| Shape::ragged(0));
+    let input = Shape { classes: facts.classes, ..input };
     let mut run = StepRun::new(seed, input.clone());
     let steps: Vec<Step> =
         spec.steps.iter().filter_map(|step| run.check(step, step.id.clone(), &mut problems)).collect();
     let end = (!run.failed()).then(|| run.shape().clone());
-    let model = spec.model.as_ref().map(|model| {
+    let named = overrides.model.as_ref().map(|file| ModelSpec::of(file.clone(), spec.model.as_ref()));
+    let model = named.as_ref().or(spec.model.as_ref()).map(|model| {
         let engine = overrides.engine.unwrap_or(model.engine);
         let device = overrides.device.unwrap_or(model.device);
         ModelSpec { engine, device, ..model.clone() }

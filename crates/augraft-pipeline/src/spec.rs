@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use augraft_operator::Registry;
+use augraft_operator::{Registry, Shape};
 
 use crate::device::{Device, EngineKind};
 use crate::diagnostic::{Diagnostic, Report, Span};
@@ -85,7 +85,33 @@ pub struct ModelSpec {
     pub steps: Vec<SiteStepSpec>,
 }
 
+impl ModelSpec {
+    /// The model in `file`, with everything else as `written`.
+    pub(crate) fn of(file: PathBuf, written: Option<&Self>) -> Self {
+        match written {
+            Some(written) => Self { file, ..written.clone() },
+            None => Self {
+                file,
+                engine: EngineKind::default(),
+                device: Device::default(),
+                sites: BTreeMap::new(),
+                steps: Vec::new(),
+            },
+        }
+    }
+}
+
 impl PipelineSpec {
+    /// Whether the steps bring images of any size to one size.
+    #[must_use]
+    pub fn makes_one_size(&self) -> bool {
+        let mut shape = Shape::ragged(1);
+        self.steps.iter().any(|step| {
+            shape = step.operator.check(&shape).unwrap_or_else(|_| shape.clone());
+            shape.size().is_some()
+        })
+    }
+
     /// Reads a pipeline file.
     ///
     /// # Errors

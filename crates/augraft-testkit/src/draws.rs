@@ -1,8 +1,8 @@
 //! Draws recorded as a graph, against native draws.
 
 use augraft_engine::EngineError;
-use augraft_onnx::{Graph, Model, Side, Tensor};
-use augraft_operator::{AnyOperator, Recording, Shape, StepKey, step_hash};
+use augraft_onnx::{DataType, Graph, Model, Side, Tensor};
+use augraft_operator::{AnyOperator, Lowered, Recording, Shape, StepKey, step_hash};
 
 use crate::Backend;
 
@@ -25,7 +25,8 @@ pub struct DrawComparison {
 pub fn record_draws(operator: &dyn AnyOperator, id: &str, shape: &Shape) -> Result<Model, EngineError> {
     let graph = Graph::new(18);
     let recording = Recording::new(&graph);
-    let columns = operator.record(&recording, step_hash(id), shape);
+    let batch = Lowered::new(graph.external("images", DataType::F32), None, shape.clone());
+    let columns = operator.record(&recording, step_hash(id), &batch);
     for ((field, kind), value) in operator.columns().iter().zip(columns) {
         let sides: Vec<Side> = std::iter::once(Side::Named("N"))
             .chain(["items", "rows", "columns"].map(Side::Named))

@@ -24,6 +24,9 @@ pub(crate) fn shapes() -> Vec<Shape> {
     ]
 }
 
+/// Size of the images where a shape leaves it open.
+const OPEN: [usize; 2] = [17, 22];
+
 /// A batch of `n` samples of pseudo-random content; the index of sample `i` is `10 * i + 3`.
 #[must_use]
 pub fn batch(shape: &Shape, n: usize) -> Batch {
@@ -42,7 +45,8 @@ pub fn batch(shape: &Shape, n: usize) -> Batch {
                 })
                 .collect(),
         ),
-        (Layout::Dense { height, width }, element) => {
+        (Layout::Open | Layout::Dense { .. }, element) => {
+            let [height, width] = shape.size().unwrap_or(OPEN);
             let place = |(i, c, y, x): (usize, usize, usize, usize)| ((i * channels + c) * height + y) * width + x;
             match element {
                 Element::U8 => Images::U8(Array4::from_shape_fn([n, channels, height, width], |at| byte(place(at)))),

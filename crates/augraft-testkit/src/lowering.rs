@@ -33,7 +33,7 @@ pub fn lower_operator(operator: &dyn AnyOperator, shape: &Shape, sample: &Draws)
     };
     let columns: Vec<Value<'_>> = sample.columns.iter().map(column).collect();
     let lowered = operator
-        .lower(&columns, sample, Lowered { images, labels: Some(LoweredLabels::new(labels)), shape: shape.clone() })
+        .lower(&columns, sample, Lowered::new(images, Some(LoweredLabels::new(labels)), shape.clone()))
         .map_err(refused)?;
     let [height, width] = lowered.shape.dense().map_err(refused)?;
     graph.output(lowered.images, "images_out", &sides(lowered.shape.channels, height, width));

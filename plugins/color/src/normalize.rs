@@ -66,7 +66,7 @@ impl Operator for Normalize {
     type Draw<D: Dice> = Fixed<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
-        shape.dense()?;
+        shape.uniform()?;
         let Numbers { mean, std } = self.numbers(shape.channels);
         for (path, values) in [("mean", &mean), ("std", &std)] {
             if values.len() != shape.channels {

@@ -97,10 +97,9 @@ impl Operator for Cutout {
     }
 
     fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        let size = batch.shape.dense()?;
         let holes: Vec<_> =
             (0..draw.top.len()).map(|k| [draw.top[k], draw.left[k], draw.bottom[k], draw.right[k]]).collect();
-        let images = lower_holes(batch.images, &holes, &self.fill, &batch.shape, size);
+        let images = lower_holes(&holes, &self.fill, &batch);
         Ok(Lowered { images, ..batch })
     }
 }

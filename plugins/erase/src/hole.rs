@@ -1,6 +1,6 @@
 //! Rectangles that are filled, natively and in a graph.
 
-use augraft_operator::{Element, Fill, Shape, Tensor, Value, box_mask};
+use augraft_operator::{Element, Fill, Lowered, Tensor, Value, box_mask};
 use ndarray::{ArrayViewMut3, Axis, s};
 
 /// A rectangle `[top, left, bottom, right]` in pixels, ends exclusive; empty when an end is not after its start.
@@ -35,20 +35,14 @@ pub(crate) fn fill_hole<T: Filled>(image: &mut ArrayViewMut3<'_, T>, [top, left,
 }
 
 /// Fills holes in a graph; `holes` are `[top, left, bottom, right]`, int64 `[N]` each.
-pub(crate) fn lower_holes<'g>(
-    images: Value<'g>,
-    holes: &[[Value<'g>; 4]],
-    fill: &Fill,
-    shape: &Shape,
-    size: [usize; 2],
-) -> Value<'g> {
-    let graph = images.graph();
-    let values: Vec<f32> = (0..shape.channels).map(|channel| fill.at(channel)).collect();
-    let values = match shape.element {
+pub(crate) fn lower_holes<'g>(holes: &[[Value<'g>; 4]], fill: &Fill, batch: &Lowered<'g>) -> Value<'g> {
+    let (graph, images) = (batch.images.graph(), batch.images);
+    let values: Vec<f32> = (0..batch.shape.channels).map(|channel| fill.at(channel)).collect();
+    let values = match batch.shape.element {
         Element::F32 => graph.constant(Tensor::vector(values)),
         Element::U8 => graph.constant(Tensor::vector(values.into_iter().map(u8::filled).collect::<Vec<_>>())),
     };
     let values = values.reshape(&[1, -1, 1, 1]);
-    let inside = holes.iter().map(|hole| box_mask(*hole, size)).reduce(|all, one| all | one);
+    let inside = holes.iter().map(|hole| box_mask(*hole, batch.sides)).reduce(|all, one| all | one);
     inside.map_or(images, |inside| inside.select(values, images))
 }

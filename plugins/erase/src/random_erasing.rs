@@ -122,9 +122,8 @@ impl Operator for RandomErasing {
     }
 
     fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        let size = batch.shape.dense()?;
         let hole = [draw.top, draw.left, draw.bottom, draw.right];
-        let images = lower_holes(batch.images, &[hole], &self.fill, &batch.shape, size);
+        let images = lower_holes(&[hole], &self.fill, &batch);
         Ok(Lowered { images, ..batch })
     }
 }

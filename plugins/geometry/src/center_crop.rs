@@ -1,6 +1,6 @@
 use augraft_operator::{
-    Batch, Dice, Extent, Fixed, Issue, Lowered, LoweredLabels, Operator, Parity, Recorder, Role, Row, Scratch, Shape,
-    Side, Size, register_operator,
+    Batch, Dice, Extent, Fixed, Issue, Lowered, Operator, Parity, Recorder, Role, Row, Scratch, Shape, Side, Size,
+    register_operator,
 };
 use ndarray::{ArrayView3, ArrayViewMut3};
 use schemars::JsonSchema;
@@ -63,13 +63,10 @@ impl Operator for CenterCrop {
             pads[axis + 6] = corner + window[axis] as i64 - last;
         }
         if pads.iter().any(|pad| *pad > 0) {
-            images = images.binary("Pad", images.graph().ints(&pads));
+            images = images.pad(&pads);
         }
-        Ok(Lowered {
-            images,
-            labels: batch.labels.map(LoweredLabels::forget_boxes),
-            shape: Operator::check(self, &batch.shape)?,
-        })
+        let shape = Operator::check(self, &batch.shape)?;
+        Ok(batch.resized(images, shape))
     }
 }
 

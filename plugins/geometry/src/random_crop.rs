@@ -1,6 +1,6 @@
 use augraft_operator::{
-    Batch, Dice, Element, Extent, Issue, Lowered, LoweredLabels, Margin, Operator, Parity, Recorder, Role, Row,
-    Scratch, Shape, Side, Size, Tensor, Value, draw, int_attribute, register_operator,
+    Batch, Dice, Element, Extent, Issue, Lowered, Margin, Operator, Parity, Recorder, Role, Row, Scratch, Shape, Side,
+    Size, Tensor, Value, draw, int_attribute, ints_attribute, register_operator,
 };
 use ndarray::{ArrayView3, ArrayViewMut3, s};
 use schemars::JsonSchema;
@@ -83,11 +83,8 @@ impl Operator for RandomCrop {
         for (axis, corner) in [(2, draw.top), (3, draw.left)] {
             images = take_window(images, corner, axis, [sides[axis - 2], window[axis - 2]], zero);
         }
-        Ok(Lowered {
-            images,
-            labels: batch.labels.map(LoweredLabels::forget_boxes),
-            shape: Operator::check(self, &batch.shape)?,
-        })
+        let shape = Operator::check(self, &batch.shape)?;
+        Ok(batch.resized(images, shape))
     }
 }
 
@@ -133,12 +130,38 @@ fn take_window<'g>(
     let wanted = places + corner.unsqueeze(&[1, 2, 3]);
     let inside = wanted.at_least(int(0)) & wanted.less(int(side));
     let index = inside.select(wanted, int(0));
-    let sides = images.shape();
-    let [n, channels, rows, columns] = [0, 1, 2, 3].map(|axis| sides.slice(0, axis, axis + 1));
-    let count = graph.ints(&[window as i64]);
-    let target = if axis == 2 { [n, channels, count, columns] } else { [n, channels, rows, count] };
-    let index = index.expand(graph.concat(&target, 0));
-    let attributes = vec![int_attribute("axis", axis as i64)];
-    let taken = graph.node("GatherElements", &[images, index], attributes, images.dtype());
+    let taken = if graph.opset() < 11 {
+        take_flat(images, index, axis, side)
+    } else {
+        let sides = images.shape();
+        let [n, channels, rows, columns] = [0, 1, 2, 3].map(|axis| sides.slice(0, axis, axis + 1));
+        let count = graph.ints(&[window as i64]);
+        let target = if axis == 2 { [n, channels, count, columns] } else { [n, channels, rows, count] };
+        let attributes = vec![int_attribute("axis", axis as i64)];
+        graph.node("GatherElements", &[images, index.expand(graph.concat(&target, 0))], attributes, images.dtype())
+    };
     inside.select(taken, zero)
+}
+
+/// What `GatherElements` takes, for the versions before it: `Gather` over all rows (axis 2) or all elements (axis 3) of the batch.
+fn take_flat<'g>(images: Value<'g>, index: Value<'g>, axis: usize, side: usize) -> Value<'g> {
+    let graph = images.graph();
+    let int = |value: i64| graph.constant(Tensor::scalar(value));
+    let sides = [1, 2, 3].map(|axis| images.side(axis));
+    let positions =
+        |side: Value<'g>, axis: i64| graph.range(side).unsqueeze(&(0..4).filter(|at| *at != axis).collect::<Vec<_>>());
+    let samples = positions(images.side(0), 0) * sides[0] + positions(sides[0], 1);
+    let (before, flat) = if axis == 2 {
+        let row = graph.concat(&[graph.ints(&[-1]), sides[2].unsqueeze(&[0])], 0);
+        (samples, images.binary("Reshape", row))
+    } else {
+        (samples * sides[1] + positions(sides[1], 2), images.reshape(&[-1]))
+    };
+    let places = before * int(side as i64) + index;
+    if axis == 3 {
+        return flat.gather(places, 0);
+    }
+    // The index of whole rows has no axis of columns; `Gather` adds it.
+    let attributes = vec![ints_attribute("axes", &[3])];
+    flat.gather(graph.node("Squeeze", &[places], attributes, places.dtype()), 0)
 }

@@ -1,6 +1,6 @@
 use augraft_operator::{
-    Batch, Dice, Extent, Fixed, Issue, Lowered, LoweredLabels, Operator, Parity, Recorder, Role, Row, Scratch, Shape,
-    Side, Size, Tensor, register_operator,
+    Batch, Dice, Extent, Fixed, Issue, Lowered, Operator, Parity, Recorder, Role, Row, Scratch, Shape, Side, Size,
+    Tensor, register_operator,
 };
 use ndarray::{ArrayView3, ArrayViewMut3};
 use schemars::JsonSchema;
@@ -58,11 +58,8 @@ impl Operator for Resize {
         let [height, width] = batch.shape.dense()?;
         let [rows, columns] = self.size.sides();
         let images = lower_resample(batch.images, batch.shape.element, &whole(height, rows), &whole(width, columns));
-        Ok(Lowered {
-            images,
-            labels: batch.labels.map(LoweredLabels::forget_boxes),
-            shape: Operator::check(self, &batch.shape)?,
-        })
+        let shape = Operator::check(self, &batch.shape)?;
+        Ok(batch.resized(images, shape))
     }
 }
 

@@ -1,6 +1,6 @@
 use augraft_operator::{
-    Aspects, Batch, Count, Dice, Extent, Issue, Lowered, LoweredLabels, Operator, Parity, PositiveRange, Recorder,
-    Role, Row, Scratch, Shape, Side, Size, draw, register_operator, start_within,
+    Aspects, Batch, Count, Dice, Extent, Issue, Lowered, Operator, Parity, PositiveRange, Recorder, Role, Row, Scratch,
+    Shape, Side, Size, draw, register_operator, start_within,
 };
 use ndarray::{ArrayView3, ArrayViewMut3};
 use schemars::JsonSchema;
@@ -113,11 +113,8 @@ impl Operator for ResizedCrop {
         let rows = LoweredStretch { start: draw.top, length: draw.bottom - draw.top, side: height, out: rows };
         let columns = LoweredStretch { start: draw.left, length: draw.right - draw.left, side: width, out: columns };
         let images = lower_resample(batch.images, batch.shape.element, &rows, &columns);
-        Ok(Lowered {
-            images,
-            labels: batch.labels.map(LoweredLabels::forget_boxes),
-            shape: Operator::check(self, &batch.shape)?,
-        })
+        let shape = Operator::check(self, &batch.shape)?;
+        Ok(batch.resized(images, shape))
     }
 }
 

@@ -1,10 +1,12 @@
 use augraft_operator::{
     Batch, Dice, Extent, Issue, Lowered, Mirror, Operator, Parity, Probability, Recorder, Role, Row, Scratch, Shape,
-    Tensor, draw, each_sample, register_operator,
+    draw, each_sample, register_operator,
 };
 use ndarray::{ArrayViewMut3, s};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::reversed;
 
 /// Mirrors top and bottom.
 ///
@@ -62,12 +64,11 @@ impl Operator for VerticalFlip {
     }
 
     fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        let [height, _] = batch.shape.dense()?;
-        let reversed = batch.images.graph().constant(Tensor::vector((0..height as i64).rev().collect()));
+        let reversed = reversed(batch.sides[0]);
         let flipped = batch.images.gather(reversed, 2);
         let images = draw.apply.unsqueeze(&[1, 2, 3]).select(flipped, batch.images);
         let labels = batch.labels.map(|labels| labels.mirror(Mirror::Rows, draw.apply));
-        Ok(Lowered { images, labels, shape: batch.shape })
+        Ok(Lowered { images, labels, ..batch })
     }
 }
 

@@ -81,7 +81,7 @@ impl Operator for CutMix {
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
-        shape.dense()?;
+        shape.uniform()?;
         Ok(shape.clone())
     }
 
@@ -129,12 +129,11 @@ impl Operator for CutMix {
     }
 
     fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        let [height, width] = batch.shape.dense()?;
         let edges = [draw.top, draw.left, draw.bottom, draw.right];
-        let inside = box_mask(edges, [height, width]);
+        let inside = box_mask(edges, batch.sides);
         let images = inside.select(batch.images.gather(draw.partner, 0), batch.images);
-        let labels = batch.labels.map(|labels| labels.paste(edges, draw.partner, [height, width]));
-        Ok(Lowered { images, labels, shape: batch.shape })
+        let labels = batch.labels.map(|labels| labels.paste(edges, draw.partner, batch.sides));
+        Ok(Lowered { images, labels, ..batch })
     }
 
     fn acts(&self, row: usize, draw: &Drawn<Row>) -> bool {

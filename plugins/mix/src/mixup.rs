@@ -62,7 +62,7 @@ impl Operator for Mixup {
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
-        shape.dense()?;
+        shape.uniform()?;
         Ok(shape.clone())
     }
 
@@ -90,10 +90,10 @@ impl Operator for Mixup {
         let bytes = batch.shape.element == Element::U8;
         let own = if bytes { batch.images.cast(DataType::F32) } else { batch.images };
         let mixed = own * lam + own.gather(draw.partner, 0) * (one - lam);
-        let mixed = if bytes { mixed.unary("Round").cast(DataType::U8) } else { mixed };
+        let mixed = if bytes { mixed.round().cast(DataType::U8) } else { mixed };
         let images = lam.less(one).select(mixed, batch.images);
         let labels = batch.labels.map(|labels| labels.blend(draw.lam, draw.partner));
-        Ok(Lowered { images, labels, shape: batch.shape })
+        Ok(Lowered { images, labels, ..batch })
     }
 
     fn acts(&self, row: usize, draw: &Drawn<Row>) -> bool {

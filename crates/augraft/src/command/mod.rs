@@ -1,14 +1,18 @@
 //! The command line: one file per command that does more than print.
 
+mod doctor;
+mod export;
 mod inspect;
 mod prepare;
 mod run;
 mod snapshot;
+mod verify;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use augraft_engine::DrawSource;
 use augraft_operator::Registry;
 use augraft_pipeline::{Device, EngineKind, Overrides};
 use clap::{Args, Parser, Subcommand};
@@ -62,19 +66,49 @@ enum Command {
         #[arg(long, value_name = "PATH")]
         onnxruntime: Option<PathBuf>,
     },
-    /// Write the input steps of a pipeline as an ONNX file, with the draws as inputs.
+    /// Write the input steps of a pipeline as an ONNX file.
     Export {
         #[command(flatten)]
         pipeline: PipelineArgs,
-        /// File to write.
-        #[arg(short = 'o', long = "output", value_name = "FILE")]
+        #[command(flatten)]
+        file: FileArgs,
+        /// Version of the standard operators: 18 to 21 with draws in the graph, else 13 to 21.
+        #[arg(long, value_name = "VERSION", default_value_t = 18)]
+        opset: i64,
+    },
+    /// Write a model with the input steps of a pipeline and its steps at tensors of the model inside, as one ONNX file.
+    Graft {
+        #[command(flatten)]
+        pipeline: PipelineArgs,
+        #[command(flatten)]
+        file: FileArgs,
+        /// ONNX file to graft into [default: the model of the pipeline].
+        #[arg(long, value_name = "MODEL")]
+        model: Option<PathBuf>,
+    },
+    /// Compare a file of `export` or `graft` with the native steps, on every engine: draws, what each step leaves, outputs.
+    Verify {
+        /// ONNX file.
         file: PathBuf,
-        /// Height and width of the images, for a pipeline without data.
-        #[arg(long, num_args = 2, value_names = ["H", "W"], value_parser = clap::value_parser!(u32).range(1..=65536))]
-        size: Option<Vec<u32>>,
-        /// Number of classes, for a pipeline without data.
-        #[arg(long, value_name = "K")]
-        classes: Option<usize>,
+        #[command(flatten)]
+        pipeline: PipelineArgs,
+        /// Batches to compare.
+        #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+        batches: u32,
+        /// The model that a file of `graft` was made of [default: the model of the pipeline].
+        #[arg(long, value_name = "MODEL")]
+        model: Option<PathBuf>,
+    },
+    /// Say what is wrong with a model, and where steps can act: batch, engines, drift at every site.
+    Doctor {
+        /// ONNX file.
+        model: PathBuf,
+        /// Write the model with a free batch to this file.
+        #[arg(long, value_name = "FILE")]
+        fix_batch: Option<PathBuf>,
+        /// ONNX Runtime's library.
+        #[arg(long, value_name = "PATH")]
+        onnxruntime: Option<PathBuf>,
     },
     /// Write what a pipeline draws and computes on its first batch to PIPELINE.snap, or compare with it.
     Snapshot {
@@ -86,6 +120,23 @@ enum Command {
     },
     /// Print the JSON schema of pipeline files.
     Schema,
+}
+
+/// What kind of ONNX file is written.
+#[derive(Debug, Args)]
+struct FileArgs {
+    /// File to write.
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    file: PathBuf,
+    /// Where draws come from: graph (inputs `seed`, `epoch`, `index`), inputs (one per drawn value), baked (constants of one batch).
+    #[arg(long, default_value = "graph", value_name = "graph|inputs|baked")]
+    draws: DrawSource,
+    /// Height and width of the images, for a pipeline without data [default: open].
+    #[arg(long, num_args = 2, value_names = ["H", "W"], value_parser = clap::value_parser!(u32).range(1..=65536))]
+    size: Option<Vec<u32>>,
+    /// Number of classes, for a pipeline without data.
+    #[arg(long, value_name = "K")]
+    classes: Option<usize>,
 }
 
 /// A pipeline file and the flags that win over it.
@@ -133,6 +184,7 @@ impl PipelineArgs {
             batch: self.batch.map(|batch| batch as usize),
             limit: self.limit,
             out: self.out.clone(),
+            model: None,
             engine: self.engine.engine,
             device: self.engine.device,
         }
@@ -172,24 +224,20 @@ fn execute(command: Command, color: bool) -> Result<(), Failure> {
             run::run(&pipeline, &registry, color)
         }
         Command::Explain { pipeline } => {
-            let prepared = prepare::prepare(&pipeline, &registry, color, None)?;
+            let prepared = prepare::prepare(&pipeline, &registry, color)?;
             print(&prepared.plan.explain())
         }
         Command::Operators { name: None } => print(&augraft_pipeline::operators_table(&registry)),
         Command::Operators { name: Some(name) } => print(&inspect::operator(&registry, &name)?),
         Command::Sites { model, engine, all } => print(&inspect::sites(&model, &engine, all)?),
         Command::Engines { onnxruntime } => print(&inspect::engines(onnxruntime.as_deref())),
-        Command::Export { pipeline, file, size, classes } => {
-            let given = prepare::Given { size: size.map(|size| (size[0] as usize, size[1] as usize)), classes };
-            let prepared = prepare::prepare(&pipeline, &registry, color, Some(given))?;
-            let model = augraft_engine::export(&prepared.plan)?;
-            augraft_data::atomic_write(&file, &model.to_bytes())?;
-            print(&format!(
-                "{}: {} steps, opset {}\n",
-                file.display(),
-                augraft_engine::exported_steps(&prepared.plan)?.len(),
-                model.opset()
-            ))
+        Command::Export { pipeline, file, opset } => print(&export::export(&pipeline, &file, opset, &registry, color)?),
+        Command::Graft { pipeline, file, model } => print(&export::graft(&pipeline, &file, model, &registry, color)?),
+        Command::Verify { file, pipeline, batches, model } => {
+            verify::verify(&file, &pipeline, model, batches as usize, &registry, color)
+        }
+        Command::Doctor { model, fix_batch, onnxruntime } => {
+            print(&doctor::doctor(&model, fix_batch.as_deref(), onnxruntime.as_deref())?)
         }
         Command::Snapshot { pipeline, check } => snapshot::snapshot(&pipeline, &registry, color, check),
         Command::Schema => {

@@ -3,8 +3,10 @@
 use augraft_data::{BatchPlan, Dataset, Error as DataError, OnError, Source, load_batch};
 use augraft_engine::{EngineError, inspect, open};
 use augraft_onnx::{Model, baked_batch};
-use augraft_operator::{Batch, Images, Labels, Registry, Transfer};
-use augraft_pipeline::{DataSource, DataSpec, Facts, ModelSpec, OnDataError, PipelineSpec, Plan, plan};
+use augraft_operator::{Batch, Images, Labels, Registry, Shape, Transfer};
+use augraft_pipeline::{DataSource, DataSpec, Facts, ModelSpec, OnDataError, Overrides, PipelineSpec, Plan, plan};
+
+use std::path::PathBuf;
 
 use super::PipelineArgs;
 use crate::failure::Failure;
@@ -16,24 +18,26 @@ pub(crate) struct Prepared {
     pub(crate) dataset: Option<Dataset>,
 }
 
-/// What stands in for data where a pipeline has none.
+/// What stands in for data where a pipeline has none, and for the model that it names.
+#[derive(Default)]
 pub(crate) struct Given {
-    pub(crate) size: Option<(usize, usize)>,
+    pub(crate) input: Option<Shape>,
     pub(crate) classes: Option<usize>,
+    pub(crate) model: Option<PathBuf>,
 }
 
 /// Reads, resolves and checks a pipeline; prints its warnings.
-pub(crate) fn prepare(
+pub(crate) fn prepare(args: &PipelineArgs, registry: &Registry, color: bool) -> Result<Prepared, Failure> {
+    prepare_with(PipelineSpec::read(&args.pipeline, registry)?, args, color, Given::default())
+}
+
+/// The same for a pipeline that is read, with what stands in for its data.
+pub(crate) fn prepare_with(
+    spec: PipelineSpec,
     args: &PipelineArgs,
-    registry: &Registry,
     color: bool,
-    given: Option<Given>,
+    given: Given,
 ) -> Result<Prepared, Failure> {
-    let spec = PipelineSpec::read(&args.pipeline, registry)?;
-    let given = given.unwrap_or(Given { size: None, classes: None });
-    if spec.data.is_some() && (given.size.is_some() || given.classes.is_some()) {
-        return Err(Failure::user("--size and --classes stand in for data, but the pipeline has data; leave them out"));
-    }
     let dataset = match &spec.data {
         Some(data) => Some(open_dataset(&spec, data)?),
         None => None,
@@ -41,9 +45,9 @@ pub(crate) fn prepare(
     let facts = Facts {
         classes: dataset.as_ref().map_or(given.classes.unwrap_or(0), |dataset| dataset.classes().len()),
         samples: dataset.as_ref().map(Dataset::len),
-        fixed_input: given.size,
+        input: given.input,
     };
-    let overrides = args.overrides();
+    let overrides = Overrides { model: given.model, ..args.overrides() };
     let plan = plan(&spec, &overrides, &facts, &mut |model: &ModelSpec, size| -> Result<_, EngineError> {
         let (engine, device) = (overrides.engine.unwrap_or(model.engine), overrides.device.unwrap_or(model.device));
         let runtime = open(engine, device, args.engine.onnxruntime.as_deref())?;

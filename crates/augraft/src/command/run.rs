@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use augraft_data::{Dataset, sha256_file, write_json};
-use augraft_engine::{EngineError, OnnxRuntime, Program, export};
+use augraft_engine::{EngineError, ExportOptions, OnnxRuntime, Program, export};
 use augraft_operator::Registry;
 use augraft_pipeline::{EngineKind, Plan};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use crate::progress::Progress;
 
 /// Runs a pipeline and writes its folder, whole or not at all.
 pub(super) fn run(args: &PipelineArgs, registry: &Registry, color: bool) -> Result<(), Failure> {
-    let prepared = prepare(args, registry, color, None)?;
+    let prepared = prepare(args, registry, color)?;
     let plan = &prepared.plan;
     let (dataset, data, order) = prepared.data()?;
     if plan.steps.last().map_or(&plan.input, |step| &step.after).size().is_none() {
@@ -84,7 +84,7 @@ pub(super) fn run(args: &PipelineArgs, registry: &Registry, color: bool) -> Resu
 
 /// Writes `model.onnx`; returns the reason when the steps have no ONNX form.
 fn write_export(plan: &Plan, folder: &Path) -> Result<Option<String>, Failure> {
-    match export(plan) {
+    match export(plan, &ExportOptions::default()) {
         Ok(model) => {
             augraft_data::atomic_write(&folder.join("model.onnx"), &model.to_bytes())?;
             Ok(None)

@@ -18,7 +18,7 @@ const ROWS: usize = 8;
 
 /// Writes `PIPELINE.snap`, or compares with it.
 pub(super) fn snapshot(args: &PipelineArgs, registry: &Registry, color: bool, check: bool) -> Result<(), Failure> {
-    let prepared = prepare(args, registry, color, None)?;
+    let prepared = prepare(args, registry, color)?;
     let text = describe(&prepared, args)?;
     let mut file = args.pipeline.clone().into_os_string();
     file.push(".snap");

@@ -1,0 +1,173 @@
+//! What is wrong with a model, engine by engine.
+
+use std::collections::BTreeMap;
+
+use augraft_onnx::{DataType, Dim, Model, Tensor, cut, sites};
+use ndarray::{ArrayD, IxDyn};
+use rayon::prelude::*;
+
+use crate::error::EngineError;
+use crate::runtime::{Runtime, Session, Use};
+
+/// Size of the images that stand in where the model leaves it open, in pixels.
+const OPEN_SIZE: usize = 224;
+
+/// The tensors of a model, and where it can be cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cuts {
+    /// Tensors that depend on the image.
+    pub activations: usize,
+    /// Those among them that everything goes through, in model order.
+    pub clean: Vec<String>,
+}
+
+impl Cuts {
+    /// Looks for the clean cuts of a model.
+    #[must_use]
+    pub fn of(model: &Model) -> Self {
+        let all = sites(model, &BTreeMap::new());
+        let clean = all.iter().filter(|site| site.separates).map(|site| site.name.clone()).collect();
+        Self { activations: all.len(), clean }
+    }
+}
+
+/// How a model fares on one engine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Examination {
+    /// Name of the engine.
+    pub engine: &'static str,
+    /// Largest difference of an output between two samples in one batch and each on its own, with the largest output; the reason where it does not run.
+    pub batch: Result<[f32; 2], String>,
+    /// Largest difference of an output between the model and its two parts, for each clean cut at which these run.
+    pub drift: Vec<(String, f32)>,
+    /// Clean cuts whose parts do not run, and why.
+    pub broken: Vec<(String, String)>,
+}
+
+/// Runs a model whole, at batch 1 and 2, and cut in two at each of `clean`.
+///
+/// # Errors
+/// When the model has no single f32 image input.
+pub fn examine(runtime: &dyn Runtime, model: &Model, clean: &[String]) -> Result<Examination, EngineError> {
+    let (input, images) = two_images(model)?;
+    let mut examination =
+        Examination { engine: runtime.name(), batch: Err(String::new()), drift: Vec::new(), broken: Vec::new() };
+    let whole = match whole(runtime, model, &input, &images) {
+        Ok(whole) => whole,
+        Err(error) => {
+            examination.batch = Err(lacking(runtime, model, error));
+            return Ok(examination);
+        }
+    };
+    examination.batch = Ok([whole.batch, whole.largest]);
+    let drifts: Vec<_> =
+        clean.par_iter().map(|site| (site, drift(runtime, model, site, &input, &images, &whole.cut))).collect();
+    for (site, drift) in drifts {
+        match drift {
+            Ok(drift) => examination.drift.push((site.clone(), drift)),
+            Err(error) => examination.broken.push((site.clone(), error.to_string())),
+        }
+    }
+    Ok(examination)
+}
+
+/// The first output of the whole model.
+struct Whole {
+    cut: Tensor,
+    batch: f32,
+    largest: f32,
+}
+
+fn whole(runtime: &dyn Runtime, model: &Model, input: &str, images: &Tensor) -> Result<Whole, EngineError> {
+    let batched = runtime.session(model, Use::Graph)?;
+    let both = first(&*batched, input, images)?;
+    let alone = [0, 1].map(|row| first(&*batched, input, &images.rows(row..row + 1)));
+    let [one, two] = alone;
+    let alone = Tensor::concat(&[&one?, &two?]).filter(|alone| alone.shape() == both.shape());
+    let alone = alone.ok_or_else(|| {
+        EngineError::Unfit(format!(
+            "two samples give an output of the shape {:?}, which is not one row for each",
+            both.shape()
+        ))
+    })?;
+    let cut = first(&*runtime.session(model, Use::CutNetwork)?, input, images)?;
+    let largest = both.as_f32().map_or(0.0, |values| values.iter().fold(0f32, |most, value| most.max(value.abs())));
+    Ok(Whole { batch: difference(&both, &alone), cut, largest })
+}
+
+/// Largest difference of the first output when the model runs in two parts.
+fn drift(
+    runtime: &dyn Runtime,
+    model: &Model,
+    site: &str,
+    input: &str,
+    images: &Tensor,
+    whole: &Tensor,
+) -> Result<f32, EngineError> {
+    let mut tensors = BTreeMap::from([(input.to_owned(), images.clone())]);
+    for stage in cut(model, &[site])? {
+        if stage.is_empty() {
+            continue;
+        }
+        let session = runtime.session(&stage.model, Use::CutNetwork)?;
+        let given = stage.inputs.iter().filter_map(|name| tensors.get_key_value(name));
+        let given: Vec<(&str, &Tensor)> = given.map(|(name, tensor)| (name.as_str(), tensor)).collect();
+        let made = session.run(&given)?;
+        tensors.extend(stage.outputs.iter().cloned().zip(made));
+    }
+    let output = model.outputs().into_iter().next().and_then(|port| tensors.remove(&port.name));
+    output
+        .map(|output| difference(&output, whole))
+        .ok_or_else(|| EngineError::Unfit("no part gives the output".to_owned()))
+}
+
+/// Name of the image input, and two images of pseudo-random values around 0 for it.
+fn two_images(model: &Model) -> Result<(String, Tensor), EngineError> {
+    let inputs = model.inputs();
+    let [port] = &inputs[..] else {
+        return Err(EngineError::Unfit(format!(
+            "the model has {} inputs; one image input N,C,H,W is needed",
+            inputs.len()
+        )));
+    };
+    let sides = port.shape.iter().flatten().enumerate().map(|(axis, dim)| match (axis, dim) {
+        (0, _) => 2,
+        (_, Dim::Fixed(side)) => usize::try_from(*side).unwrap_or(1),
+        (1, _) => 3,
+        _ => OPEN_SIZE,
+    });
+    let sides: Vec<usize> = sides.collect();
+    if DataType::from_proto(port.dtype) != Some(DataType::F32) || sides.len() < 2 {
+        return Err(EngineError::Unfit(format!("the input `{}` of the model is no batch of f32", port.name)));
+    }
+    let mut place = 0;
+    let values = ArrayD::from_shape_simple_fn(IxDyn(&sides), || {
+        place += 1;
+        let [word, ..] = augraft_operator::philox4x32([place, 0, 0, 0], [1, 2]);
+        (word >> 8) as f32 / 4_194_304.0 - 2.0
+    });
+    Ok((port.name.clone(), Tensor::F32(values)))
+}
+
+fn first(session: &dyn Session, input: &str, images: &Tensor) -> Result<Tensor, EngineError> {
+    let output = session.run(&[(input, images)])?.into_iter().next();
+    output.ok_or_else(|| EngineError::Unfit("the model gave no output".to_owned()))
+}
+
+/// Largest difference; NaN counts as larger than everything, another shape as infinite.
+fn difference(a: &Tensor, b: &Tensor) -> f32 {
+    match (a.as_f32(), b.as_f32()) {
+        (Some(a), Some(b)) if a.shape() == b.shape() => {
+            let differences = a.iter().zip(b).filter(|(a, b)| a.to_bits() != b.to_bits()).map(|(a, b)| (a - b).abs());
+            differences.max_by(f32::total_cmp).unwrap_or(0.0)
+        }
+        _ if a == b => 0.0,
+        _ => f32::INFINITY,
+    }
+}
+
+/// Why a model does not run: the operators that the engine lacks, else what it says.
+fn lacking(runtime: &dyn Runtime, model: &Model, error: EngineError) -> String {
+    let lacks = runtime.lacks(model);
+    if lacks.is_empty() { error.to_string() } else { format!("it lacks the operators {}", lacks.join(", ")) }
+}

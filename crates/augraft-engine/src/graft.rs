@@ -1,0 +1,91 @@
+//! A plan's steps inside its model, as one ONNX file.
+
+use augraft_onnx::{DataType, Grafted, Graph, Model, Side, Splices, raise_opset};
+use augraft_operator::{Lowered, LoweredLabels};
+use augraft_pipeline::Plan;
+
+use crate::emit::{Columns, DrawSource, ExportOptions, dtype_of, emit_steps, sides_of};
+use crate::error::EngineError;
+use crate::export::{exported_steps, metadata, shape_before};
+
+/// Versions of the standard operators that a graft can be written for.
+const OPSETS: std::ops::RangeInclusive<i64> = 9..=24;
+
+/// The first version with the operators that draws need.
+const DRAWS_OPSET: i64 = 18;
+
+/// Inserts the input steps and the steps at sites into the model of the plan.
+///
+/// Inputs: `images`, `labels` (with classes), and what the draws need as for [`export`](crate::export()). Outputs: `logits`, `labels_out`, and the model's
+/// further outputs. With draws in the graph, a model of opset 13 to 17 is raised to 18; otherwise the nodes are written for the model's own opset.
+///
+/// # Errors
+/// When the plan has no model or nothing to insert, a step has no ONNX form, or the model cannot take it.
+pub fn graft(plan: &Plan, model: &Model, options: &ExportOptions) -> Result<Grafted, EngineError> {
+    let Some(planned) = &plan.model else {
+        return Err(EngineError::Unfit(
+            "the pipeline has no model to graft into; give one with `--model FILE`".to_owned(),
+        ));
+    };
+    let steps = if plan.steps.is_empty() { &[] } else { exported_steps(plan)? };
+    if steps.is_empty() && planned.sites.is_empty() {
+        return Err(EngineError::Unfit(
+            "there is nothing to graft: no step has images of one size, and none is at a site".to_owned(),
+        ));
+    }
+    let raised = if options.draws == DrawSource::Graph { raised(model)? } else { model.clone() };
+    let opset = raised.opset();
+    if !OPSETS.contains(&opset) {
+        let range = format!("{} to {}", OPSETS.start(), OPSETS.end());
+        return Err(EngineError::Unfit(format!("the model has opset {opset}; grafts are written for {range}")));
+    }
+    let shape = shape_before(plan, steps).clone();
+    let classes = shape.classes;
+    let graph = Graph::new(opset);
+    let columns = Columns::new(&graph, options, plan.epoch)?;
+    let images = graph.input("images", dtype_of(&shape), &sides_of(&shape, columns.batch()));
+    let class_sides = [columns.batch(), Side::Fixed(classes)];
+    let labels = (classes > 0).then(|| LoweredLabels::new(graph.input("labels", DataType::F32, &class_sides)));
+    let batch = emit_steps(&graph, &columns, steps, Lowered::new(images, labels, shape))?;
+    let into_model = match steps.last() {
+        Some(last) if batch.images.id() != images.id() => graph.name(batch.images, &format!("{}/out", last.id)),
+        _ => batch.images,
+    };
+    let mut splices = Splices { input: Some(into_model.name()), sites: Vec::new(), output: "logits".to_owned() };
+    let mut labels = batch.labels;
+    for site in &planned.sites {
+        // After a part of the model, boxes of earlier pastes say nothing of where things are.
+        labels = labels.map(LoweredLabels::forget_boxes);
+        let Some(shape) = site.steps.first().map(|step| step.before.clone()) else { continue };
+        let value = graph.external(&site.tensor, DataType::F32);
+        let after = emit_steps(&graph, &columns, &site.steps, Lowered::new(value, labels, shape))?;
+        if let Some(last) = site.steps.last().filter(|_| after.images.id() != value.id()) {
+            let named = graph.name(after.images, &format!("{}/out", last.id));
+            splices.sites.push((site.tensor.clone(), named.name()));
+        }
+        labels = after.labels;
+    }
+    columns.finish();
+    if let Some(labels) = labels {
+        graph.output(labels.soft(), "labels_out", &class_sides);
+    }
+    drop(columns);
+    let mut entries = metadata(plan, options, "graft")?;
+    let sites: Vec<&str> = planned.sites.iter().map(|site| site.tensor.as_str()).collect();
+    entries.push(("augraft_sites".to_owned(), sites.join(",")));
+    Ok(augraft_onnx::graft(&raised, graph.into_fragment(), &splices, &entries)?)
+}
+
+/// The model at an opset that has what draws need.
+fn raised(model: &Model) -> Result<Model, EngineError> {
+    let opset = model.opset();
+    if opset >= DRAWS_OPSET {
+        return Ok(model.clone());
+    }
+    if opset < 13 {
+        return Err(EngineError::Unfit(format!(
+            "draws in the graph need opset {DRAWS_OPSET}, and the model has {opset}; models of 13 to 17 are raised, this one needs `--draws inputs` or `--draws baked`"
+        )));
+    }
+    Ok(raise_opset(model, DRAWS_OPSET)?)
+}

@@ -1,0 +1,238 @@
+//! Puts the nodes of a fragment between tensors of a model and the nodes that read them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::cut::check_site;
+use crate::error::Error;
+use crate::flow::{Flow, bodies, outputs, reads};
+use crate::fragment::{Fragment, entries};
+use crate::model::{Dim, Model, initialiser_names};
+use crate::proto::tensor_shape_proto::dimension;
+use crate::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto, type_proto};
+
+/// Name of the batch in the inputs and outputs of a fragment.
+const BATCH: &str = "N";
+
+/// Where a fragment goes.
+#[derive(Debug, Clone, Default)]
+pub struct Splices {
+    /// A tensor of the fragment that takes the place of the model's image input, which is then no input any more.
+    pub input: Option<String>,
+    /// Pairs of a tensor of the model, which the fragment reads, and the tensor of the fragment that its readers get instead.
+    pub sites: Vec<(String, String)>,
+    /// The name that the model's first output gets.
+    pub output: String,
+}
+
+/// A model with a fragment in it.
+#[derive(Debug, Clone)]
+pub struct Grafted {
+    /// The whole.
+    pub model: Model,
+    /// Tensors of the model that had names which the fragment needs, and what they are called now.
+    pub renamed: Vec<(String, String)>,
+}
+
+/// Grafts `fragment` into `model`.
+///
+/// Every reader of a site gets the fragment's tensor, also where it lies in the body of an `If`, `Loop` or `Scan`. A site that is a graph output as well
+/// keeps, as a graph output, the value from before the fragment. Tensors of the model whose names the fragment needs are renamed.
+///
+/// # Errors
+/// Sites that do not exist, are constant or have no reader, and models without an image input or an output.
+pub fn graft(
+    model: &Model,
+    fragment: Fragment,
+    splices: &Splices,
+    metadata: &[(String, String)],
+) -> Result<Grafted, Error> {
+    check(model, splices)?;
+    let [input] = &model.inputs()[..] else {
+        return Err(Error::invalid(format!(
+            "it has {} inputs where a graft needs one image input",
+            model.inputs().len()
+        )));
+    };
+    let output = model.outputs().into_iter().next().ok_or_else(|| Error::invalid("it has no output"))?;
+    let symbol = match input.shape.as_deref() {
+        Some([Dim::Symbol(symbol), ..]) => symbol.clone(),
+        _ => BATCH.to_owned(),
+    };
+    let mut proto = model.proto().clone();
+    let old_ir = proto.ir_version() < 4;
+    let graph = proto.graph.get_or_insert_default();
+    let mut fragment = fragment;
+    for info in fragment.inputs.iter_mut().chain(&mut fragment.outputs) {
+        rename_batch(info, &symbol);
+    }
+
+    if let Some(with) = &splices.input {
+        graph.input.retain(|port| port.name() != input.name);
+        redirect(&mut graph.node, &BTreeMap::from([(input.name.as_str(), with.as_str())]));
+        // An output that hands the input on would otherwise lose its source.
+        if graph.output.iter().any(|port| port.name() == input.name) {
+            return Err(Error::invalid(format!("its output '{}' is its input", input.name)));
+        }
+        graph.value_info.retain(|info| info.name() != input.name);
+    }
+    let renames = renames(graph, &fragment, splices, &output.name);
+    rename(graph, &renames);
+    let current = |name: &String| renames.get(name).unwrap_or(name).clone();
+    rename_nodes(&mut fragment.nodes, &renames_of_sites(splices, &renames));
+    let sites: Vec<(String, &str)> = splices.sites.iter().map(|(at, with)| (current(at), with.as_str())).collect();
+    redirect(&mut graph.node, &sites.iter().map(|(at, with)| (at.as_str(), *with)).collect());
+
+    graph.node.extend(fragment.nodes);
+    let mut inputs = fragment.inputs;
+    inputs.append(&mut graph.input);
+    if old_ir {
+        inputs.extend(fragment.initializers.iter().map(as_input));
+    }
+    graph.input = inputs;
+    graph.initializer.extend(fragment.initializers);
+    graph.output.extend(fragment.outputs);
+    proto.metadata_props.extend(entries(metadata));
+    let shown = renames.into_iter().filter(|(old, new)| *old != output.name || *new != splices.output).collect();
+    Ok(Grafted { model: Model::from_proto(proto)?, renamed: shown })
+}
+
+fn check(model: &Model, splices: &Splices) -> Result<(), Error> {
+    let flow = Flow::of(model);
+    for (site, _) in &splices.sites {
+        check_site(model, &flow, site)?;
+        if !flow.graph.node.iter().any(|node| reads(node).contains(&site.as_str())) {
+            let problem = "no node reads it, so that a step there would change nothing".to_owned();
+            return Err(Error::Cut { site: site.clone(), problem });
+        }
+    }
+    Ok(())
+}
+
+/// New names for the model's tensors: its first output gets the given one, and what stands in the fragment's way another.
+fn renames(graph: &GraphProto, fragment: &Fragment, splices: &Splices, output: &str) -> BTreeMap<String, String> {
+    let infos = fragment.inputs.iter().chain(&fragment.outputs).map(ValueInfoProto::name);
+    let mut taken: BTreeSet<&str> = fragment.nodes.iter().flat_map(outputs).chain(infos).collect();
+    taken.extend(fragment.initializers.iter().map(TensorProto::name));
+    taken.insert(&splices.output);
+    let mut all = BTreeSet::new();
+    names(graph, &mut all);
+    let mut renames = BTreeMap::new();
+    for name in all.iter().filter(|name| taken.contains(*name) && **name != output) {
+        let mut fresh = format!("{name}.model");
+        while all.contains(fresh.as_str()) || taken.contains(fresh.as_str()) {
+            fresh.push_str(".model");
+        }
+        renames.insert((*name).to_owned(), fresh);
+    }
+    if output != splices.output {
+        renames.insert(output.to_owned(), splices.output.clone());
+    }
+    renames
+}
+
+fn renames_of_sites(splices: &Splices, renames: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let sites = splices.sites.iter().filter_map(|(site, _)| renames.get_key_value(site));
+    sites.map(|(old, new)| (old.clone(), new.clone())).collect()
+}
+
+/// Collects every name of a tensor that a graph and the graphs inside it produce or take.
+fn names<'g>(graph: &'g GraphProto, all: &mut BTreeSet<&'g str>) {
+    all.extend(initialiser_names(graph));
+    all.extend(graph.input.iter().map(ValueInfoProto::name));
+    for node in &graph.node {
+        all.extend(outputs(node));
+        bodies(node).for_each(|body| names(body, all));
+    }
+}
+
+/// Makes nodes read other tensors, in bodies too where these capture the name.
+fn redirect(nodes: &mut [NodeProto], to: &BTreeMap<&str, &str>) {
+    for node in nodes {
+        for input in &mut node.input {
+            if let Some(new) = to.get(input.as_str()) {
+                *input = (*new).to_owned();
+            }
+        }
+        for body in bodies_mut(node) {
+            let own = own_names(body);
+            let outer: BTreeMap<&str, &str> =
+                to.iter().filter(|(old, _)| !own.contains(**old)).map(|(old, new)| (*old, *new)).collect();
+            redirect(&mut body.node, &outer);
+            for result in &mut body.output {
+                if let Some(new) = outer.get(result.name()) {
+                    result.name = Some((*new).to_owned());
+                }
+            }
+        }
+    }
+}
+
+/// Renames tensors wherever a graph mentions them.
+fn rename(graph: &mut GraphProto, names: &BTreeMap<String, String>) {
+    let sparse = graph.sparse_initializer.iter_mut().filter_map(|sparse| sparse.values.as_mut());
+    let tensors = graph.initializer.iter_mut().chain(sparse).filter_map(|tensor| tensor.name.as_mut());
+    let infos = graph.input.iter_mut().chain(&mut graph.output).chain(&mut graph.value_info);
+    let infos = infos.filter_map(|info| info.name.as_mut());
+    let annotated = graph.quantization_annotation.iter_mut().filter_map(|annotation| annotation.tensor_name.as_mut());
+    for name in tensors.chain(infos).chain(annotated) {
+        replace(name, names);
+    }
+    rename_nodes(&mut graph.node, names);
+}
+
+fn rename_nodes(nodes: &mut [NodeProto], names: &BTreeMap<String, String>) {
+    for node in nodes {
+        for name in node.input.iter_mut().chain(&mut node.output) {
+            replace(name, names);
+        }
+        // Names are unique over a graph and the graphs inside it, so that a body's own tensors are renamed by the same list.
+        bodies_mut(node).for_each(|body| rename(body, names));
+    }
+}
+
+fn replace(name: &mut String, names: &BTreeMap<String, String>) {
+    if let Some(new) = names.get(name) {
+        name.clone_from(new);
+    }
+}
+
+fn bodies_mut(node: &mut NodeProto) -> impl Iterator<Item = &mut GraphProto> {
+    node.attribute.iter_mut().flat_map(|attribute| attribute.g.iter_mut().chain(&mut attribute.graphs))
+}
+
+fn own_names(graph: &GraphProto) -> BTreeSet<String> {
+    let mut own = initialiser_names(graph);
+    own.extend(graph.input.iter().map(ValueInfoProto::name));
+    own.extend(graph.node.iter().flat_map(outputs));
+    own.into_iter().map(str::to_owned).collect()
+}
+
+/// Calls the batch of a fragment's input or output as the model calls it.
+fn rename_batch(info: &mut ValueInfoProto, symbol: &str) {
+    let Some(type_proto::Value::TensorType(tensor)) = info.r#type.as_mut().and_then(|kind| kind.value.as_mut()) else {
+        return;
+    };
+    for dim in tensor.shape.iter_mut().flat_map(|shape| &mut shape.dim) {
+        if dim.value == Some(dimension::Value::DimParam(BATCH.to_owned())) {
+            dim.value = Some(dimension::Value::DimParam(symbol.to_owned()));
+        }
+    }
+}
+
+/// The graph input that declares an initialiser, as files before IR 4 need it.
+pub(crate) fn as_input(tensor: &TensorProto) -> ValueInfoProto {
+    let dim = |&size: &i64| crate::proto::tensor_shape_proto::Dimension {
+        value: Some(dimension::Value::DimValue(size)),
+        ..Default::default()
+    };
+    let shape = crate::proto::TensorShapeProto { dim: tensor.dims.iter().map(dim).collect() };
+    let kind = type_proto::Tensor { elem_type: tensor.data_type, shape: Some(shape) };
+    ValueInfoProto {
+        name: tensor.name.clone(),
+        r#type: Some(crate::proto::TypeProto {
+            value: Some(type_proto::Value::TensorType(kind)),
+            ..Default::default()
+        }),
+        ..ValueInfoProto::default()
+    }
+}

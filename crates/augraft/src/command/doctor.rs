@@ -1,0 +1,108 @@
+//! `augraft doctor`: what is wrong with a model, and where steps can act.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use augraft_engine::{Cuts, Examination, OnnxRuntime, Optimization, Runtime, Tract, examine};
+use augraft_onnx::{Dim, Model, Port, baked_batch, free_batch};
+use augraft_pipeline::Device;
+
+use crate::failure::Failure;
+
+/// Examines the model; with `fixed`, also writes it with a free batch.
+pub(super) fn doctor(path: &Path, fixed: Option<&Path>, library: Option<&Path>) -> Result<String, Failure> {
+    let model = Model::load(path)?;
+    let mut text = String::new();
+    let mut line = |what: &str, said: &str| {
+        let _ = writeln!(text, "{what:<12} {said}");
+    };
+    let graph = model.proto().graph.as_ref();
+    line(
+        "model",
+        &format!("{}, {} nodes, opset {}", path.display(), graph.map_or(0, |graph| graph.node.len()), model.opset()),
+    );
+    for (what, ports) in [("input", model.inputs()), ("output", model.outputs())] {
+        ports.iter().for_each(|port| line(what, &described(port)));
+    }
+    let cuts = Cuts::of(&model);
+    line("sites", &format!("{} activations, {} of them clean cuts", cuts.activations, cuts.clean.len()));
+    let examined = match baked_batch(&model) {
+        None => {
+            if fixed.is_some() {
+                return Err(Failure::user("the batch is free already; leave --fix-batch out"));
+            }
+            model
+        }
+        Some(reason) => {
+            line("batch", &format!("baked in: {reason}"));
+            match free_batch(&model) {
+                Ok(freed) => {
+                    let done = if fixed.is_some() { "freed" } else { "--fix-batch FILE would free it" };
+                    line("", &format!("{done}, by {} changes:", freed.changes.len()));
+                    freed.changes.iter().take(4).for_each(|change| line("", &format!("  {change}")));
+                    if let Some(rest) = freed.changes.len().checked_sub(4).filter(|rest| *rest > 0) {
+                        line("", &format!("  and {rest} more like these"));
+                    }
+                    if let Some(file) = fixed {
+                        augraft_data::atomic_write(file, &freed.model.to_bytes())?;
+                        line("", &format!("written to {}", file.display()));
+                    }
+                    line("", "what follows is said of the model with a free batch");
+                    freed.model
+                }
+                Err(error) if fixed.is_some() => return Err(error.into()),
+                Err(error) => {
+                    line("", &format!("it cannot be freed: {error}"));
+                    model
+                }
+            }
+        }
+    };
+    for (name, runtime) in engines(library) {
+        match runtime {
+            Err(reason) => line(name, &format!("not here: {reason}")),
+            Ok(runtime) => diagnose(&examine(&*runtime, &examined, &cuts.clean)?, &mut line),
+        }
+    }
+    Ok(text)
+}
+
+/// Every engine on the CPU, or why it cannot be used.
+fn engines(library: Option<&Path>) -> Vec<(&'static str, Result<Box<dyn Runtime>, String>)> {
+    let onnxruntime = OnnxRuntime::load(library, Device::Cpu, Optimization::Default);
+    let onnxruntime = onnxruntime.map(|runtime| Box::new(runtime) as Box<dyn Runtime>);
+    vec![("tract", Ok(Box::new(Tract))), ("onnxruntime", onnxruntime.map_err(|error| error.to_string()))]
+}
+
+fn diagnose(examination: &Examination, line: &mut impl FnMut(&str, &str)) {
+    match &examination.batch {
+        Err(reason) => return line(examination.engine, &format!("does not run it: {reason}")),
+        Ok([difference, largest]) => line(
+            examination.engine,
+            &format!(
+                "runs it; at batch 2 an output differs from that of each sample alone by {difference:e} at most, of {largest:.3}"
+            ),
+        ),
+    }
+    let exact = examination.drift.iter().filter(|(_, drift)| *drift == 0.0).count();
+    line("", &format!("no-op drift 0 at {exact} of {} clean cuts", examination.drift.len() + examination.broken.len()));
+    for (site, drift) in examination.drift.iter().filter(|(_, drift)| *drift != 0.0) {
+        line("", &format!("  {drift:e} at {site}"));
+    }
+    for (site, reason) in &examination.broken {
+        line("", &format!("  {site}: {reason}"));
+    }
+}
+
+/// A port as `images f32 [batch,3,224,224]`.
+fn described(port: &Port) -> String {
+    let side = |dim: &Dim| match dim {
+        Dim::Fixed(side) => side.to_string(),
+        Dim::Symbol(symbol) => symbol.clone(),
+        Dim::Unknown => "?".to_owned(),
+    };
+    let sides = port.shape.as_ref().map(|shape| shape.iter().map(side).collect::<Vec<_>>().join(","));
+    let dtype = augraft_onnx::DataType::from_proto(port.dtype)
+        .map_or_else(|| format!("element type {}", port.dtype), |dtype| format!("{dtype:?}").to_lowercase());
+    format!("{} {dtype} [{}]", port.name, sides.unwrap_or_else(|| "?".to_owned()))
+}

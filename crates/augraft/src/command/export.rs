@@ -1,0 +1,134 @@
+//! `augraft export` and `augraft graft`: a pipeline as an ONNX file.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use augraft_engine::{DrawSource, ExportOptions, exported_steps};
+use augraft_onnx::{DataType, Dim, Model, Port};
+use augraft_operator::{Element, Layout, Registry, Shape};
+use augraft_pipeline::PipelineSpec;
+
+use super::prepare::{Given, Prepared, prepare_with};
+use super::{FileArgs, PipelineArgs};
+use crate::failure::Failure;
+
+/// Writes the input steps; returns what to tell.
+pub(super) fn export(
+    args: &PipelineArgs,
+    file: &FileArgs,
+    opset: i64,
+    registry: &Registry,
+    color: bool,
+) -> Result<String, Failure> {
+    let spec = PipelineSpec::read(&args.pipeline, registry)?;
+    let sized = file.size.as_ref().map(|size| Shape::ragged(0).resized([size[0] as usize, size[1] as usize]));
+    let open = || Shape { layout: Layout::Open, ..Shape::ragged(0) };
+    let input = sized.or_else(|| (spec.data.is_none() && !spec.makes_one_size()).then(open));
+    let prepared = prepared(spec, args, file, color, Given { input, classes: file.classes, model: None })?;
+    let options = options(&prepared, args, file.draws, opset)?;
+    let model = augraft_engine::export(&prepared.plan, &options)?;
+    augraft_data::atomic_write(&file.file, &model.to_bytes())?;
+    Ok(format!(
+        "{}: {} steps, {} nodes, opset {}\n",
+        file.file.display(),
+        exported_steps(&prepared.plan)?.len(),
+        nodes(&model),
+        model.opset()
+    ))
+}
+
+/// Writes the model with the steps inside; returns what to tell.
+pub(super) fn graft(
+    args: &PipelineArgs,
+    file: &FileArgs,
+    named: Option<PathBuf>,
+    registry: &Registry,
+    color: bool,
+) -> Result<String, Failure> {
+    let spec = PipelineSpec::read(&args.pipeline, registry)?;
+    let Some(path) = named.clone().or_else(|| spec.model.as_ref().map(|model| model.file.clone())) else {
+        let message = format!("{} names no model; give one with --model FILE", args.pipeline.display());
+        return Err(Failure::User(message));
+    };
+    let model = Model::load(&path)?;
+    let given = match spec.data {
+        Some(_) => Given { input: None, classes: file.classes, model: named },
+        None => {
+            let input = graft_input(&spec, file, model.inputs().first());
+            let classes = file.classes.or_else(|| classes_of(&model));
+            Given { input, classes, model: named }
+        }
+    };
+    let prepared = prepared(spec, args, file, color, given)?;
+    let options = options(&prepared, args, file.draws, model.opset())?;
+    let grafted = augraft_engine::graft(&prepared.plan, &model, &options).map_err(|error| prepared.refused(error))?;
+    augraft_data::atomic_write(&file.file, &grafted.model.to_bytes())?;
+    let mut text = String::new();
+    for (old, new) in &grafted.renamed {
+        let _ = writeln!(text, "the model's tensor `{old}` is called `{new}` in the file");
+    }
+    if grafted.model.opset() != model.opset() {
+        let _ = writeln!(text, "raised from opset {} to {}, which draws need", model.opset(), grafted.model.opset());
+    }
+    let sites = prepared.plan.model.iter().flat_map(|model| &model.sites).count();
+    let steps = if prepared.plan.steps.is_empty() { 0 } else { exported_steps(&prepared.plan)?.len() };
+    let _ = writeln!(
+        text,
+        "{}: {steps} input steps, steps at {sites} sites, {} nodes more than the model, opset {}",
+        file.file.display(),
+        nodes(&grafted.model) - nodes(&model),
+        grafted.model.opset()
+    );
+    Ok(text)
+}
+
+fn prepared(
+    spec: PipelineSpec,
+    args: &PipelineArgs,
+    file: &FileArgs,
+    color: bool,
+    given: Given,
+) -> Result<Prepared, Failure> {
+    if spec.data.is_some() && (file.size.is_some() || file.classes.is_some()) {
+        return Err(Failure::user("--size and --classes stand in for data, but the pipeline has data; leave them out"));
+    }
+    prepare_with(spec, args, color, given)
+}
+
+fn options(prepared: &Prepared, args: &PipelineArgs, draws: DrawSource, opset: i64) -> Result<ExportOptions, Failure> {
+    let baked = match (draws, &prepared.dataset) {
+        (DrawSource::Graph | DrawSource::Inputs, _) => Vec::new(),
+        (DrawSource::Baked, Some(dataset)) => prepared.data()?.2.indices(0, dataset.len()),
+        (DrawSource::Baked, None) => (0..u64::from(args.batch.unwrap_or(0))).collect(),
+    };
+    Ok(ExportOptions { draws, opset, baked })
+}
+
+/// The images that enter a grafted file without data: those of the steps, or of the model where there are none.
+fn graft_input(spec: &PipelineSpec, file: &FileArgs, port: Option<&Port>) -> Option<Shape> {
+    let declared = port.and_then(|port| port.shape.as_deref()).and_then(|shape| match shape {
+        [_, Dim::Fixed(channels), Dim::Fixed(height), Dim::Fixed(width)] => Some([*channels, *height, *width]),
+        _ => None,
+    });
+    let size = file.size.as_ref().map(|size| [size[0] as usize, size[1] as usize]);
+    let size = size.or_else(|| declared.map(|[_, height, width]| [height as usize, width as usize]))?;
+    if !spec.steps.is_empty() {
+        return (!spec.makes_one_size() || file.size.is_some()).then(|| Shape::ragged(0).resized(size));
+    }
+    let channels = declared.map_or(3, |[channels, ..]| channels as usize);
+    let is_f32 = port.is_some_and(|port| DataType::from_proto(port.dtype) == Some(DataType::F32));
+    let element = if is_f32 { Element::F32 } else { Element::U8 };
+    Some(Shape { channels, element, ..Shape::ragged(0).resized(size) })
+}
+
+/// Number of logits that the model declares.
+fn classes_of(model: &Model) -> Option<usize> {
+    match model.outputs().first()?.shape.as_deref()? {
+        [_, Dim::Fixed(classes)] => usize::try_from(*classes).ok(),
+        _ => None,
+    }
+}
+
+fn nodes(model: &Model) -> usize {
+    model.proto().graph.as_ref().map_or(0, |graph| graph.node.len())
+}

@@ -1,0 +1,170 @@
+//! `augraft verify`: a file of `export` or `graft` against the native steps.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use augraft_engine::{DrawSource, EngineError, FileFacts, OnnxRuntime, Optimization, Runtime, Tract, Use, Verifier};
+use augraft_onnx::{DataType, Dim, Model};
+use augraft_operator::{Batch, Element, Images, Labels, Layout, Registry, Shape, Transfer, philox4x32};
+use augraft_pipeline::{Device, PipelineSpec};
+use ndarray::{Array3, Array4};
+
+use super::prepare::{Given, Prepared, load, prepare_with};
+use super::{PipelineArgs, print};
+use crate::failure::Failure;
+
+/// Samples in a made batch, and the size of its images where the file leaves it open.
+const MADE: usize = 5;
+const OPEN: [usize; 2] = [45, 52];
+
+/// Prints a table for each backend; fails when the file does not keep what the steps promise.
+pub(super) fn verify(
+    path: &Path,
+    args: &PipelineArgs,
+    named: Option<PathBuf>,
+    batches: usize,
+    registry: &Registry,
+    color: bool,
+) -> Result<(), Failure> {
+    let file = Model::load(path)?;
+    let facts = FileFacts::of(&file).map_err(|error| Failure::User(format!("{}: {error}", path.display())))?;
+    let spec = PipelineSpec::read(&args.pipeline, registry)?;
+    let given = if spec.data.is_some() { Given::default() } else { given(&file, &facts) };
+    let prepared = prepare_with(spec, args, color, Given { model: named, ..given })?;
+    let batches = batches_of(&prepared, &facts, batches)?;
+    let model = match prepared.plan.model.as_ref().filter(|_| facts.grafted) {
+        Some(model) => Some(Model::load(&model.file)?),
+        None => None,
+    };
+    let (mut text, mut broken) = (String::new(), 0);
+    for (name, runtime, purpose) in backends(args.engine.onnxruntime.as_deref()) {
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                let _ = writeln!(text, "{name}: not here: {error}\n");
+                continue;
+            }
+        };
+        let mut verifier = Verifier::bind(&prepared.plan, &file, model.as_ref(), &*runtime, purpose)?;
+        for batch in &batches {
+            verifier.compare(batch.clone())?;
+        }
+        broken += verifier.findings().iter().filter(|finding| !finding.holds()).count();
+        text.push_str(&table(name, &verifier));
+    }
+    print(&text)?;
+    let samples: usize = batches.iter().map(Batch::len).sum();
+    if broken > 0 {
+        return Err(Failure::Check(format!("{}: {broken} rows are beyond what the steps promise", path.display())));
+    }
+    print(&format!("{}: {samples} samples in {} batches are as promised\n", path.display(), batches.len()))
+}
+
+type Backend = (&'static str, Result<Box<dyn Runtime>, EngineError>, Use);
+
+fn backends(library: Option<&Path>) -> Vec<Backend> {
+    let onnxruntime = || {
+        let loaded = OnnxRuntime::load(library, Device::Cpu, Optimization::Default);
+        loaded.map(|runtime| Box::new(runtime) as Box<dyn Runtime>)
+    };
+    vec![
+        ("tract, raw", Ok(Box::new(Tract)), Use::Graph),
+        ("tract, optimised", Ok(Box::new(Tract)), Use::OptimizedGraph),
+        ("ONNX Runtime, level 0", onnxruntime(), Use::Graph),
+        ("ONNX Runtime, default", onnxruntime(), Use::OptimizedGraph),
+    ]
+}
+
+fn table(name: &str, verifier: &Verifier<'_>) -> String {
+    let findings = verifier.findings();
+    let width = findings.iter().map(|finding| finding.subject.len()).max().unwrap_or(0).max(4);
+    let mut text =
+        format!("{name}\n  {:width$}  {:>16}  {:>12}  {:>12}\n", "step", "draws differing", "largest", "allowed");
+    for finding in findings {
+        let draws = finding.draws.map_or_else(|| "-".to_owned(), |differ| format!("{differ} of {}", finding.samples));
+        let largest = finding.largest.map_or_else(|| "-".to_owned(), |largest| format!("{largest:e}"));
+        let mark = if finding.holds() { "" } else { "  BEYOND" };
+        let allowed = format!("{:e}", finding.allowed);
+        let _ = writeln!(text, "  {:width$}  {draws:>16}  {largest:>12}  {allowed:>12}{mark}", finding.subject);
+    }
+    text.push('\n');
+    text
+}
+
+/// The images that a file takes, for a pipeline without data.
+fn given(file: &Model, facts: &FileFacts) -> Given {
+    let ports = file.inputs();
+    let side = |port: &str, axis: usize| {
+        let port = ports.iter().find(|candidate| candidate.name == port)?;
+        match port.shape.as_ref()?.get(axis)? {
+            Dim::Fixed(side) => usize::try_from(*side).ok(),
+            _ => None,
+        }
+    };
+    let classes = side("labels", 1);
+    let images = ports.iter().find(|port| port.name == "images").filter(|_| facts.before.is_empty());
+    let input = images.map(|port| {
+        let is_f32 = DataType::from_proto(port.dtype) == Some(DataType::F32);
+        let layout = match (side("images", 2), side("images", 3)) {
+            (Some(height), Some(width)) => Layout::Dense { height, width },
+            _ => Layout::Open,
+        };
+        let element = if is_f32 { Element::F32 } else { Element::U8 };
+        Shape { layout, channels: side("images", 1).unwrap_or(3), element, ..Shape::ragged(0) }
+    });
+    Given { input, classes, model: None }
+}
+
+/// The first batches of the data, or made ones; those whose draws are baked in where they are.
+fn batches_of(prepared: &Prepared, facts: &FileFacts, count: usize) -> Result<Vec<Batch>, Failure> {
+    let is_baked = facts.draws == DrawSource::Baked;
+    let Some(dataset) = &prepared.dataset else {
+        let made = |number: usize| {
+            let index = (0..MADE).map(|row| (number * MADE + row) as u64).collect();
+            made_batch(prepared, if is_baked { facts.baked.clone() } else { index })
+        };
+        return Ok((0..if is_baked { 1 } else { count }).map(made).collect());
+    };
+    let (_, data, order) = prepared.data()?;
+    let indices = |number: usize| order.indices(number, dataset.len());
+    let wanted: Vec<Vec<u64>> = if is_baked {
+        vec![facts.baked.clone()]
+    } else {
+        (0..count.min(order.len(dataset.len()))).map(indices).collect()
+    };
+    let loaded = wanted.iter().map(|indices| load(dataset, data, indices).map(|(batch, _)| batch));
+    let batches: Vec<Batch> = loaded.collect::<Result<_, _>>()?;
+    let full: Vec<Batch> = batches.into_iter().filter(|batch| !batch.is_empty()).collect();
+    if full.is_empty() { Err(Failure::user("no image of the first batches could be read")) } else { Ok(full) }
+}
+
+/// Samples of pseudo-random pixels with the indices `index`, every class in turn.
+fn made_batch(prepared: &Prepared, index: Vec<u64>) -> Batch {
+    let shape = &prepared.plan.input;
+    let (n, channels) = (index.len(), shape.channels);
+    let word = |at: [usize; 4]| {
+        let place = at.iter().fold(0u32, |place, at| place.wrapping_mul(8191).wrapping_add(*at as u32));
+        philox4x32([place, index[at[0]] as u32, 0, 0], [3, 4])[0]
+    };
+    let byte = |at: [usize; 4]| (word(at) >> 24) as u8;
+    let [height, width] = shape.size().unwrap_or(OPEN);
+    let images = match (shape.layout, shape.element) {
+        (Layout::Ragged, _) => {
+            let image = |row: usize| {
+                let sides = [64 + 13 * row, 80 + 7 * row, channels];
+                Array3::from_shape_fn(sides, |(y, x, c)| byte([row, c, y, x]))
+            };
+            Images::Ragged((0..n).map(image).collect())
+        }
+        (_, Element::U8) => {
+            Images::U8(Array4::from_shape_fn([n, channels, height, width], |(n, c, y, x)| byte([n, c, y, x])))
+        }
+        (_, Element::F32) => {
+            let float = |at| (word(at) >> 8) as f32 / 4_194_304.0 - 2.0;
+            Images::F32(Array4::from_shape_fn([n, channels, height, width], |(n, c, y, x)| float([n, c, y, x])))
+        }
+    };
+    let classes: Vec<Option<usize>> = (0..n).map(|row| Some(row % shape.classes.max(1))).collect();
+    let labels = Labels::one_hot(&classes, shape.classes, &index);
+    Batch { images, labels, index, transfer: vec![Transfer::IDENTITY; channels], image_size: None }
+}
