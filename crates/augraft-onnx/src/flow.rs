@@ -125,6 +125,6 @@ pub(crate) fn label(node: &NodeProto) -> String {
     outputs(node).next().map_or_else(|| node.op_type().to_owned(), |name| format!("{} of '{name}'", node.op_type()))
 }
 
-fn is_random(node: &NodeProto) -> bool {
+pub(crate) fn is_random(node: &NodeProto) -> bool {
     RANDOM.contains(&node.op_type()) || bodies(node).any(|body| body.node.iter().any(is_random))
 }

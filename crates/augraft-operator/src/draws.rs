@@ -148,16 +148,16 @@ impl Draws {
     }
 
     /// Collects one row per sample into columns; real numbers are rounded to f32 here.
-    pub(crate) fn from_rows<'a, T: Draw<Scalar<'a>>>(rows: Vec<T>) -> Self {
-        let n = rows.len();
-        let mut columns: Vec<Vec<Field<Scalar<'a>>>> = T::COLUMNS.iter().map(|_| Vec::with_capacity(n)).collect();
+    #[must_use]
+    pub fn from_rows(names: &[(&str, Kind)], rows: Vec<Vec<Field<Scalar<'_>>>>) -> Self {
+        let mut columns: Vec<_> = names.iter().map(|_| Vec::with_capacity(rows.len())).collect();
         for row in rows {
-            for (column, field) in columns.iter_mut().zip(row.into_fields()) {
+            for (column, field) in columns.iter_mut().zip(row) {
                 column.push(field);
             }
         }
         let columns =
-            T::COLUMNS.iter().zip(columns).map(|((name, kind), fields)| ((*name).to_owned(), stack(*kind, fields)));
+            names.iter().zip(columns).map(|((name, kind), fields)| ((*name).to_owned(), stack(*kind, fields)));
         Self { columns: columns.collect() }
     }
 

@@ -96,6 +96,11 @@ pub trait AnyOperator: Debug + Send + Sync {
     fn acting(&self, draws: &Draws, n: usize) -> Vec<bool>;
     /// The configuration as JSON, defaults filled in.
     fn config(&self) -> serde_json::Value;
+    /// The same operator with another configuration.
+    ///
+    /// # Errors
+    /// When the configuration does not fit its schema.
+    fn with_config(&self, config: serde_json::Value) -> Result<Box<dyn AnyOperator>, serde_json::Error>;
     /// The configuration itself.
     fn as_any(&self) -> &dyn Any;
 }
@@ -123,16 +128,15 @@ impl<T: Operator> AnyOperator for T {
     fn draw(&self, key: StepKey, epoch: u32, batch: &Batch) -> Draws {
         let dice = BatchDice::new(key, epoch, &batch.index);
         let draw = |row| Operator::draw(self, dice.sample(row), &native_extent(batch.extent(row), batch.image_size));
-        Draws::from_rows((0..batch.len()).map(draw).collect())
+        Draws::from_rows(self.columns(), (0..batch.len()).map(|row| draw(row).into_fields()).collect())
     }
 
     fn draw_audited(&self, key: StepKey, epoch: u32, index: &[u64], shape: &Shape) -> (Draws, Vec<(usize, u32, u32)>) {
         let dice = BatchDice::new(key, epoch, index).audited();
         let [height, width] = shape.size().unwrap_or([1, 1]);
         let extent = native_extent([shape.channels, height, width], shape.image_size);
-        let draws =
-            Draws::from_rows((0..index.len()).map(|row| Operator::draw(self, dice.sample(row), &extent)).collect());
-        (draws, dice.words_read_twice())
+        let draw = |row| Operator::draw(self, dice.sample(row), &extent).into_fields();
+        (Draws::from_rows(self.columns(), (0..index.len()).map(draw).collect()), dice.words_read_twice())
     }
 
     fn record<'g>(&self, recording: &'g Recording<'g>, hash: u64, batch: &Lowered<'g>) -> Vec<Value<'g>> {
@@ -174,6 +178,10 @@ impl<T: Operator> AnyOperator for T {
 
     fn config(&self) -> serde_json::Value {
         serde_json::to_value(self).unwrap_or_default()
+    }
+
+    fn with_config(&self, config: serde_json::Value) -> Result<Box<dyn AnyOperator>, serde_json::Error> {
+        serde_json::from_value::<T>(config).map(|operator| Box::new(operator) as Box<dyn AnyOperator>)
     }
 
     fn as_any(&self) -> &dyn Any {

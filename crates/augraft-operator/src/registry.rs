@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 
 use crate::operator::{AnyOperator, Operator};
-use crate::shape::{Parity, Role};
+use crate::shape::{Issue, Parity, Role};
 
 /// What the registry knows of an operator.
 pub struct Entry {
@@ -17,11 +17,19 @@ pub struct Entry {
     pub parity: Parity,
     /// What kind of change it makes.
     pub role: Role,
-    /// Crate that it comes from.
+    /// Crate or file that it comes from.
     pub origin: &'static str,
-    schema: fn() -> Schema,
-    parse: fn(serde_json::Value) -> Result<Box<dyn AnyOperator>, serde_json::Error>,
-    default: fn() -> Box<dyn AnyOperator>,
+    source: Source,
+}
+
+/// Where configured operators come from.
+enum Source {
+    Linked {
+        schema: fn() -> Schema,
+        parse: fn(serde_json::Value) -> Result<Box<dyn AnyOperator>, serde_json::Error>,
+        default: fn() -> Box<dyn AnyOperator>,
+    },
+    Loaded(Box<dyn AnyOperator>, Schema),
 }
 
 inventory::collect!(Entry);
@@ -44,18 +52,30 @@ impl Entry {
             parity: T::PARITY,
             role: T::ROLE,
             origin,
-            schema: schema_of::<T>,
-            parse: |config| {
-                serde_json::from_value::<T>(config).map(|operator| Box::new(operator) as Box<dyn AnyOperator>)
+            source: Source::Linked {
+                schema: schema_of::<T>,
+                parse: |config| {
+                    serde_json::from_value::<T>(config).map(|operator| Box::new(operator) as Box<dyn AnyOperator>)
+                },
+                default: || Box::new(T::default()),
             },
-            default: || Box::new(T::default()),
         }
+    }
+
+    /// Describes an operator that was read from the file `origin`, with the version that it says it has and the schema of its configuration.
+    #[must_use]
+    pub fn loaded(operator: Box<dyn AnyOperator>, schema: Schema, since: &'static str, origin: &'static str) -> Self {
+        let (name, parity, role) = (operator.name(), operator.parity(), operator.role());
+        Self { name, since, parity, role, origin, source: Source::Loaded(operator, schema) }
     }
 
     /// JSON schema of the configuration, with the doc comments as descriptions.
     #[must_use]
     pub fn schema(&self) -> Schema {
-        (self.schema)()
+        match &self.source {
+            Source::Linked { schema, .. } => schema(),
+            Source::Loaded(_, schema) => schema.clone(),
+        }
     }
 
     /// Reads a configuration.
@@ -63,13 +83,20 @@ impl Entry {
     /// # Errors
     /// When it does not fit the schema.
     pub fn parse(&self, config: serde_json::Value) -> Result<Box<dyn AnyOperator>, serde_json::Error> {
-        (self.parse)(config)
+        match &self.source {
+            Source::Linked { parse, .. } => parse(config),
+            Source::Loaded(operator, _) => operator.with_config(config),
+        }
     }
 
     /// The operator with its default configuration.
     #[must_use]
     pub fn default_operator(&self) -> Box<dyn AnyOperator> {
-        (self.default)()
+        match &self.source {
+            Source::Linked { default, .. } => default(),
+            // What an operator says of itself is a configuration that it takes.
+            Source::Loaded(operator, _) => operator.with_config(operator.config()).expect("a configuration of its own"),
+        }
     }
 
     /// The doc comment: what the operator does, its paper, an example.
@@ -118,6 +145,19 @@ impl Registry {
             assert!(before.is_none(), "two linked operators are called `{}`", entry.name);
         }
         Self { entries }
+    }
+
+    /// The same with one operator more, which lives as long as the program.
+    ///
+    /// # Errors
+    /// When there is an operator of this name already.
+    pub fn with(mut self, entry: Entry) -> Result<Self, Issue> {
+        if let Some(known) = self.entries.get(entry.name) {
+            let message = format!("there is an operator `{}` already, from {}", entry.name, known.origin);
+            return Err(Issue::new("name", message).help("give the new one another name"));
+        }
+        self.entries.insert(entry.name, Box::leak(Box::new(entry)));
+        Ok(self)
     }
 
     /// The operator called `name`.

@@ -1,6 +1,6 @@
 //! What every operator promises natively.
 
-use augraft_operator::{AnyOperator, Batch, Draws, Registry, Scratch, Shape, StepKey};
+use augraft_operator::{AnyOperator, Batch, Draws, Scratch, Shape, StepKey};
 
 use crate::fixtures::batch;
 
@@ -44,12 +44,12 @@ pub fn check_promises(operator: &dyn AnyOperator, shape: &Shape) -> Vec<String> 
     broken
 }
 
-/// Checks that `p: 0` changes neither pixels nor labels, for an operator of the registry that has a `p`.
+/// Checks that `p: 0` changes neither pixels nor labels, for an operator that has a `p`.
 #[must_use]
 pub fn check_identity(operator: &dyn AnyOperator, shape: &Shape) -> Option<String> {
     let mut config = operator.config();
     *config.get_mut("p")? = 0.into();
-    let never = Registry::linked().get(operator.name())?.parse(config).ok()?;
+    let never = operator.with_config(config).ok()?;
     let before = batch(shape, 4);
     let draws = never.draw(StepKey::new(5, "identity"), 2, &before);
     match applied(&*never, &draws, &before) {
