@@ -6,6 +6,7 @@
 //! ```text
 //! file ──Model::load──> Model ──sites──> where a step may act
 //!                         │
+//!                         ├──raise_opset──> Model  (for later operators)
 //!                         └──cut──> Stage, Stage, ...  (models that run one after the other)
 //! ```
 
@@ -17,9 +18,11 @@ mod elements;
 mod error;
 mod external;
 mod flow;
+mod fresh;
 mod graph;
 mod model;
 mod names;
+mod opset;
 mod payload;
 mod sites;
 mod tensor;
@@ -43,6 +46,7 @@ pub use error::Error;
 pub use graph::{Graph, Side};
 pub use model::{Dim, Model, Port};
 pub use names::{matching, nearest};
+pub use opset::raise_opset;
 pub use sites::{Site, sites};
 pub use tensor::{DataType, Tensor};
 pub use value::{Value, int_attribute, ints_attribute, text_attribute};

@@ -9,6 +9,7 @@ use prost::Message;
 
 use crate::error::Error;
 use crate::external::{self, MESSAGE_LIMIT};
+use crate::flow::is_standard;
 use crate::proto::tensor_shape_proto::dimension;
 use crate::proto::{GraphProto, ModelProto, OperatorSetIdProto, TensorProto, ValueInfoProto, type_proto};
 use crate::validate::validate;
@@ -95,7 +96,7 @@ impl Model {
     /// Returns the version of the standard operators that the model is written for.
     #[must_use]
     pub fn opset(&self) -> i64 {
-        let standard = self.proto.opset_import.iter().find(|opset| matches!(opset.domain(), "" | "ai.onnx"));
+        let standard = self.proto.opset_import.iter().find(|opset| is_standard(opset.domain()));
         // Files older than IR 3 have no imports and mean version 1.
         standard.map_or(1, OperatorSetIdProto::version)
     }
