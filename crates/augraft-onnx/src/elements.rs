@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::flow::Flow;
+use crate::flow::{Flow, is_standard};
 use crate::proto::tensor_proto::DataType;
 use crate::proto::{NodeProto, TensorProto, ValueInfoProto, type_proto};
 
@@ -75,7 +75,7 @@ fn output_type(node: &NodeProto, slot: usize, types: &BTreeMap<&str, i32>) -> Op
         let value = node.attribute.iter().find(|attribute| attribute.name() == name)?.i;
         value.and_then(|value| i32::try_from(value).ok()).filter(|&value| value != 0)
     };
-    if !matches!(node.domain(), "" | "ai.onnx") {
+    if !is_standard(node.domain()) {
         return match node.op_type() {
             "QuantizeLinear" => input(2).or(Some(T::Uint8 as i32)),
             "DequantizeLinear" => input(1),

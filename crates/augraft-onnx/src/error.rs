@@ -1,7 +1,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Says why a model cannot be read, trusted or cut.
+/// Says why a model cannot be read, trusted, cut or rewritten.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -53,6 +53,16 @@ pub enum Error {
         /// The tensor.
         site: String,
         /// Why not, and what to do.
+        problem: String,
+    },
+    /// The model cannot be rewritten for another version of the standard operators.
+    #[error("the model cannot be raised from opset {from} to {to}: {problem}")]
+    Opset {
+        /// The version that the model is written for.
+        from: i64,
+        /// The version that was asked for.
+        to: i64,
+        /// Which node stands in the way, and what to do.
         problem: String,
     },
 }

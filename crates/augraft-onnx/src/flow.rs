@@ -39,7 +39,7 @@ impl<'m> Flow<'m> {
         let reads: Vec<Vec<&str>> = graph.node.iter().map(reads).collect();
         let mut flow = Self { graph, inputs, reads, constant: Vec::with_capacity(graph.node.len()), positions };
         for (index, node) in graph.node.iter().enumerate() {
-            let may_draw = is_random(node) || (random_function && !matches!(node.domain(), "" | "ai.onnx"));
+            let may_draw = is_random(node) || (random_function && !is_standard(node.domain()));
             let constant = !may_draw && flow.reads[index].iter().all(|name| flow.is_constant(name));
             flow.constant.push(constant);
         }
@@ -99,6 +99,16 @@ pub(crate) fn outputs(node: &NodeProto) -> impl Iterator<Item = &str> {
 /// Returns the graphs inside a node: the branches of `If`, the bodies of `Loop` and `Scan`.
 pub(crate) fn bodies(node: &NodeProto) -> impl Iterator<Item = &GraphProto> {
     node.attribute.iter().flat_map(|attribute| attribute.g.iter().chain(&attribute.graphs))
+}
+
+/// Returns the graphs inside a node for editing.
+pub(crate) fn bodies_mut(node: &mut NodeProto) -> impl Iterator<Item = &mut GraphProto> {
+    node.attribute.iter_mut().flat_map(|attribute| attribute.g.iter_mut().chain(&mut attribute.graphs))
+}
+
+/// Says whether a domain holds the standard operators.
+pub(crate) fn is_standard(domain: &str) -> bool {
+    matches!(domain, "" | "ai.onnx")
 }
 
 /// Returns the names that a node reads, each once: its inputs, then what its bodies capture.

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cut::check_site;
 use crate::error::Error;
-use crate::flow::{Flow, bodies, outputs, reads};
+use crate::flow::{Flow, bodies_mut, outputs, reads};
 use crate::fragment::{Fragment, entries};
+use crate::fresh::names_in;
 use crate::model::{Dim, Model, initialiser_names};
 use crate::proto::tensor_shape_proto::dimension;
 use crate::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto, type_proto};
@@ -114,15 +115,14 @@ fn renames(graph: &GraphProto, fragment: &Fragment, splices: &Splices, output: &
     let mut taken: BTreeSet<&str> = fragment.nodes.iter().flat_map(outputs).chain(infos).collect();
     taken.extend(fragment.initializers.iter().map(TensorProto::name));
     taken.insert(&splices.output);
-    let mut all = BTreeSet::new();
-    names(graph, &mut all);
+    let all = names_in(graph);
     let mut renames = BTreeMap::new();
-    for name in all.iter().filter(|name| taken.contains(*name) && **name != output) {
-        let mut fresh = format!("{name}.model");
-        while all.contains(fresh.as_str()) || taken.contains(fresh.as_str()) {
-            fresh.push_str(".model");
+    for name in all.iter().filter(|name| taken.contains(name.as_str()) && *name != output) {
+        let mut new = format!("{name}.model");
+        while all.contains(&new) || taken.contains(new.as_str()) {
+            new.push_str(".model");
         }
-        renames.insert((*name).to_owned(), fresh);
+        renames.insert(name.clone(), new);
     }
     if output != splices.output {
         renames.insert(output.to_owned(), splices.output.clone());
@@ -133,16 +133,6 @@ fn renames(graph: &GraphProto, fragment: &Fragment, splices: &Splices, output: &
 fn renames_of_sites(splices: &Splices, renames: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let sites = splices.sites.iter().filter_map(|(site, _)| renames.get_key_value(site));
     sites.map(|(old, new)| (old.clone(), new.clone())).collect()
-}
-
-/// Collects every name of a tensor that a graph and the graphs inside it produce or take.
-fn names<'g>(graph: &'g GraphProto, all: &mut BTreeSet<&'g str>) {
-    all.extend(initialiser_names(graph));
-    all.extend(graph.input.iter().map(ValueInfoProto::name));
-    for node in &graph.node {
-        all.extend(outputs(node));
-        bodies(node).for_each(|body| names(body, all));
-    }
 }
 
 /// Makes nodes read other tensors, in bodies too where these capture the name.
@@ -194,10 +184,6 @@ fn replace(name: &mut String, names: &BTreeMap<String, String>) {
     if let Some(new) = names.get(name) {
         name.clone_from(new);
     }
-}
-
-fn bodies_mut(node: &mut NodeProto) -> impl Iterator<Item = &mut GraphProto> {
-    node.attribute.iter_mut().flat_map(|attribute| attribute.g.iter_mut().chain(&mut attribute.graphs))
 }
 
 fn own_names(graph: &GraphProto) -> BTreeSet<String> {

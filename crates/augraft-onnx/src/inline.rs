@@ -61,11 +61,15 @@ impl Graph {
             values.insert(name, *value);
         }
         for node in &flow.graph.node {
-            let read: Vec<Option<u32>> = node.input.iter().map(|name| values.get(name.as_str()).map(|value| value.id)).collect();
+            let read: Vec<Option<u32>> =
+                node.input.iter().map(|name| values.get(name.as_str()).map(|value| value.id)).collect();
             let mut made = Vec::new();
             // An output that is left out gets a name, which nothing reads.
             for name in &node.output {
-                let dtype = types.get(name.as_str()).and_then(|&element| DataType::from_proto(element)).unwrap_or(DataType::F32);
+                let dtype = types
+                    .get(name.as_str())
+                    .and_then(|&element| DataType::from_proto(element))
+                    .unwrap_or(DataType::F32);
                 let value = self.declare(if name.is_empty() { "unused" } else { name.trim_start_matches('/') }, dtype);
                 values.insert(name, value);
                 made.push(value.id);

@@ -6,6 +6,7 @@
 //! ```text
 //! file ──Model::load──> Model ──sites──> where a step may act
 //!                         │
+//!                         ├──raise_opset──> Model  (for later operators)
 //!                         └──cut──> Stage, Stage, ...  (models that run one after the other)
 //! ```
 
@@ -18,11 +19,13 @@ mod error;
 mod external;
 mod flow;
 mod fragment;
+mod fresh;
 mod graft;
 mod graph;
 mod inline;
 mod model;
 mod names;
+mod opset;
 mod payload;
 mod prune;
 mod sites;
@@ -51,6 +54,7 @@ pub use graph::{Graph, Side};
 pub use inline::not_inlinable;
 pub use model::{Dim, Model, Port};
 pub use names::{matching, nearest};
+pub use opset::raise_opset;
 pub use prune::prune;
 pub use sites::{Site, sites};
 pub use stubs::*;

@@ -9,10 +9,10 @@ use prost::Message;
 
 use crate::error::Error;
 use crate::external::{self, MESSAGE_LIMIT};
-use crate::flow::bodies;
+use crate::flow::{bodies, is_standard};
 use crate::proto::tensor_shape_proto::dimension;
 use crate::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto, type_proto};
-use crate::tensor::{DataType, Tensor};
+use crate::tensor::Tensor;
 use crate::validate::validate;
 
 /// An ONNX model that has been checked once.
@@ -97,7 +97,7 @@ impl Model {
     /// Returns the version of the standard operators that the model is written for.
     #[must_use]
     pub fn opset(&self) -> i64 {
-        let standard = self.proto.opset_import.iter().find(|opset| matches!(opset.domain(), "" | "ai.onnx"));
+        let standard = self.proto.opset_import.iter().find(|opset| is_standard(opset.domain()));
         // Files older than IR 3 have no imports and mean version 1.
         standard.map_or(1, OperatorSetIdProto::version)
     }
@@ -134,12 +134,11 @@ impl Model {
         self.graph().node.iter().any(|node| node.output.iter().any(|output| output == name))
     }
 
-    /// Returns the initialiser called `name`, where it has an element type that [`Tensor`] holds and its bytes are raw.
+    /// Returns the initialiser called `name`, where it has an element type that [`Tensor`] holds.
     #[must_use]
     pub fn initialiser(&self, name: &str) -> Option<Tensor> {
         let tensor = self.graph().initializer.iter().find(|tensor| tensor.name() == name)?;
-        let sides: Vec<usize> = tensor.dims.iter().map(|&side| usize::try_from(side).ok()).collect::<Option<_>>()?;
-        Tensor::from_le_bytes(DataType::from_proto(tensor.data_type())?, &sides, tensor.raw_data.as_ref()?)
+        Tensor::from_proto(tensor)
     }
 
     pub(crate) fn graph(&self) -> &GraphProto {

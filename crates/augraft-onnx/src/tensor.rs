@@ -164,6 +164,27 @@ impl Tensor {
         if let Tensor::F32(array) = self { Some(array) } else { None }
     }
 
+    /// Reads an ONNX tensor whose data lie in the model; `None` for element types that are not held here.
+    #[must_use]
+    pub fn from_proto(tensor: &TensorProto) -> Option<Self> {
+        let dtype = DataType::from_proto(tensor.data_type())?;
+        let shape: Vec<usize> = tensor.dims.iter().map(|&side| usize::try_from(side).ok()).collect::<Option<_>>()?;
+        if let Some(raw) = tensor.raw_data.as_ref().filter(|raw| !raw.is_empty()) {
+            return Self::from_le_bytes(dtype, &shape, raw);
+        }
+        // Narrow integers and truth values share one field.
+        let narrow = || tensor.int32_data.iter();
+        let bytes: Vec<u8> = match dtype {
+            DataType::Bool | DataType::U8 | DataType::I8 => narrow().map(|value| *value as u8).collect(),
+            DataType::I32 => narrow().flat_map(|value| value.to_le_bytes()).collect(),
+            DataType::I64 => tensor.int64_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            DataType::U64 => tensor.uint64_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            DataType::F32 => tensor.float_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            DataType::F64 => tensor.double_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        };
+        Self::from_le_bytes(dtype, &shape, &bytes)
+    }
+
     /// Writes the tensor as an ONNX initialiser called `name`.
     #[must_use]
     pub fn to_proto(&self, name: &str) -> TensorProto {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::mem;
 
 use crate::error::Error;
-use crate::flow::{bodies, free_names, label, outputs, reads};
+use crate::flow::{bodies, bodies_mut, free_names, label, outputs, reads};
 use crate::payload::{check_tensor, element_count};
 use crate::proto::tensor_shape_proto::dimension;
 use crate::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, ValueInfoProto, type_proto};
@@ -132,9 +132,7 @@ fn check_names(graph: &GraphProto) -> Result<(), Error> {
 ///
 /// Among the nodes that may come next, the one that stands first in the file does.
 fn sort(graph: &mut GraphProto) -> Result<(), Error> {
-    for attribute in graph.node.iter_mut().flat_map(|node| &mut node.attribute) {
-        attribute.g.iter_mut().chain(&mut attribute.graphs).try_for_each(sort)?;
-    }
+    graph.node.iter_mut().flat_map(bodies_mut).try_for_each(sort)?;
     let order = topological_order(graph)?;
     if order.is_sorted() {
         return Ok(());

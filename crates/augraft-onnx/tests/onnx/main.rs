@@ -4,6 +4,7 @@ mod cutting;
 mod external;
 mod fixtures;
 mod hostile;
+mod raising;
 mod reading;
 mod real;
 mod siting;

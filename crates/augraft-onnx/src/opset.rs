@@ -1,0 +1,145 @@
+//! Moves a model to a later version of the standard operators.
+
+mod rewrite;
+
+use crate::error::Error;
+use crate::flow::{bodies_mut, is_standard, label};
+use crate::fragment::ir_version;
+use crate::fresh::{Constants, names_in, names_of};
+use crate::model::{Model, initialiser_names};
+use crate::proto::attribute_proto::AttributeType;
+use crate::proto::{AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto};
+
+/// The versions whose changes are known.
+const KNOWN: std::ops::RangeInclusive<i64> = 13..=21;
+
+/// The first IR version in which an initialiser need not be a graph input.
+const FREE_INITIALISERS: i64 = 4;
+
+/// Rewrites a model of standard opset 13 to 21 for a later opset, 21 at most.
+///
+/// Only nodes whose operator changed are touched: in the graph, in the bodies inside it, and in model-local functions.
+/// The version of the format rises with the opset where it must; a model of the same opset is returned as it is.
+///
+/// # Errors
+/// Versions outside of 13 to 21 or downwards, and nodes that the later opset cannot express.
+pub fn raise_opset(model: &Model, to: i64) -> Result<Model, Error> {
+    let from = model.opset();
+    if from == to {
+        return Ok(model.clone());
+    }
+    let raised = raised(model, Step { from, to }).map_err(|problem| Error::Opset { from, to, problem })?;
+    Model::from_proto(raised)
+}
+
+/// From which version to which.
+#[derive(Clone, Copy)]
+struct Step {
+    from: i64,
+    to: i64,
+}
+
+impl Step {
+    /// Says whether a change that came with `version` lies on the way.
+    fn crosses(self, version: i64) -> bool {
+        self.from < version && version <= self.to
+    }
+}
+
+fn raised(model: &Model, step: Step) -> Result<ModelProto, String> {
+    let Step { from, to } = step;
+    let (first, last) = (KNOWN.start(), KNOWN.end());
+    if from < *first {
+        return Err(format!("models before opset {first} are not rewritten; export the model with opset {to}"));
+    }
+    if from > *last || to > *last {
+        return Err(format!("opsets after {last} are not known to this version"));
+    }
+    if to < from {
+        return Err("an opset can be raised only".into());
+    }
+    let mut proto = model.proto().clone();
+    if !proto.training_info.is_empty() {
+        return Err("it carries graphs for training; export it for inference".into());
+    }
+    let ModelProto { graph, functions, .. } = &mut proto;
+    let graph = graph.as_mut().expect("validation refuses a model without a graph");
+    let mut constants = Constants::beside(names_in(graph));
+    raise_nodes(&mut graph.node, step, &mut constants)?;
+    graph.initializer.extend(constants.into_tensors());
+    functions.iter_mut().try_for_each(|function| raise_function(function, to))?;
+    set_version(&mut proto.opset_import, to);
+    raise_format(&mut proto, to);
+    Ok(proto)
+}
+
+/// Rewrites nodes and the bodies inside them, whose new constants go to the outermost scope: a body may read those.
+fn raise_nodes(nodes: &mut [NodeProto], step: Step, constants: &mut Constants) -> Result<(), String> {
+    for node in nodes {
+        rewrite::rewrite(node, step, constants).map_err(|reason| format!("{} {reason}", label(node)))?;
+        bodies_mut(node).try_for_each(|body| raise_nodes(&mut body.node, step, constants))?;
+    }
+    Ok(())
+}
+
+fn raise_function(function: &mut FunctionProto, to: i64) -> Result<(), String> {
+    let Some(version) = function.opset_import.iter().find(|opset| is_standard(opset.domain())) else { return Ok(()) };
+    let step = Step { from: version.version(), to };
+    if !(*KNOWN.start()..=to).contains(&step.from) {
+        return Err(format!("its function '{}' is written for opset {}", function.name(), step.from));
+    }
+    let mut taken = names_of(&function.node);
+    taken.extend(function.input.iter().chain(&function.output).cloned());
+    let mut constants = Constants::beside(taken);
+    raise_nodes(&mut function.node, step, &mut constants)
+        .map_err(|problem| format!("in its function '{}', {problem}", function.name()))?;
+    // A function has no initialisers.
+    function.node.splice(..0, constants.into_tensors().map(constant_node));
+    set_version(&mut function.opset_import, to);
+    Ok(())
+}
+
+fn constant_node(mut tensor: TensorProto) -> NodeProto {
+    let name = tensor.name.take();
+    let value = AttributeProto {
+        name: Some("value".into()),
+        r#type: Some(AttributeType::Tensor as i32),
+        t: Some(tensor),
+        ..AttributeProto::default()
+    };
+    NodeProto {
+        op_type: Some("Constant".into()),
+        output: name.into_iter().collect(),
+        attribute: vec![value],
+        ..NodeProto::default()
+    }
+}
+
+fn set_version(imports: &mut [OperatorSetIdProto], to: i64) {
+    for import in imports.iter_mut().filter(|import| is_standard(import.domain())) {
+        import.version = Some(to);
+    }
+}
+
+/// Raises the version of the format to the one that came with the opset.
+fn raise_format(proto: &mut ModelProto, opset: i64) {
+    let (old, needed) = (proto.ir_version(), ir_version(opset));
+    if old >= needed {
+        return;
+    }
+    proto.ir_version = Some(needed);
+    if let Some(graph) = proto.graph.as_mut().filter(|_| old < FREE_INITIALISERS) {
+        unlist_initialisers(graph);
+    }
+}
+
+/// Takes initialisers out of the inputs, where they are constants before IR 4 and mere defaults from then on.
+fn unlist_initialisers(graph: &mut GraphProto) {
+    let constants: Vec<bool> = {
+        let initialisers = initialiser_names(graph);
+        graph.input.iter().map(|input| initialisers.contains(input.name())).collect()
+    };
+    let mut constants = constants.into_iter();
+    graph.input.retain(|_| constants.next() == Some(false));
+    graph.node.iter_mut().flat_map(bodies_mut).for_each(unlist_initialisers);
+}
