@@ -13,7 +13,7 @@ use crate::words::{accepted, alternatives, range};
 /// Lists all operators, one in a line.
 #[must_use]
 pub fn operators_table(registry: &Registry) -> String {
-    let head = ["name", "kind", "backends agree", "exports", "since", "crate", "summary"].map(str::to_owned);
+    let head = ["name", "kind", "backends agree", "exports", "since", "from", "summary"].map(str::to_owned);
     let row = |entry: &Entry| {
         let exports = if matches!(entry.parity, Parity::NativeOnly(_)) { "no" } else { "yes" };
         let cells =

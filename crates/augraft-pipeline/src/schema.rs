@@ -35,6 +35,10 @@ pub(crate) struct FileFields {
     #[serde(default)]
     #[schemars(with = "DataFields")]
     pub data: Option<DataFields>,
+    /// Headers of operators that are ONNX files, relative to the pipeline file.
+    #[serde(default)]
+    #[expect(dead_code, reason = "read before the steps")]
+    pub operators: Vec<String>,
     /// Steps on the images, in order; each is a map from the name of an operator to its configuration.
     #[expect(dead_code, reason = "read step by step")]
     pub steps: Vec<Value>,

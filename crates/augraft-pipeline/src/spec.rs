@@ -117,11 +117,47 @@ impl PipelineSpec {
     /// # Errors
     /// All problems of the file.
     pub fn read(path: &Path, registry: &Registry) -> Result<Self, Report> {
+        Self::parse(&Self::read_text(path)?, path, registry)
+    }
+
+    /// Reads the text of a pipeline file.
+    ///
+    /// # Errors
+    /// When there is no such file, or it is not text.
+    pub fn read_text(path: &Path) -> Result<String, Report> {
         let name = path.display().to_string();
         let bytes = fs::read(path).map_err(|error| unreadable(&name, path, &error))?;
-        let text = String::from_utf8(bytes)
-            .map_err(|error| not_utf8(&name, error.as_bytes(), error.utf8_error().valid_up_to()))?;
-        Self::parse(&text, path, registry)
+        String::from_utf8(bytes).map_err(|error| not_utf8(&name, error.as_bytes(), error.utf8_error().valid_up_to()))
+    }
+
+    /// The headers of operators that the text of a pipeline file names, which must be in the registry before the file is parsed.
+    ///
+    /// # Errors
+    /// When the text is no YAML, or a header does not exist.
+    pub fn operator_files(text: &str, file: &Path) -> Result<Vec<PathBuf>, Report> {
+        let document = Document::parse(&file.display().to_string(), text)?;
+        let json = document.to_json();
+        let names = json.get("operators").and_then(serde_json::Value::as_array).into_iter().flatten();
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let mut problems = Problems::new(&document);
+        let mut files = Vec::new();
+        for (at, name) in names.enumerate() {
+            // What is no text is reported when the file is parsed.
+            let Some(name) = name.as_str() else { continue };
+            let path = folder.join(name);
+            if path.is_file() {
+                files.push(path);
+                continue;
+            }
+            let help = Some("name the YAML header of the operator, relative to this file".to_owned());
+            problems.error(
+                &format!("/operators/{at}"),
+                "unreadable",
+                format!("there is no file `{}`", path.display()),
+                help,
+            );
+        }
+        if problems.has_errors() { Err(Report::from(problems)) } else { Ok(files) }
     }
 
     /// A problem of the value at `pointer`, such as `/data/folder`, that only shows outside of the file.

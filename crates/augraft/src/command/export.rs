@@ -8,7 +8,7 @@ use augraft_onnx::{DataType, Dim, Model, Port};
 use augraft_operator::{Element, Layout, Registry, Shape};
 use augraft_pipeline::PipelineSpec;
 
-use super::prepare::{Given, Prepared, prepare_with};
+use super::prepare::{Given, Prepared, prepare_with, read};
 use super::{FileArgs, PipelineArgs};
 use crate::failure::Failure;
 
@@ -20,7 +20,7 @@ pub(super) fn export(
     registry: &Registry,
     color: bool,
 ) -> Result<String, Failure> {
-    let spec = PipelineSpec::read(&args.pipeline, registry)?;
+    let spec = read(&args.pipeline, registry)?;
     let sized = file.size.as_ref().map(|size| Shape::ragged(0).resized([size[0] as usize, size[1] as usize]));
     let open = || Shape { layout: Layout::Open, ..Shape::ragged(0) };
     let input = sized.or_else(|| (spec.data.is_none() && !spec.makes_one_size()).then(open));
@@ -45,7 +45,7 @@ pub(super) fn graft(
     registry: &Registry,
     color: bool,
 ) -> Result<String, Failure> {
-    let spec = PipelineSpec::read(&args.pipeline, registry)?;
+    let spec = read(&args.pipeline, registry)?;
     let Some(path) = named.clone().or_else(|| spec.model.as_ref().map(|model| model.file.clone())) else {
         let message = format!("{} names no model; give one with --model FILE", args.pipeline.display());
         return Err(Failure::User(message));

@@ -49,6 +49,9 @@ enum Command {
     Operators {
         /// Name of an operator.
         name: Option<String>,
+        /// Header of an operator that is an ONNX file, to be listed too; can be given more than once.
+        #[arg(long = "file", value_name = "HEADER")]
+        files: Vec<PathBuf>,
     },
     /// List the tensors of an ONNX model at which steps can act.
     Sites {
@@ -227,8 +230,13 @@ fn execute(command: Command, color: bool) -> Result<(), Failure> {
             let prepared = prepare::prepare(&pipeline, &registry, color)?;
             print(&prepared.plan.explain())
         }
-        Command::Operators { name: None } => print(&augraft_pipeline::operators_table(&registry)),
-        Command::Operators { name: Some(name) } => print(&inspect::operator(&registry, &name)?),
+        Command::Operators { name, files } => {
+            let registry = prepare::with_files(&registry, &files)?;
+            match name {
+                None => print(&augraft_pipeline::operators_table(&registry)),
+                Some(name) => print(&inspect::operator(&registry, &name)?),
+            }
+        }
         Command::Sites { model, engine, all } => print(&inspect::sites(&model, &engine, all)?),
         Command::Engines { onnxruntime } => print(&inspect::engines(onnxruntime.as_deref())),
         Command::Export { pipeline, file, opset } => print(&export::export(&pipeline, &file, opset, &registry, color)?),

@@ -1,12 +1,12 @@
 //! From a pipeline file to a plan with its data.
 
 use augraft_data::{BatchPlan, Dataset, Error as DataError, OnError, Source, load_batch};
-use augraft_engine::{EngineError, inspect, open};
+use augraft_engine::{EngineError, inspect, load_operator, open};
 use augraft_onnx::{Model, baked_batch};
 use augraft_operator::{Batch, Images, Labels, Registry, Shape, Transfer};
 use augraft_pipeline::{DataSource, DataSpec, Facts, ModelSpec, OnDataError, Overrides, PipelineSpec, Plan, plan};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::PipelineArgs;
 use crate::failure::Failure;
@@ -28,7 +28,26 @@ pub(crate) struct Given {
 
 /// Reads, resolves and checks a pipeline; prints its warnings.
 pub(crate) fn prepare(args: &PipelineArgs, registry: &Registry, color: bool) -> Result<Prepared, Failure> {
-    prepare_with(PipelineSpec::read(&args.pipeline, registry)?, args, color, Given::default())
+    prepare_with(read(&args.pipeline, registry)?, args, color, Given::default())
+}
+
+/// Reads a pipeline file, with the operators that it names beside those of `registry`.
+pub(crate) fn read(path: &Path, registry: &Registry) -> Result<PipelineSpec, Failure> {
+    let text = PipelineSpec::read_text(path)?;
+    let registry = with_files(registry, &PipelineSpec::operator_files(&text, path)?)?;
+    Ok(PipelineSpec::parse(&text, path, &registry)?)
+}
+
+/// The registry with the operators of these headers.
+pub(crate) fn with_files(registry: &Registry, files: &[PathBuf]) -> Result<Registry, Failure> {
+    let mut registry = registry.clone();
+    for file in files {
+        let refused = |issue: augraft_operator::Issue| {
+            Failure::User(format!("{}: {}; {}", file.display(), issue.message, issue.help.unwrap_or_default()))
+        };
+        registry = registry.with(load_operator(file)?).map_err(refused)?;
+    }
+    Ok(registry)
 }
 
 /// The same for a pipeline that is read, with what stands in for its data.

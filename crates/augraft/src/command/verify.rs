@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use augraft_engine::{DrawSource, EngineError, FileFacts, OnnxRuntime, Optimization, Runtime, Tract, Use, Verifier};
 use augraft_onnx::{DataType, Dim, Model};
 use augraft_operator::{Batch, Element, Images, Labels, Layout, Registry, Shape, Transfer, philox4x32};
-use augraft_pipeline::{Device, PipelineSpec};
+use augraft_pipeline::Device;
 use ndarray::{Array3, Array4};
 
-use super::prepare::{Given, Prepared, load, prepare_with};
+use super::prepare::{Given, Prepared, load, prepare_with, read};
 use super::{PipelineArgs, print};
 use crate::failure::Failure;
 
@@ -28,7 +28,7 @@ pub(super) fn verify(
 ) -> Result<(), Failure> {
     let file = Model::load(path)?;
     let facts = FileFacts::of(&file).map_err(|error| Failure::User(format!("{}: {error}", path.display())))?;
-    let spec = PipelineSpec::read(&args.pipeline, registry)?;
+    let spec = read(&args.pipeline, registry)?;
     let given = if spec.data.is_some() { Given::default() } else { given(&file, &facts) };
     let prepared = prepare_with(spec, args, color, Given { model: named, ..given })?;
     let batches = batches_of(&prepared, &facts, batches)?;
