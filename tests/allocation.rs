@@ -3,7 +3,7 @@
 use std::alloc::System;
 
 use augraft::engine::run_steps;
-use augraft::operator::{Batch, Element, Images, Registry, Scratch};
+use augraft::operator::{Batch, Element, Images, Registry, Scratch, Shape};
 use augraft::pipeline::{Facts, Overrides, PipelineSpec, plan};
 use augraft_testkit::{batch, shape};
 use ndarray::Array4;

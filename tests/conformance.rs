@@ -1,8 +1,20 @@
 //! Every linked operator keeps its promises, natively and in every runtime.
 
-use augraft::operator::{AnyOperator, Element, Entry, Registry, Shape};
-use augraft_testkit::{backends, compare_draws, conformance, shape};
+use augraft::engine::{ExportOptions, export, load_operator};
+use augraft::onnx::prune;
+use augraft::operator::{AnyOperator, Element, Entry, Parity, Registry, Shape};
+use augraft::pipeline::Facts;
+use augraft_testkit::{
+    DrawComparison, DrawFile, backends, compare_draws, conformance, random_configurations, record_draws, shape,
+};
+use augraft_tests::{plan_of, workspace};
 use rayon::prelude::*;
+
+/// Configurations that are drawn for each operator.
+const RANDOM: usize = 2;
+
+/// Seeds of the draws in the graph.
+const SEEDS: [u64; 3] = [0, 7, i64::MAX as u64];
 
 fn operators() -> Vec<Box<dyn AnyOperator>> {
     let configured = [
@@ -22,12 +34,19 @@ fn operators() -> Vec<Box<dyn AnyOperator>> {
         ("horizontal_flip", r#"{"p":1}"#),
         ("vertical_flip", r#"{"p":1}"#),
     ];
-    let registry = Registry::linked();
+    let registry = registry();
     let configured = configured.iter().map(|(name, config)| {
         let entry = registry.get(name).expect("a linked operator");
         entry.parse(serde_json::from_str(config).expect("JSON")).expect("a valid configuration")
     });
-    registry.iter().map(Entry::default_operator).chain(configured).collect()
+    let drawn = registry.iter().flat_map(|entry| random_configurations(entry, RANDOM, 11));
+    registry.iter().map(Entry::default_operator).chain(configured).chain(drawn).collect()
+}
+
+/// The operators that are linked, and the one that is an ONNX file.
+fn registry() -> Registry {
+    let vignette = load_operator(&workspace().join("pipelines/operators/vignette.yaml"));
+    Registry::linked().with(vignette.unwrap_or_else(|report| panic!("{report}"))).expect("a new name")
 }
 
 #[test]
@@ -39,19 +58,75 @@ fn every_operator_keeps_its_promises() {
 }
 
 #[test]
-fn recorded_draws_equal_native_draws_on_a_hundred_thousand_rows() {
-    let backends = backends();
-    operators().par_iter().for_each(|operator| {
-        // A feature map, so that boxes drawn in image space are rounded onto another grid.
-        let shape = Shape { image_size: Some([224, 161]), ..shape(Element::F32, 2, [12, 10]) };
-        if operator.check(&shape).is_err() || operator.columns().is_empty() {
-            return;
+fn draws_in_the_graph_equal_native_draws_for_every_seed() {
+    let (backends, rows) = (backends(), rows());
+    let drawing: Vec<_> =
+        drawing().into_iter().flat_map(|drawing| (0..backends.len()).map(move |at| (drawing.clone(), at))).collect();
+    let compared: usize = drawing
+        .par_iter()
+        .map(|((name, config, size), at)| {
+            let backend = &backends[*at];
+            let steps = format!("augraft: 1\nsteps:\n  - {name}: {config}\n");
+            let shape = Shape { image_size: None, ..shape(Element::F32, 2, *size) };
+            let plan = plan_of(&steps, &Facts { classes: 3, samples: None, input: Some(shape.clone()) });
+            let operator = &*plan.steps[0].operator;
+            let exported = export(&plan, &ExportOptions::default()).expect("a file");
+            let columns: Vec<String> = operator.columns().iter().map(|(field, _)| format!("{name}/{field}")).collect();
+            let file = DrawFile { model: prune(&exported, &columns).expect("its draws"), id: name.clone() };
+            let compared = compare_draws(operator, &shape, &file, backend, rows, &SEEDS);
+            let compared = compared.unwrap_or_else(|problem| panic!("{name} {config}: {problem}"));
+            assert_eq!((compared.rows, compared.different), (SEEDS.len() * rows, 0), "{name} {config}");
+            compared.rows
+        })
+        .sum();
+    println!("{compared} rows on {} backends: 0 draws differ", backends.len());
+}
+
+/// Steps that draw, and the size of the tensors: every operator, and every `alpha` of those that have one.
+fn drawing() -> Vec<(String, String, [usize; 2])> {
+    let mut drawing = Vec::new();
+    for entry in Registry::linked().iter() {
+        let operator = entry.default_operator();
+        if operator.columns().is_empty() || matches!(entry.parity, Parity::NativeOnly(_)) {
+            continue;
         }
-        for backend in backends.iter().step_by(2) {
-            match compare_draws(&**operator, &shape, backend, 100_000, 7) {
-                Ok(compared) => assert_eq!((compared.rows, compared.different), (100_000, 0)),
-                Err(problem) => panic!("{} {}: {problem}", operator.name(), operator.config()),
-            }
+        let config = operator.config();
+        if config.get("alpha").is_none() {
+            let (config, size) = match entry.name {
+                // A word for each cell: few cells, so that rows are many.
+                "dropblock" => (r#"{"block_size":3,"p":0.3}"#, [4, 5]),
+                "cutout" => (r#"{"count":2,"p":0.5}"#, [37, 50]),
+                _ => ("{}", [37, 50]),
+            };
+            drawing.push((entry.name.to_owned(), config.to_owned(), size));
+            continue;
         }
-    });
+        for (alpha, mode, partner) in
+            [(1.0, "elem", "permute"), (0.2, "elem", "roll"), (2.0, "batch", "flip"), (2.0, "elem", "roll")]
+        {
+            let config = format!(r#"{{"alpha":{alpha},"mode":"{mode}","partner":"{partner}","p":0.9}}"#);
+            drawing.push((entry.name.to_owned(), config, [37, 50]));
+        }
+    }
+    drawing
+}
+
+/// Rows for each seed; `cargo xtask draws` asks for more.
+fn rows() -> usize {
+    std::env::var("AUGRAFT_DRAW_ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(100_000)
+}
+
+#[test]
+fn boxes_drawn_in_image_space_are_projected_alike_in_the_graph() {
+    let operator = Registry::linked()
+        .get("cutmix")
+        .expect("cutmix")
+        .parse(serde_json::from_str(r#"{"mode":"elem","frame":"project","alpha":0.2,"p":0.7}"#).expect("JSON"));
+    let operator = operator.expect("a configuration");
+    let shape = Shape { image_size: Some([224, 161]), ..shape(Element::F32, 2, [12, 10]) };
+    let file = record_draws(&*operator, "projected", &shape).expect("a file");
+    for backend in backends() {
+        let compared = compare_draws(&*operator, &shape, &file, &backend, 20_000, &SEEDS[..1]);
+        assert_eq!(compared, Ok(DrawComparison { rows: 20_000, different: 0 }));
+    }
 }

@@ -1,6 +1,6 @@
 //! Exported files against native runs of the same batch and the same draws.
 
-use augraft::engine::{EngineError, export, exported_steps, run_steps};
+use augraft::engine::{DrawSource, EngineError, ExportOptions, export, exported_steps, run_steps};
 use augraft::onnx::{DataType, Model, Tensor};
 use augraft::operator::{Batch, Images, Parity, Scratch, Shape};
 use augraft::pipeline::{Facts, Plan};
@@ -8,6 +8,11 @@ use augraft_testkit::{Backend, backends, batch};
 use augraft_tests::plan_of;
 
 const CLASSES: usize = 3;
+
+/// Files whose draws are inputs.
+fn inputs() -> ExportOptions {
+    ExportOptions { draws: DrawSource::Inputs, ..ExportOptions::default() }
+}
 
 /// The plan of steps on files of any size.
 fn planned(steps: &str) -> Plan {
@@ -69,7 +74,7 @@ fn check(steps: &str, within: Option<f32>) {
     let plan = planned(steps);
     let exact = exported_steps(&plan).expect("steps").iter().all(|step| step.operator.parity() == Parity::Exact);
     assert_eq!(exact, within.is_none(), "the steps promise what is checked");
-    let model = export(&plan).expect("a model");
+    let model = export(&plan, &inputs()).expect("a model");
     let names: Vec<String> = model.inputs().into_iter().map(|port| port.name).collect();
     for n in [1, 4, 7] {
         let native = native(&plan, n);
@@ -164,7 +169,7 @@ fn every_exportable_operator_is_exported_here() {
 fn a_file_says_where_it_comes_from() {
     let steps = "  - resized_crop: { size: 24 }\n  - normalize: half\n  - cutmix: {}\n";
     let plan = planned(steps);
-    let model = export(&plan).expect("a model");
+    let model = export(&plan, &inputs()).expect("a model");
     let metadata = |key: &str| {
         let entry = model.proto().metadata_props.iter().find(|entry| entry.key() == key);
         entry.map_or_else(|| panic!("no {key}"), |entry| entry.value().to_owned())
@@ -181,7 +186,7 @@ fn a_file_says_where_it_comes_from() {
 #[test]
 fn what_cannot_be_exported_says_why() {
     let noise = planned("  - resize: { size: 8 }\n  - normalize: half\n  - gaussian_noise: {}\n");
-    assert!(matches!(export(&noise), Err(EngineError::Step { step, .. }) if step == "gaussian_noise"));
+    assert!(matches!(export(&noise, &inputs()), Err(EngineError::Step { step, .. }) if step == "gaussian_noise"));
     let ragged = planned("  - horizontal_flip: {}\n");
-    assert!(matches!(export(&ragged), Err(EngineError::Unfit(_))));
+    assert!(matches!(export(&ragged, &inputs()), Err(EngineError::Unfit(_))));
 }

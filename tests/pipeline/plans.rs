@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use augraft::operator::{Registry, StepKey};
+use augraft::operator::{Registry, Shape, StepKey};
 use augraft::pipeline::{
     Device, EngineKind, Facts, ModelFacts, ModelSpec, Overrides, PipelineSpec, Plan, Report, SiteFacts, plan,
 };
@@ -174,19 +174,20 @@ fn flags_win_over_the_file() {
         batch: Some(2),
         limit: Some(5),
         out: Some("there".into()),
+        model: Some("other.onnx".into()),
         engine: Some(EngineKind::Tract),
         device: Some(Device::Cpu),
     };
     let mut asked = None;
     let planned = plan(&spec(WHOLE), &overrides, &facts(), &mut |model: &ModelSpec, _| {
-        asked = Some((model.engine, model.device));
+        asked = Some((model.file.clone(), model.engine, model.device));
         Ok::<_, String>(model_facts())
     });
     let plan = planned.expect("a plan");
     assert_eq!((plan.seed, plan.epoch, plan.out), (7, 3, PathBuf::from("there")));
     assert_eq!(plan.data.map(|data| (data.batch, data.limit)), Some((2, Some(5))));
     assert_eq!(plan.model.map(|model| (model.engine, model.device)), Some((EngineKind::Tract, Device::Cpu)));
-    assert_eq!(asked, Some((EngineKind::Tract, Device::Cpu)));
+    assert_eq!(asked, Some((PathBuf::from("other.onnx"), EngineKind::Tract, Device::Cpu)));
     let zero = Overrides { limit: Some(0), seed: Some(u64::MAX), ..Overrides::default() };
     assert_snapshot!(lines(&planned_report(&zero)), @"
     2:7 out-of-range | --seed must be at most 9223372036854775807 | -

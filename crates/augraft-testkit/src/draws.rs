@@ -1,4 +1,4 @@
-//! Draws recorded as a graph, against native draws.
+//! Draws in a graph, against native draws.
 
 use augraft_engine::EngineError;
 use augraft_onnx::{DataType, Graph, Model, Side, Tensor};
@@ -6,8 +6,11 @@ use augraft_operator::{AnyOperator, Lowered, Recording, Shape, StepKey, step_has
 
 use crate::Backend;
 
-/// Rows of one run of the graph; partners make the cost of a run quadratic.
-const ROWS: usize = 250;
+/// Rows of one run of a graph where partners make its cost quadratic, and where they do not.
+const ROWS: [usize; 2] = [250, 4000];
+
+/// Epoch of the draws that are compared.
+const EPOCH: u32 = 3;
 
 /// How recorded and native draws compare.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,11 +21,20 @@ pub struct DrawComparison {
     pub different: usize,
 }
 
-/// Records the draw of `operator` under the step id `id` as a model: `seed`, `epoch`, `index` in, a column a field out.
+/// A model that draws what one step draws: `seed`, `epoch`, `index` in, the columns of the step out, in order.
+#[derive(Debug)]
+pub struct DrawFile {
+    /// The model.
+    pub model: Model,
+    /// Id of the step.
+    pub id: String,
+}
+
+/// Records the draw of `operator` under the step id `id` as a model.
 ///
 /// # Errors
 /// When the graph is not valid ONNX.
-pub fn record_draws(operator: &dyn AnyOperator, id: &str, shape: &Shape) -> Result<Model, EngineError> {
+pub fn record_draws(operator: &dyn AnyOperator, id: &str, shape: &Shape) -> Result<DrawFile, EngineError> {
     let graph = Graph::new(18);
     let recording = Recording::new(&graph);
     let batch = Lowered::new(graph.external("images", DataType::F32), None, shape.clone());
@@ -35,67 +47,75 @@ pub fn record_draws(operator: &dyn AnyOperator, id: &str, shape: &Shape) -> Resu
         graph.output(value, field, &sides);
     }
     recording.finish();
-    Ok(Model::from_proto(graph.into_proto("draws", &[]))?)
+    Ok(DrawFile { model: Model::from_proto(graph.into_proto("draws", &[]))?, id: id.to_owned() })
 }
 
-/// Draws `rows` rows natively and in the recorded graph; an error says which column and row differ first, or why the graph does not run.
+/// Draws `rows` rows natively and in the file for each of `seeds`; an error says which column and row differ first, or why the file does not run.
 ///
 /// # Errors
-/// When any draw differs or the backend fails.
+/// When any draw differs, a word is read twice, or the backend fails.
 pub fn compare_draws(
     operator: &dyn AnyOperator,
     shape: &Shape,
+    file: &DrawFile,
     backend: &Backend,
     rows: usize,
-    seed: u64,
+    seeds: &[u64],
 ) -> Result<DrawComparison, String> {
-    if operator.columns().is_empty() || shape.size().is_none() {
+    if operator.columns().is_empty() {
         return Ok(DrawComparison { rows: 0, different: 0 });
     }
-    let failed = |error: EngineError| format!("recorded draw on {}: {error}", backend.name);
-    let id = "step under test";
-    let model = record_draws(operator, id, shape).map_err(failed)?;
-    let session = backend.runtime.session(&model, backend.purpose).map_err(failed)?;
+    let failed = |error: EngineError| format!("draws in the graph on {}: {error}", backend.name);
+    let session = backend.runtime.session(&file.model, backend.purpose).map_err(failed)?;
+    let chunk = if operator.config()["partner"] == "permute" { ROWS[0] } else { ROWS[1] };
     let mut first = None;
     let mut compared = DrawComparison { rows: 0, different: 0 };
-    let epoch = 3;
-    for start in (0..rows).step_by(ROWS) {
-        // Indices beyond 2^32 reach the high word of the counter.
-        let index: Vec<u64> = (start..(start + ROWS).min(rows)).map(|row| row as u64 * 0x1234_5677).collect();
-        let (native, twice) = operator.draw_audited(StepKey::new(seed, id), epoch, &index, shape);
-        if let Some(word) = twice.first() {
-            return Err(format!("reads the word {word:?} (row, block, word) twice"));
-        }
-        let inputs = [
-            ("seed", Tensor::scalar(seed as i64)),
-            ("epoch", Tensor::scalar(i64::from(epoch))),
-            ("index", Tensor::vector(index.iter().map(|index| *index as i64).collect())),
-        ];
-        let inputs: Vec<_> = inputs.iter().map(|(name, tensor)| (*name, tensor)).collect();
-        let recorded = session.run(&inputs).map_err(failed)?;
-        for (row, sample) in index.iter().enumerate() {
-            let differs = |((_, native), recorded): &(&(String, Tensor), &Tensor)| {
-                recorded.dtype() != native.dtype() || recorded.rows(row..row + 1) != native.rows(row..row + 1)
-            };
-            if let Some(((field, native), recorded)) = native.columns.iter().zip(&recorded).find(differs) {
-                compared.different += 1;
-                first.get_or_insert_with(|| {
-                    format!(
-                        "{field} of index {}: native {:?}, recorded {:?}",
-                        sample,
-                        native.rows(row..row + 1),
-                        recorded.rows(row..row + 1)
-                    )
-                });
+    for &seed in seeds {
+        for start in (0..rows).step_by(chunk) {
+            // Indices beyond 2^32 reach the high word of the counter.
+            let index: Vec<u64> = (start..(start + chunk).min(rows)).map(|row| row as u64 * 0x1234_5677).collect();
+            let (native, twice) = operator.draw_audited(StepKey::new(seed, &file.id), EPOCH, &index, shape);
+            if let Some(word) = twice.first() {
+                return Err(format!("reads the word {word:?} (row, block, word) twice"));
+            }
+            let inputs = address(seed, &index);
+            let inputs: Vec<_> = inputs.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
+            let recorded = session.run(&inputs).map_err(failed)?;
+            compared.rows += index.len();
+            if native.columns.iter().map(|(_, column)| column).eq(&recorded) {
+                continue;
+            }
+            for (row, sample) in index.iter().enumerate() {
+                let differs = |((_, native), recorded): &(&(String, Tensor), &Tensor)| {
+                    recorded.dtype() != native.dtype() || recorded.rows(row..row + 1) != native.rows(row..row + 1)
+                };
+                if let Some(((field, native), recorded)) = native.columns.iter().zip(&recorded).find(differs) {
+                    compared.different += 1;
+                    first.get_or_insert_with(|| {
+                        let [native, recorded] = [native, recorded].map(|column| column.rows(row..row + 1));
+                        format!("{field} of index {sample}, seed {seed}: native {native:?}, in the graph {recorded:?}")
+                    });
+                }
             }
         }
-        compared.rows += index.len();
     }
     match first {
         None => Ok(compared),
         Some(first) => Err(format!(
-            "{} of {} recorded draws differ on {}, first {first}",
+            "{} of {} draws in the graph differ on {}, first {first}",
             compared.different, compared.rows, backend.name
         )),
     }
+}
+
+/// The inputs that address the draws of the samples `index`.
+#[must_use]
+pub fn address(seed: u64, index: &[u64]) -> Vec<(String, Tensor)> {
+    let index = index.iter().map(|index| *index as i64).collect();
+    let inputs = [
+        ("seed", Tensor::scalar(seed as i64)),
+        ("epoch", Tensor::scalar(i64::from(EPOCH))),
+        ("index", Tensor::vector(index)),
+    ];
+    inputs.into_iter().map(|(name, tensor)| (name.to_owned(), tensor)).collect()
 }

@@ -20,6 +20,8 @@ pub(crate) fn shapes() -> Vec<Shape> {
         shape(Element::U8, 3, [60, 9]),
         shape(Element::U8, 3, [1, 1]),
         shape(Element::F32, 3, [1, 1]),
+        Shape { layout: Layout::Open, ..shape(Element::F32, 3, [1, 1]) },
+        Shape { layout: Layout::Open, ..shape(Element::U8, 3, [1, 1]) },
         feature([12, 8]),
     ]
 }

@@ -3,6 +3,7 @@
 //! [`conformance`] checks one configuration of an operator against its promises and returns every broken one as a sentence. A plugin's whole test is
 //! `assert_conforms(&MyOperator::default())`.
 
+mod configurations;
 mod draws;
 mod fixtures;
 mod lowering;
@@ -12,9 +13,10 @@ use augraft_engine::{OnnxRuntime, Optimization, Runtime, Tract, Use};
 use augraft_operator::{AnyOperator, Operator};
 use augraft_pipeline::Device;
 
-pub use draws::{DrawComparison, compare_draws, record_draws};
+pub use configurations::random_configurations;
+pub use draws::{DrawComparison, DrawFile, address, compare_draws, record_draws};
 pub use fixtures::{batch, shape};
-pub use lowering::{compare_lowering, lower_operator};
+pub use lowering::{Expectation, compare_lowering, is_lowered, lower_operator};
 pub use promises::{check_identity, check_promises};
 
 /// A runtime and how it is used, with a name for messages.
@@ -66,10 +68,12 @@ pub fn conformance(operator: &dyn AnyOperator, backends: &[Backend]) -> Vec<Stri
         accepted += 1;
         broken.extend(check_promises(operator, &shape));
         broken.extend(check_identity(operator, &shape));
+        let drawn = shape.size().map(|_| record_draws(operator, "step under test", &shape));
+        let drawn = drawn.transpose().map_err(|error| broken.push(error.to_string())).ok().flatten();
         for backend in backends {
             broken.extend(compare_lowering(operator, &shape, backend));
-            let compared = compare_draws(operator, &shape, backend, 200, 42);
-            broken.extend(compared.err());
+            let compared = drawn.iter().map(|file| compare_draws(operator, &shape, file, backend, 200, &[42]));
+            broken.extend(compared.filter_map(Result::err));
         }
     }
     if accepted == 0 {

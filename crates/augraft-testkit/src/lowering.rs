@@ -2,29 +2,32 @@
 
 use augraft_engine::EngineError;
 use augraft_onnx::{DataType, Graph, Model, Side, Tensor, Value};
-use augraft_operator::{
-    AnyOperator, Batch, Draws, Element, Images, Lowered, LoweredLabels, Parity, Scratch, Shape, StepKey,
-};
+use augraft_operator::{AnyOperator, Batch, Element, Images, Lowered, LoweredLabels, Parity, Scratch, Shape, StepKey};
 
 use crate::Backend;
 use crate::fixtures::batch;
+
+/// Batches of the suite: none, one, even, odd.
+const BATCHES: [usize; 4] = [0, 1, 2, 5];
 
 /// Lowers `operator` as a model: `images`, `labels` and the columns of its draws in, `images_out` and `labels_out` out.
 ///
 /// # Errors
 /// When the operator has no ONNX form for `shape`.
-pub fn lower_operator(operator: &dyn AnyOperator, shape: &Shape, sample: &Draws) -> Result<Model, EngineError> {
+pub fn lower_operator(operator: &dyn AnyOperator, shape: &Shape, opset: i64) -> Result<Model, EngineError> {
+    let (sample, _) = operator.draw_audited(StepKey::new(9, "sizes"), 0, &[0], shape);
     let refused = |issue: augraft_operator::Issue| EngineError::Step {
         step: operator.name().to_owned(),
         message: issue.message,
         help: issue.help,
     };
-    let graph = Graph::new(18);
-    let [height, width] = shape.dense().map_err(refused)?;
-    let sides =
-        |channels, height, width| [Side::Named("N"), Side::Fixed(channels), Side::Fixed(height), Side::Fixed(width)];
+    let graph = Graph::new(opset);
+    let sides = |shape: &Shape| {
+        let [height, width] = shape.size().map_or([Side::Named("H"), Side::Named("W")], |size| size.map(Side::Fixed));
+        [Side::Named("N"), Side::Fixed(shape.channels), height, width]
+    };
     let dtype = if shape.element == Element::U8 { DataType::U8 } else { DataType::F32 };
-    let images = graph.input("images", dtype, &sides(shape.channels, height, width));
+    let images = graph.input("images", dtype, &sides(shape));
     let labels = graph.input("labels", DataType::F32, &[Side::Named("N"), Side::Fixed(shape.classes)]);
     let column = |(field, column): &(String, Tensor)| {
         let rest = column.shape()[1..].iter().map(|side| Side::Fixed(*side));
@@ -33,50 +36,86 @@ pub fn lower_operator(operator: &dyn AnyOperator, shape: &Shape, sample: &Draws)
     };
     let columns: Vec<Value<'_>> = sample.columns.iter().map(column).collect();
     let lowered = operator
-        .lower(&columns, sample, Lowered::new(images, Some(LoweredLabels::new(labels)), shape.clone()))
+        .lower(&columns, &sample, Lowered::new(images, Some(LoweredLabels::new(labels)), shape.clone()))
         .map_err(refused)?;
-    let [height, width] = lowered.shape.dense().map_err(refused)?;
-    graph.output(lowered.images, "images_out", &sides(lowered.shape.channels, height, width));
+    graph.output(lowered.images, "images_out", &sides(&lowered.shape));
     if let Some(labels) = lowered.labels {
         graph.output(labels.soft(), "labels_out", &[Side::Named("N"), Side::Fixed(shape.classes)]);
     }
     Ok(Model::from_proto(graph.into_proto(operator.name(), &[]))?)
 }
 
+/// One batch through the native form of an operator: what its lowered form gets, and what that must give.
+#[derive(Debug, Clone)]
+pub struct Expectation {
+    /// `images`, `labels` and the columns of the draws.
+    pub inputs: Vec<(String, Tensor)>,
+    /// Images and labels.
+    pub outputs: [Tensor; 2],
+}
+
+impl Expectation {
+    /// Draws and applies `operator` natively for `n` samples.
+    ///
+    /// # Errors
+    /// When the operator refuses its own draws.
+    pub fn of(operator: &dyn AnyOperator, shape: &Shape, n: usize) -> Result<Self, String> {
+        let before = batch(shape, n);
+        let draws = operator.draw(StepKey::new(9, "lowered"), 1, &before);
+        let (images, labels) = (images_of(&before), Tensor::F32(before.labels.soft.clone().into_dyn()));
+        let mut inputs = vec![("images".to_owned(), images), ("labels".to_owned(), labels)];
+        if n == 0 {
+            // Natively, a batch without samples does not know the sizes of its columns.
+            let (sample, _) = operator.draw_audited(StepKey::new(9, "sizes"), 0, &[0], shape);
+            inputs.extend(sample.columns.into_iter().map(|(field, column)| (field, column.rows(0..0))));
+        } else {
+            inputs.extend(draws.columns.clone());
+        }
+        let mut native = before;
+        operator.apply(&draws, &mut native, &mut Scratch::default()).map_err(|issue| issue.message)?;
+        Ok(Self { inputs, outputs: [images_of(&native), Tensor::F32(native.labels.soft.into_dyn())] })
+    }
+
+    /// Says how the outputs of the lowered form differ beyond a parity.
+    #[must_use]
+    pub fn problem(&self, outputs: &[Tensor], parity: Parity) -> Option<String> {
+        if outputs.len() != self.outputs.len() {
+            return Some(format!("gives {} outputs", outputs.len()));
+        }
+        let pairs = ["images", "labels"].into_iter().zip(self.outputs.iter().zip(outputs));
+        pairs
+            .filter_map(|(name, (expected, actual))| Some(format!("{name}: {}", difference(expected, actual, parity)?)))
+            .next()
+    }
+}
+
+/// Whether an operator has an ONNX form for a shape.
+#[must_use]
+pub fn is_lowered(operator: &dyn AnyOperator, shape: &Shape) -> bool {
+    shape.uniform().is_ok() && operator.check(shape).is_ok() && !matches!(operator.parity(), Parity::NativeOnly(_))
+}
+
 /// Runs the native and the lowered form on the same draws and compares pixels and labels within the declared parity.
 #[must_use]
 pub fn compare_lowering(operator: &dyn AnyOperator, shape: &Shape, backend: &Backend) -> Vec<String> {
-    if shape.size().is_none() || matches!(operator.parity(), Parity::NativeOnly(_)) {
+    if !is_lowered(operator, shape) {
         return Vec::new();
     }
-    let problem = |text: String| vec![format!("{} on {}: {text}", shape.describe(), backend.name)];
-    for n in [1, 2, 5] {
-        let before = batch(shape, n);
-        let draws = operator.draw(StepKey::new(9, "lowered"), 1, &before);
-        let model = match lower_operator(operator, shape, &draws) {
-            Ok(model) => model,
-            Err(error) => return problem(error.to_string()),
-        };
-        let mut native = before.clone();
-        if let Err(issue) = operator.apply(&draws, &mut native, &mut Scratch::default()) {
-            return problem(issue.message);
-        }
-        let (images, labels) = (images_of(&before), Tensor::F32(before.labels.soft.clone().into_dyn()));
-        let mut inputs = vec![("images", &images), ("labels", &labels)];
-        inputs.extend(draws.columns.iter().map(|(field, column)| (field.as_str(), column)));
-        let outputs = backend.runtime.session(&model, backend.purpose).and_then(|session| session.run(&inputs));
-        let outputs = match outputs {
-            Ok(outputs) => outputs,
-            Err(error) => return problem(error.to_string()),
-        };
-        let expected = [images_of(&native), Tensor::F32(native.labels.soft.clone().into_dyn())];
-        for ((name, expected), actual) in ["images", "labels"].into_iter().zip(&expected).zip(&outputs) {
-            if let Some(text) = difference(expected, actual, operator.parity()) {
-                return problem(format!("{name} of a batch of {n}: {text}"));
+    let compare = || -> Result<(), String> {
+        let model = lower_operator(operator, shape, 18).map_err(|error| error.to_string())?;
+        let session = backend.runtime.session(&model, backend.purpose).map_err(|error| error.to_string())?;
+        for n in BATCHES {
+            let expected = Expectation::of(operator, shape, n)?;
+            let inputs: Vec<_> = expected.inputs.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
+            let outputs = session.run(&inputs).map_err(|error| format!("batch of {n}: {error}"))?;
+            if let Some(text) = expected.problem(&outputs, operator.parity()) {
+                return Err(format!("batch of {n}: {text}"));
             }
         }
-    }
-    Vec::new()
+        Ok(())
+    };
+    let problem = |text: String| format!("{} {} on {}: {text}", operator.config(), shape.describe(), backend.name);
+    compare().err().map(problem).into_iter().collect()
 }
 
 /// The pixels of a dense batch as a tensor.

@@ -1,6 +1,6 @@
 //! What every operator promises natively.
 
-use augraft_operator::{AnyOperator, Batch, Draws, Scratch, Shape, StepKey};
+use augraft_operator::{AnyOperator, Batch, Draws, Layout, Scratch, Shape, StepKey};
 
 use crate::fixtures::batch;
 
@@ -18,13 +18,13 @@ pub fn check_promises(operator: &dyn AnyOperator, shape: &Shape) -> Vec<String> 
             }
             if n == 7
                 && is_random(operator, &before)
-                && (3..40).all(|epoch| operator.draw(key, epoch, &before) == draws)
+                && (3..2000).all(|epoch| operator.draw(key, epoch, &before) == draws)
             {
                 return Err("every epoch gives the same draws".to_owned());
             }
             let after = applied(operator, &draws, &before)?;
             let predicted = operator.check(shape).map_err(|issue| issue.message)?;
-            if n > 0 && after.shape() != predicted {
+            if n > 0 && predicted.layout != Layout::Open && after.shape() != predicted {
                 return Err(format!("check predicts {}, but it is {}", predicted.describe(), after.shape().describe()));
             }
             let single = rayon::ThreadPoolBuilder::new().num_threads(1).build().map_err(|error| error.to_string())?;
