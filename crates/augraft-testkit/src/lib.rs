@@ -7,6 +7,7 @@ mod draws;
 mod fixtures;
 mod lowering;
 mod promises;
+mod reference;
 
 use augraft_engine::{OnnxRuntime, Optimization, Runtime, Tract, Use};
 use augraft_operator::{AnyOperator, Operator};
@@ -16,6 +17,7 @@ pub use draws::{DrawComparison, compare_draws, record_draws};
 pub use fixtures::{batch, shape};
 pub use lowering::{compare_lowering, lower_operator};
 pub use promises::{check_identity, check_promises};
+pub use reference::{Case, Python, python};
 
 /// A runtime and how it is used, with a name for messages.
 pub struct Backend {
