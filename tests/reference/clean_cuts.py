@@ -56,7 +56,7 @@ def count(model):
     activations = [name for _, written in live for name in written]
 
     def reached(removed):
-        """Whether an output depends on an input by a path without the removed tensor; nodes are in topological order."""
+        """Whether a path leads from an input to an output without `removed`; nodes are in topological order."""
         marked = inputs - {removed}
         for read, written in live:
             if read & marked:

@@ -1,9 +1,14 @@
-"""Runs a grafted ONNX file with nothing but onnxruntime: python plain_runtime.py MODEL.onnx --seed S --epoch E --batch N
+"""Runs a grafted ONNX file with nothing but onnxruntime.
+
+    python plain_runtime.py MODEL.onnx --seed S --epoch E --batch N
 
 Feeds made images (and labels, where the file has them), the seed, the epoch and the indices of the samples: twice the
-same, and once with other indices. Prints one line of JSON:
+same, and once with other indices. Prints one line of JSON with
 
-    {"outputs": names, "same": both runs gave the same bytes, "other": other indices gave others, "finite": no NaN or inf}
+- outputs: their names
+- same: whether both runs gave the same bytes
+- other: whether other indices gave other outputs
+- finite: whether no output holds a NaN or an infinity
 """
 
 import argparse

@@ -141,7 +141,7 @@ def evaluate(folder: Path) -> None:
 
 
 def main(cases: Path) -> None:
-    # Names are in the order of the cases, and cases of one model mostly follow each other, so chunks share checked models.
+    # Cases of one model mostly follow each other by name, so that a chunk checks it once.
     folders: List[Path] = sorted(cases.glob("case-*"))
     workers = os.cpu_count() or 1
     if workers == 1 or len(folders) < FEW:

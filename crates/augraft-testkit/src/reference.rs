@@ -113,14 +113,13 @@ fn write_cases(folder: &Path, cases: &[Case]) -> io::Result<()> {
     let mut models: BTreeMap<Vec<u8>, String> = BTreeMap::new();
     for (index, case) in cases.iter().enumerate() {
         let bytes = case.model.to_bytes();
-        let name = match models.get(&bytes) {
-            Some(name) => name.clone(),
-            None => {
-                let name = format!("model-{:06}.onnx", models.len());
-                fs::write(folder.join(&name), &bytes)?;
-                models.insert(bytes, name.clone());
-                name
-            }
+        let name = if let Some(name) = models.get(&bytes) {
+            name.clone()
+        } else {
+            let name = format!("model-{:06}.onnx", models.len());
+            fs::write(folder.join(&name), &bytes)?;
+            models.insert(bytes, name.clone());
+            name
         };
         let at = case_folder(folder, index);
         fs::create_dir(&at)?;
