@@ -1,6 +1,6 @@
 //! The nodes of a built graph, as a model of their own or to be grafted into another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::graph::{Inner, Node, Side};
 use crate::proto::{
@@ -22,6 +22,10 @@ impl Fragment {
     pub(crate) fn new(inner: &Inner) -> Self {
         let name = |id: &u32| inner.values[*id as usize].name.clone();
         let info = |(id, shape): &(u32, Vec<Side>)| value_info(&name(id), inner.values[*id as usize].dtype, shape);
+        // What was computed while the graph was built leaves constants that no node reads.
+        let used: BTreeSet<u32> = inner.nodes.iter().flat_map(|node| node.inputs.iter().flatten().copied()).collect();
+        let listed = |id: &u32| used.contains(id) || inner.outputs.iter().any(|(output, _)| output == id);
+        let constants = inner.initializers.iter().filter(|(id, _)| listed(id) || inner.is_chosen(*id));
         let mut described = inner.docs.clone();
         let node = |node: &Node| NodeProto {
             op_type: Some(node.op.to_string()),
@@ -41,7 +45,7 @@ impl Fragment {
         };
         Self {
             nodes: ordered(inner).into_iter().map(node).collect(),
-            initializers: inner.initializers.iter().map(|(id, tensor)| tensor.to_proto(&name(id))).collect(),
+            initializers: constants.map(|(id, tensor)| tensor.to_proto(&name(id))).collect(),
             inputs: inner.inputs.iter().map(info).collect(),
             outputs: inner.outputs.iter().map(info).collect(),
         }

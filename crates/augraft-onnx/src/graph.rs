@@ -41,6 +41,13 @@ pub(crate) struct Inner {
     counts: BTreeMap<String, usize>,
 }
 
+impl Inner {
+    /// Whether a caller chose the name of a tensor, so that it must stay.
+    pub(crate) fn is_chosen(&self, id: u32) -> bool {
+        self.values[id as usize].chosen
+    }
+}
+
 /// A tensor: its name, whether a caller chose it, and its element type.
 pub(crate) struct Named {
     pub(crate) name: String,

@@ -164,27 +164,6 @@ impl Tensor {
         if let Tensor::F32(array) = self { Some(array) } else { None }
     }
 
-    /// Reads an ONNX tensor whose data lie in the model; `None` for element types that are not held here.
-    #[must_use]
-    pub fn from_proto(tensor: &TensorProto) -> Option<Self> {
-        let dtype = DataType::from_proto(tensor.data_type())?;
-        let shape: Vec<usize> = tensor.dims.iter().map(|&side| usize::try_from(side).ok()).collect::<Option<_>>()?;
-        if let Some(raw) = tensor.raw_data.as_ref().filter(|raw| !raw.is_empty()) {
-            return Self::from_le_bytes(dtype, &shape, raw);
-        }
-        // Narrow integers and truth values share one field.
-        let narrow = || tensor.int32_data.iter();
-        let bytes: Vec<u8> = match dtype {
-            DataType::Bool | DataType::U8 | DataType::I8 => narrow().map(|value| *value as u8).collect(),
-            DataType::I32 => narrow().flat_map(|value| value.to_le_bytes()).collect(),
-            DataType::I64 => tensor.int64_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
-            DataType::U64 => tensor.uint64_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
-            DataType::F32 => tensor.float_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
-            DataType::F64 => tensor.double_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        };
-        Self::from_le_bytes(dtype, &shape, &bytes)
-    }
-
     /// Writes the tensor as an ONNX initialiser called `name`.
     #[must_use]
     pub fn to_proto(&self, name: &str) -> TensorProto {
@@ -195,6 +174,41 @@ impl Tensor {
             raw_data: Some(Bytes::from(self.to_le_bytes())),
             ..TensorProto::default()
         }
+    }
+
+    /// Reads an ONNX tensor that holds its data, as bytes or as typed values.
+    ///
+    /// `None` for other element types, for data in another file, and when the data do not fill the shape.
+    #[must_use]
+    pub fn from_proto(proto: &TensorProto) -> Option<Self> {
+        let dtype = DataType::from_proto(proto.data_type())?;
+        let shape: Option<Vec<usize>> = proto.dims.iter().map(|&side| usize::try_from(side).ok()).collect();
+        let bytes = match &proto.raw_data {
+            Some(raw) => raw.to_vec(),
+            None => typed_bytes(dtype, proto)?,
+        };
+        Self::from_le_bytes(dtype, &shape?, &bytes)
+    }
+}
+
+/// The typed values of a tensor as little-endian bytes; small types lie in 32-bit fields.
+fn typed_bytes(dtype: DataType, proto: &TensorProto) -> Option<Vec<u8>> {
+    fn bytes<T: Element>(values: impl IntoIterator<Item = T>) -> Vec<u8> {
+        values.into_iter().flat_map(Element::to_le).collect()
+    }
+    fn narrow<T: Element + TryFrom<i32>>(values: &[i32]) -> Option<Vec<u8>> {
+        let values: Option<Vec<T>> = values.iter().map(|&value| T::try_from(value).ok()).collect();
+        Some(bytes(values?))
+    }
+    match dtype {
+        DataType::Bool => Some(bytes(proto.int32_data.iter().map(|&value| value != 0))),
+        DataType::U8 => narrow::<u8>(&proto.int32_data),
+        DataType::I8 => narrow::<i8>(&proto.int32_data),
+        DataType::I32 => Some(bytes(proto.int32_data.iter().copied())),
+        DataType::I64 => Some(bytes(proto.int64_data.iter().copied())),
+        DataType::U64 => Some(bytes(proto.uint64_data.iter().copied())),
+        DataType::F32 => Some(bytes(proto.float_data.iter().copied())),
+        DataType::F64 => Some(bytes(proto.double_data.iter().copied())),
     }
 }
 
@@ -209,5 +223,38 @@ mod tests {
         }
         assert_eq!(Tensor::from_le_bytes(DataType::F32, &[2], &[0; 4]), None);
         assert_eq!(Tensor::from_le_bytes(DataType::F32, &[usize::MAX, 2], &[]), None);
+    }
+
+    #[test]
+    fn onnx_tensors_round_trip() {
+        for tensor in [Tensor::vector(vec![1i8, -2]), Tensor::vector(vec![true, false]), Tensor::scalar(u64::MAX)] {
+            assert_eq!(Tensor::from_proto(&tensor.to_proto("x")), Some(tensor));
+        }
+    }
+
+    #[test]
+    fn typed_fields_are_read() {
+        let proto = |dtype: DataType, sides: &[i64]| TensorProto {
+            dims: sides.to_vec(),
+            data_type: Some(dtype.to_proto()),
+            int32_data: vec![0, 255],
+            float_data: vec![0.5, -1.0],
+            ..TensorProto::default()
+        };
+        let read = |dtype, sides: &[i64]| Tensor::from_proto(&proto(dtype, sides));
+        assert_eq!(read(DataType::U8, &[2]), Some(Tensor::vector(vec![0u8, 255])));
+        assert_eq!(read(DataType::Bool, &[2]), Some(Tensor::vector(vec![false, true])));
+        assert_eq!(read(DataType::I32, &[2]), Some(Tensor::vector(vec![0, 255])));
+        assert_eq!(read(DataType::F32, &[2]), Some(Tensor::vector(vec![0.5f32, -1.0])));
+        assert_eq!(read(DataType::I8, &[2]), None, "255 is no int8");
+        assert_eq!(read(DataType::F32, &[3]), None, "too few values");
+        assert_eq!(read(DataType::F32, &[-2]), None, "a negative side");
+        assert_eq!(read(DataType::I64, &[2]), None, "the values are in another field");
+    }
+
+    #[test]
+    fn other_element_types_are_refused() {
+        let half = TensorProto { data_type: Some(ProtoType::Float16 as i32), ..TensorProto::default() };
+        assert_eq!(Tensor::from_proto(&half), None);
     }
 }

@@ -8,6 +8,7 @@ mod draws;
 mod fixtures;
 mod lowering;
 mod promises;
+mod reference;
 
 use augraft_engine::{OnnxRuntime, Optimization, Runtime, Tract, Use};
 use augraft_operator::{AnyOperator, Operator};
@@ -18,6 +19,7 @@ pub use draws::{DrawComparison, DrawFile, address, compare_draws, record_draws};
 pub use fixtures::{batch, shape};
 pub use lowering::{Expectation, compare_lowering, is_lowered, lower_operator};
 pub use promises::{check_identity, check_promises};
+pub use reference::{Case, Python, python};
 
 /// A runtime and how it is used, with a name for messages.
 pub struct Backend {

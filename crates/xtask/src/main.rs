@@ -4,8 +4,10 @@
 mod generate;
 mod onnxruntime;
 mod process;
+mod python;
 mod test;
 mod tidy;
+mod wheels;
 mod workspace;
 
 use std::process::ExitCode;
@@ -25,6 +27,8 @@ struct Cli {
 enum Command {
     /// Fetches the ONNX Runtime library into target/onnxruntime.
     Onnxruntime(onnxruntime::Args),
+    /// Fetches the Python packages that tests compare with into target/python.
+    Python,
     /// Runs every check that a change must pass.
     Test,
     /// Checks the rules of the repository that no compiler knows.
@@ -48,6 +52,7 @@ fn run(command: Command) -> anyhow::Result<()> {
     let workspace = Workspace::load()?;
     match command {
         Command::Onnxruntime(args) => onnxruntime::run(&workspace, &args),
+        Command::Python => python::run(&workspace),
         Command::Test => test::run(&workspace),
         Command::Tidy => tidy::run(&workspace),
         Command::Generate(args) => generate::run(&workspace, &args),

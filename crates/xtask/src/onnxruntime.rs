@@ -3,11 +3,12 @@
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 
 use crate::process;
+use crate::wheels::{Scratch, python, replace};
 use crate::workspace::Workspace;
 
 const DEFAULT_VERSION: &str = "1.31.1";
@@ -38,10 +39,10 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
         return Ok(());
     }
     println!("==> fetching ONNX Runtime {} with pip", args.version);
-    let scratch = Scratch::new(&workspace.target)?;
+    let scratch = Scratch::new(&workspace.target, "onnxruntime")?;
     let wheel = download(&args.version, &scratch.0)?;
     let staged = stage(&wheel, &args.version, &scratch.0)?;
-    replace(&staged, &folder, &args.version)?;
+    replace(&staged, &folder, || is_installed(&folder, &args.version))?;
     println!("ONNX Runtime {}: {}", args.version, library.display());
     println!("augraft finds it there; name another library with --onnxruntime PATH or ORT_DYLIB_PATH");
     Ok(())
@@ -56,45 +57,9 @@ fn is_installed(folder: &Path, version: &str) -> bool {
     recorded.trim() == version && folder.join(library_name()).is_file()
 }
 
-/// A folder that is removed when it goes out of scope, on the file system of its parent so files can be renamed.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(parent: &Path) -> anyhow::Result<Self> {
-        let folder = parent.join(format!("onnxruntime.{}.partial", std::process::id()));
-        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // Nothing depends on the removal: the folder lies in the build folder and has a name of its own.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Returns the first Python 3 that starts and has pip.
-fn python() -> anyhow::Result<&'static str> {
-    let answers = |program: &str, arguments: &[&str]| {
-        let command = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
-        command.is_ok_and(|status| status.success())
-    };
-    let is_python_3 = ["-c", "import sys; sys.exit(sys.version_info < (3,))"];
-    // Windows installers put only `python` on the path.
-    let Some(found) = ["python3", "python"].into_iter().find(|program| answers(program, &is_python_3)) else {
-        bail!("python3 was not found; it fetches the ONNX Runtime wheel. Install Python 3 with pip");
-    };
-    ensure!(
-        answers(found, &["-m", "pip", "--version"]),
-        "`{found} -m pip` does not work; it fetches the ONNX Runtime wheel. Install pip, for example with `{found} -m ensurepip`"
-    );
-    Ok(found)
-}
-
 /// Fetches the wheel from the package index that pip is configured for and unpacks it.
 fn download(version: &str, scratch: &Path) -> anyhow::Result<PathBuf> {
-    let python = python()?;
+    let python = python(0)?;
     let (downloads, wheel) = (scratch.join("download"), scratch.join("wheel"));
     let mut pip = Command::new(python);
     pip.args("-m pip download --no-deps --only-binary=:all: --quiet --disable-pip-version-check".split(' '))
@@ -145,20 +110,6 @@ fn installed_name(file: &str, prefix: &str, suffix: &str) -> Option<String> {
     matches!(stem, "onnxruntime" | "onnxruntime_providers_shared").then(|| format!("{prefix}{stem}{suffix}"))
 }
 
-/// Moves the complete folder into place, so that no reader ever sees half of it.
-fn replace(staged: &Path, folder: &Path, version: &str) -> anyhow::Result<()> {
-    if folder.exists() {
-        // Out of the way first: a folder with files in it cannot be renamed over. It goes with the scratch folder.
-        let _ = fs::rename(folder, staged.with_extension("replaced"));
-    }
-    let moved = fs::rename(staged, folder);
-    if moved.is_err() && is_installed(folder, version) {
-        // Another process installed the same version in the meantime.
-        return Ok(());
-    }
-    moved.with_context(|| format!("cannot write {}", folder.display()))
-}
-
 fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let listing = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     listing.map(|entry| Ok(entry?.path())).collect()
@@ -186,16 +137,11 @@ mod tests {
     }
 
     #[test]
-    fn a_replaced_folder_is_complete_and_the_old_one_gone() {
-        let scratch = Scratch::new(&std::env::temp_dir().join("augraft-xtask")).unwrap();
-        let (folder, staged) = (scratch.0.join("onnxruntime"), scratch.0.join("ready"));
-        for (path, version) in [(&folder, "1.0.0"), (&staged, "2.0.0")] {
-            fs::create_dir(path).unwrap();
-            fs::write(path.join("VERSION"), format!("{version}\n")).unwrap();
-            fs::write(path.join(library_name()), version).unwrap();
-        }
-        assert!(is_installed(&folder, "1.0.0") && !is_installed(&folder, "2.0.0"));
-        replace(&staged, &folder, "2.0.0").unwrap();
-        assert!(is_installed(&folder, "2.0.0") && !staged.exists());
+    fn another_version_is_not_installed() {
+        let scratch = Scratch::new(&std::env::temp_dir().join("augraft-xtask"), "onnxruntime").unwrap();
+        fs::write(scratch.0.join("VERSION"), "1.0.0\n").unwrap();
+        assert!(!is_installed(&scratch.0, "1.0.0"));
+        fs::write(scratch.0.join(library_name()), "").unwrap();
+        assert!(is_installed(&scratch.0, "1.0.0") && !is_installed(&scratch.0, "2.0.0"));
     }
 }

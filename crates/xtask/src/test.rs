@@ -7,12 +7,13 @@ use anyhow::Context;
 
 use crate::process::{cargo, line};
 use crate::workspace::Workspace;
-use crate::{onnxruntime, process, tidy};
+use crate::{onnxruntime, process, python, tidy};
 
 /// Runs the stages in order and stops at the first that fails.
 pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<()> {
     let mut times = Vec::new();
     time(&mut times, "onnxruntime", || onnxruntime::run(workspace, &onnxruntime::Args::default()))?;
+    time(&mut times, "python", || python::run(workspace))?;
     for (name, mut command) in stages(workspace) {
         println!("==> {}", line(&command));
         time(&mut times, name, || process::run(&mut command))?;
@@ -28,7 +29,7 @@ pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<()> {
 fn stages(workspace: &Workspace) -> Vec<(&'static str, Command)> {
     let mut test = cargo(workspace, "test --workspace --locked");
     // A snapshot that differs must fail instead of leaving a file to review.
-    test.env("INSTA_UPDATE", "no").env("AUGRAFT_REQUIRE_ONNXRUNTIME", "1");
+    test.env("INSTA_UPDATE", "no").env("AUGRAFT_REQUIRE_ONNXRUNTIME", "1").env("AUGRAFT_REQUIRE_PYTHON", "1");
     let mut doc = cargo(workspace, "doc --workspace --no-deps --locked");
     doc.env("RUSTDOCFLAGS", "-D warnings");
     vec![
