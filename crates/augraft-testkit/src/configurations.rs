@@ -1,6 +1,8 @@
 //! Configurations that are drawn from what the schema of an operator allows.
 
 use augraft_operator::{AnyOperator, Entry, philox4x32};
+
+use crate::fixtures::shapes;
 use serde_json::{Map, Value, json};
 
 /// Largest whole number: sizes beyond would fill the memory, counts the graph.
@@ -13,7 +15,7 @@ const LEAST: f64 = 1e-3;
 /// Draws of a configuration before an operator is thought to refuse them all.
 const ATTEMPTS: u32 = 40;
 
-/// Draws up to `count` configurations that the operator reads, the same for the same `seed`.
+/// Draws up to `count` configurations that fit some shape of the suite, the same for the same `seed`.
 ///
 /// Numbers come from the ranges that the parameter types state in the schema, their ends more often than their share.
 #[must_use]
@@ -21,7 +23,8 @@ pub fn random_configurations(entry: &Entry, count: usize, seed: u32) -> Vec<Box<
     let schema = entry.schema().to_value();
     let mut words = Words { seed, at: 0 };
     let drawn = (0..ATTEMPTS * count as u32).filter_map(|_| entry.parse(draw(&schema, &mut words)).ok());
-    drawn.take(count).collect()
+    let accepted = |operator: &Box<dyn AnyOperator>| shapes().iter().any(|shape| operator.check(shape).is_ok());
+    drawn.filter(accepted).take(count).collect()
 }
 
 /// A stream of words.

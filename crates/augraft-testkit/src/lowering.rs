@@ -2,7 +2,9 @@
 
 use augraft_engine::EngineError;
 use augraft_onnx::{DataType, Graph, Model, Side, Tensor, Value};
-use augraft_operator::{AnyOperator, Batch, Element, Images, Lowered, LoweredLabels, Parity, Scratch, Shape, StepKey};
+use augraft_operator::{
+    AnyOperator, Batch, Element, Images, Layout, Lowered, LoweredLabels, Parity, Scratch, Shape, StepKey,
+};
 
 use crate::Backend;
 use crate::fixtures::batch;
@@ -102,7 +104,13 @@ pub fn compare_lowering(operator: &dyn AnyOperator, shape: &Shape, backend: &Bac
         return Vec::new();
     }
     let compare = || -> Result<(), String> {
-        let model = lower_operator(operator, shape, 18).map_err(|error| error.to_string())?;
+        let model = match lower_operator(operator, shape, 18) {
+            // An operator may need to know the size, but then it says so.
+            Err(EngineError::Step { message, .. }) if shape.layout == Layout::Open && message.contains("size") => {
+                return Ok(());
+            }
+            model => model.map_err(|error| error.to_string())?,
+        };
         let session = backend.runtime.session(&model, backend.purpose).map_err(|error| error.to_string())?;
         for n in BATCHES {
             let expected = Expectation::of(operator, shape, n)?;

@@ -61,6 +61,12 @@ impl Python {
         interpreter.is_file().then(|| Self { packages: folder.to_owned(), interpreter })
     }
 
+    /// The folder of the packages.
+    #[must_use]
+    pub fn packages(&self) -> &Path {
+        &self.packages
+    }
+
     /// Checks every case's model and runs it in the reference evaluator of `onnx`.
     ///
     /// A model must pass the checker and strict shape inference, and every tensor of a run must have the type and shape

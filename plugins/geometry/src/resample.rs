@@ -109,9 +109,12 @@ pub(crate) fn lower_resample<'g>(
         Element::F32 => value,
         Element::U8 => (value + real(0.5)).unary("Floor").binary("Max", real(0.0)).binary("Min", real(255.0)),
     };
+    // One matrix for each sample even where all are equal: ONNX Runtime multiplies no batch of none by a batch of one.
+    let per_sample = graph.concat(&[images.shape().slice(0, 0, 1), graph.ints(&[1, 1, 1])], 0);
     let images = if element == Element::U8 { images.cast(DataType::F32) } else { images };
-    let narrow = rounded(images.matmul(columns.matrix().transpose(&[0, 1, 3, 2])));
-    let small = rounded(rows.matrix().matmul(narrow));
+    let matrix = |side: &LoweredStretch<'g>| side.matrix().expand(per_sample);
+    let narrow = rounded(images.matmul(matrix(columns).transpose(&[0, 1, 3, 2])));
+    let small = rounded(matrix(rows).matmul(narrow));
     if element == Element::U8 { small.cast(DataType::U8) } else { small }
 }
 

@@ -1,0 +1,6 @@
+//! Steps inside models, as one ONNX file: equal to the parts, whatever the model looks like.
+
+mod cases;
+mod light;
+mod parts;
+mod support;
