@@ -60,7 +60,11 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
     print!("{report}");
     if args.write && !report.is_empty() {
         let path = workspace.root.join(REPORT);
-        fs::write(&path, document(&report)).with_context(|| format!("cannot write {REPORT}"))?;
+        let library = args
+            .library
+            .as_ref()
+            .map_or_else(|| format!("onnxruntime-gpu {}", args.wheel), |path| path.display().to_string());
+        fs::write(&path, document(&library, &report)).with_context(|| format!("cannot write {REPORT}"))?;
         println!("{REPORT} written");
     }
     ensure!(status.success(), "the measurement on {} failed ({status}); the reason is above", args.device);
@@ -78,11 +82,9 @@ fn captured(command: &mut Command) -> anyhow::Result<(String, std::process::Exit
     Ok((String::from_utf8_lossy(&output.stdout).into_owned(), output.status))
 }
 
-fn document(report: &str) -> String {
-    format!(
-        "# Measured on a GPU\n\nWritten by `cargo xtask cuda-check --write`, after the conformance suite had passed on the same device.\n\n{}\n",
-        report.trim()
-    )
+fn document(library: &str, report: &str) -> String {
+    let how = "Written by `cargo xtask cuda-check --write`, after the conformance suite had passed on the same device";
+    format!("# Measured on a GPU\n\n{how} with {library}.\n\n{}\n", report.trim())
 }
 
 /// The number of a CUDA device; none for the CPU.
@@ -133,7 +135,7 @@ fn check_providers(library: &Path) -> anyhow::Result<()> {
     ensure!(
         missing.is_empty(),
         "the CUDA provider needs {}, which the loader does not find; install CUDA 13 and cuDNN 9, for example with \
-         `pip install --target cuda 'onnxruntime-gpu[cuda,cudnn]'`, and put their folders (cuda/nvidia/*/lib) on LD_LIBRARY_PATH",
+         `pip install --target target/cuda 'onnxruntime-gpu[cuda,cudnn]'`, and put their folders (target/cuda/nvidia/*/lib) on LD_LIBRARY_PATH",
         missing.join(", ")
     );
     Ok(())
@@ -186,7 +188,8 @@ mod tests {
 
     #[test]
     fn the_report_is_a_page() {
-        let page = document("\nDevice: GPU\n\n| a |\n\n");
-        assert!(page.starts_with("# Measured on a GPU\n\n") && page.ends_with("\n\nDevice: GPU\n\n| a |\n"));
+        let page = document("onnxruntime-gpu 1.31.1", "\nDevice: GPU\n\n| a |\n\n");
+        assert!(page.starts_with("# Measured on a GPU\n\n"));
+        assert!(page.ends_with(" with onnxruntime-gpu 1.31.1.\n\nDevice: GPU\n\n| a |\n"), "{page}");
     }
 }
