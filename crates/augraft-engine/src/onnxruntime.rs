@@ -13,7 +13,7 @@ use ort::value::DynValue;
 use crate::error::EngineError;
 use crate::runtime::{Runtime, Session, Use};
 
-const NAME: &str = "onnxruntime";
+pub(crate) const NAME: &str = "onnxruntime";
 
 /// How far ONNX Runtime may rewrite a graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,17 @@ impl OnnxRuntime {
         })
     }
 
+    /// What graphs run on.
+    pub(crate) fn device(self) -> Device {
+        self.device
+    }
+
     fn commit(self, model: &Model, purpose: Use) -> ort::Result<ort::session::Session> {
+        self.builder(purpose)?.commit_from_memory(&model.to_bytes())
+    }
+
+    /// The options of a session.
+    pub(crate) fn builder(self, purpose: Use) -> ort::Result<ort::session::builder::SessionBuilder> {
         let level = match (self.optimization, purpose) {
             (Optimization::Off, _) | (_, Use::Graph) => GraphOptimizationLevel::Disable,
             // Level 3 picks the layout of tensors by the whole graph, so that a cut changes the last bits.
@@ -92,7 +102,7 @@ impl OnnxRuntime {
             let cuda = ort::ep::CUDA::default().with_device_id(id).with_tf32(false).with_conv_algorithm_search(search);
             builder = builder.with_execution_providers([cuda.build().error_on_failure()])?;
         }
-        builder.commit_from_memory(&model.to_bytes())
+        Ok(builder)
     }
 }
 
@@ -167,7 +177,7 @@ fn find(library: Option<&Path>) -> Result<PathBuf, EngineError> {
 
 macro_rules! tensor_types {
     ($($variant:ident: $native:ty),*) => {
-        fn to_ort(tensor: &Tensor) -> ort::Result<DynValue> {
+        pub(crate) fn to_ort(tensor: &Tensor) -> ort::Result<DynValue> {
             match tensor {
                 $(Tensor::$variant(array) => {
                     let values: Vec<$native> = array.iter().copied().collect();

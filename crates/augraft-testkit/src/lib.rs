@@ -24,7 +24,7 @@ pub use reference::{Case, Python, python};
 /// A runtime and how it is used, with a name for messages.
 pub struct Backend {
     /// For example `tract, optimised`.
-    pub name: &'static str,
+    pub name: String,
     /// Opens the runtime.
     pub runtime: Box<dyn Runtime>,
     /// How it runs graphs.
@@ -33,29 +33,40 @@ pub struct Backend {
 
 /// Every backend that works here: tract raw and optimised, and ONNX Runtime without and with optimisation where its library is found.
 ///
+/// Where `AUGRAFT_DEVICE` names a CUDA device, for example `cuda:0`, ONNX Runtime runs there too.
+///
 /// # Panics
-/// When ONNX Runtime is not found though `AUGRAFT_REQUIRE_ONNXRUNTIME` is set.
+/// When ONNX Runtime is not found though `AUGRAFT_REQUIRE_ONNXRUNTIME` is set, or the device of `AUGRAFT_DEVICE` cannot be used.
 #[must_use]
 pub fn backends() -> Vec<Backend> {
-    let mut found = vec![
-        Backend { name: "tract, raw", runtime: Box::new(Tract), purpose: Use::Graph },
-        Backend { name: "tract, optimised", runtime: Box::new(Tract), purpose: Use::OptimizedGraph },
-    ];
+    let mut found = pair("tract, raw", Tract, "tract, optimised");
     match OnnxRuntime::load(None, Device::Cpu, Optimization::Default) {
-        Ok(runtime) => {
-            found.push(Backend { name: "ONNX Runtime, level 0", runtime: Box::new(runtime), purpose: Use::Graph });
-            found.push(Backend {
-                name: "ONNX Runtime, default",
-                runtime: Box::new(runtime),
-                purpose: Use::OptimizedGraph,
-            });
-        }
+        Ok(runtime) => found.extend(pair("ONNX Runtime, level 0", runtime, "ONNX Runtime, default")),
         Err(error) => {
             assert!(std::env::var_os("AUGRAFT_REQUIRE_ONNXRUNTIME").is_none(), "ONNX Runtime is required: {error}");
             eprintln!("skipped ONNX Runtime: {error}");
         }
     }
+    let device = std::env::var("AUGRAFT_DEVICE").unwrap_or_default();
+    found.extend(on_device(&device).unwrap_or_else(|error| panic!("AUGRAFT_DEVICE={device}: {error}")));
     found
+}
+
+/// One runtime without and with optimisation.
+fn pair(raw: &str, runtime: impl Runtime + Copy + 'static, optimized: &str) -> Vec<Backend> {
+    let backend = |(name, purpose): (&str, Use)| Backend { name: name.to_owned(), runtime: Box::new(runtime), purpose };
+    [(raw, Use::Graph), (optimized, Use::OptimizedGraph)].map(backend).into()
+}
+
+/// The backends of a CUDA device; none for the CPU, which is there anyway.
+fn on_device(device: &str) -> Result<Vec<Backend>, String> {
+    if matches!(device, "" | "cpu") {
+        return Ok(Vec::new());
+    }
+    let device: Device = device.parse()?;
+    let runtime = OnnxRuntime::load(None, device, Optimization::Default).map_err(|error| error.to_string())?;
+    let name = format!("ONNX Runtime, {device}");
+    Ok(pair(&format!("{name}, level 0"), runtime, &name))
 }
 
 /// Checks `operator` on images (and, for floats, feature maps) of several sizes and returns the broken promises.
@@ -91,4 +102,18 @@ pub fn conformance(operator: &dyn AnyOperator, backends: &[Backend]) -> Vec<Stri
 pub fn assert_conforms(operator: &impl Operator) {
     let broken = conformance(operator, &backends());
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cpu_adds_no_backend_and_a_device_that_is_not_there_says_why() {
+        assert!(["", "cpu"].iter().all(|device| on_device(device).is_ok_and(|backends| backends.is_empty())));
+        let refused = |device| on_device(device).err().unwrap_or_default();
+        assert_eq!(refused("gpu"), "`gpu` is no device; there are `cpu` and `cuda:0`, `cuda:1`, ...");
+        let reason = refused("cuda:9999");
+        assert!(reason.contains("`cuda:9999` cannot be used") || reason.contains("was not found"), "{reason}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Developer commands of the workspace: `cargo xtask <command>`.
 #![expect(clippy::print_stdout, reason = "a command-line tool reports on standard output")]
 
+mod cuda;
 mod generate;
 mod onnxruntime;
 mod process;
@@ -35,6 +36,8 @@ enum Command {
     Tidy,
     /// Writes the files that are derived from the code.
     Generate(generate::Args),
+    /// Checks and measures the operators on an NVIDIA GPU.
+    CudaCheck(cuda::Args),
 }
 
 fn main() -> ExitCode {
@@ -56,5 +59,6 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Test => test::run(&workspace),
         Command::Tidy => tidy::run(&workspace),
         Command::Generate(args) => generate::run(&workspace, &args),
+        Command::CudaCheck(args) => cuda::run(&workspace, &args),
     }
 }

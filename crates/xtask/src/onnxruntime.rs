@@ -11,7 +11,7 @@ use crate::process;
 use crate::wheels::{Scratch, python, replace};
 use crate::workspace::Workspace;
 
-const DEFAULT_VERSION: &str = "1.31.1";
+pub(crate) const DEFAULT_VERSION: &str = "1.31.1";
 
 /// The library inside a wheel does not depend on Python, so any Python on this machine can fetch this one's wheel.
 const WHEEL_PYTHON: &str = "3.13";
@@ -32,20 +32,26 @@ impl Default for Args {
 
 /// Puts the library into `target/onnxruntime`, unless the same version lies there.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
-    let folder = workspace.target.join("onnxruntime");
-    let library = folder.join(library_name());
-    if is_installed(&folder, &args.version) {
-        println!("ONNX Runtime {} is present: {}", args.version, library.display());
-        return Ok(());
-    }
-    println!("==> fetching ONNX Runtime {} with pip", args.version);
-    let scratch = Scratch::new(&workspace.target, "onnxruntime")?;
-    let wheel = download(&args.version, &scratch.0)?;
-    let staged = stage(&wheel, &args.version, &scratch.0)?;
-    replace(&staged, &folder, || is_installed(&folder, &args.version))?;
-    println!("ONNX Runtime {}: {}", args.version, library.display());
+    install(workspace, "onnxruntime", &args.version)?;
     println!("augraft finds it there; name another library with --onnxruntime PATH or ORT_DYLIB_PATH");
     Ok(())
+}
+
+/// Puts the libraries of a wheel into the folder of its name below `target` and returns the path of ONNX Runtime.
+pub(crate) fn install(workspace: &Workspace, package: &str, version: &str) -> anyhow::Result<PathBuf> {
+    let folder = workspace.target.join(package);
+    let library = folder.join(library_name());
+    if is_installed(&folder, version) {
+        println!("{package} {version} is present: {}", library.display());
+        return Ok(library);
+    }
+    println!("==> fetching {package} {version} with pip");
+    let scratch = Scratch::new(&workspace.target, package)?;
+    let wheel = download(package, version, &scratch.0)?;
+    let staged = stage(&wheel, version, &scratch.0)?;
+    replace(&staged, &folder, || is_installed(&folder, version))?;
+    println!("{package} {version}: {}", library.display());
+    Ok(library)
 }
 
 fn library_name() -> String {
@@ -58,17 +64,17 @@ fn is_installed(folder: &Path, version: &str) -> bool {
 }
 
 /// Fetches the wheel from the package index that pip is configured for and unpacks it.
-fn download(version: &str, scratch: &Path) -> anyhow::Result<PathBuf> {
+fn download(package: &str, version: &str, scratch: &Path) -> anyhow::Result<PathBuf> {
     let python = python(0)?;
     let (downloads, wheel) = (scratch.join("download"), scratch.join("wheel"));
     let mut pip = Command::new(python);
     pip.args("-m pip download --no-deps --only-binary=:all: --quiet --disable-pip-version-check".split(' '))
         .args(["--python-version", WHEEL_PYTHON, "--dest"])
         .arg(&downloads)
-        .arg(format!("onnxruntime=={version}"));
+        .arg(format!("{package}=={version}"));
     process::run(&mut pip).with_context(|| {
         format!(
-            "pip could not fetch onnxruntime {version}: its message is above. The package index must be reachable \
+            "pip could not fetch {package} {version}: its message is above. The package index must be reachable \
              (proxy, PIP_INDEX_URL) and have a wheel of this version for this machine"
         )
     })?;
@@ -107,7 +113,9 @@ fn installed_name(file: &str, prefix: &str, suffix: &str) -> Option<String> {
         return None;
     }
     let stem = rest.split('.').next()?;
-    matches!(stem, "onnxruntime" | "onnxruntime_providers_shared").then(|| format!("{prefix}{stem}{suffix}"))
+    // The CPU provider is part of the library; the CUDA provider is looked for beside it.
+    matches!(stem, "onnxruntime" | "onnxruntime_providers_shared" | "onnxruntime_providers_cuda")
+        .then(|| format!("{prefix}{stem}{suffix}"))
 }
 
 fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
@@ -124,6 +132,8 @@ mod tests {
         let linux = |name| installed_name(name, "lib", ".so");
         assert_eq!(linux("libonnxruntime.so.1.31.1").as_deref(), Some("libonnxruntime.so"));
         assert_eq!(linux("libonnxruntime_providers_shared.so").as_deref(), Some("libonnxruntime_providers_shared.so"));
+        assert_eq!(linux("libonnxruntime_providers_cuda.so").as_deref(), Some("libonnxruntime_providers_cuda.so"));
+        assert_eq!(linux("libonnxruntime_providers_tensorrt.so"), None);
         let mac = installed_name("libonnxruntime.1.31.1.dylib", "lib", ".dylib");
         assert_eq!(mac.as_deref(), Some("libonnxruntime.dylib"));
         assert_eq!(installed_name("onnxruntime.dll", "", ".dll").as_deref(), Some("onnxruntime.dll"));
