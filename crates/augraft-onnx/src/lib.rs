@@ -7,6 +7,7 @@
 //! file ──Model::load──> Model ──sites──> where a step may act
 //!                         │
 //!                         ├──raise_opset──> Model  (for later operators)
+//!                         ├──free_batch──> Model  (for any batch size)
 //!                         └──cut──> Stage, Stage, ...  (models that run one after the other)
 //! ```
 
@@ -18,6 +19,7 @@ mod elements;
 mod error;
 mod external;
 mod flow;
+mod freeing;
 mod fresh;
 mod graph;
 mod model;
@@ -43,6 +45,7 @@ pub use batch::baked_batch;
 pub use border::with_outputs;
 pub use cut::{Stage, cut};
 pub use error::Error;
+pub use freeing::{FreedBatch, free_batch};
 pub use graph::{Graph, Side};
 pub use model::{Dim, Model, Port};
 pub use names::{matching, nearest};

@@ -3,6 +3,7 @@
 mod cutting;
 mod external;
 mod fixtures;
+mod freeing;
 mod hostile;
 mod raising;
 mod reading;
