@@ -1,6 +1,7 @@
 //! Developer commands of the workspace: `cargo xtask <command>`.
 #![expect(clippy::print_stdout, reason = "a command-line tool reports on standard output")]
 
+mod fuzz;
 mod generate;
 mod onnxruntime;
 mod process;
@@ -29,6 +30,8 @@ enum Command {
     Test,
     /// Checks the rules of the repository that no compiler knows.
     Tidy,
+    /// Feeds mutated models to everything that reads or rewrites models.
+    Fuzz(fuzz::Args),
     /// Writes the files that are derived from the code.
     Generate(generate::Args),
 }
@@ -50,6 +53,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Onnxruntime(args) => onnxruntime::run(&workspace, &args),
         Command::Test => test::run(&workspace),
         Command::Tidy => tidy::run(&workspace),
+        Command::Fuzz(args) => fuzz::run(&workspace, &args),
         Command::Generate(args) => generate::run(&workspace, &args),
     }
 }

@@ -4,6 +4,7 @@ mod cutting;
 mod external;
 mod fixtures;
 mod freeing;
+mod fuzzing;
 mod hostile;
 mod raising;
 mod reading;
