@@ -27,7 +27,8 @@ pub struct FreedBatch {
 /// The first dimension of the first input becomes a symbol, and so does that of every output and inner shape that
 /// follows from it; targets of `Reshape` begin with 0, which keeps the batch.
 /// A model whose input is free, while its targets are not, counts as exported for a batch of 1.
-/// At the old batch size the result computes what the model computed.
+/// At the old batch size the result computes what the model computed, given that data whose shape is not declared have
+/// their batch in front.
 ///
 /// # Errors
 /// Batch sizes that are part of something else, such as a dimension that holds windows of all images.

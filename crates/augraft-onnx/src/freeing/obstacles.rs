@@ -19,13 +19,15 @@ fn obstacle(node: &NodeProto, flow: &Flow, stored: &Stored, size: i64) -> Option
     match node.op_type() {
         "Resize" => {
             let sizes = stored.int64_values(node.input.get(3)?)?;
-            let whole = !node.attribute.iter().any(|attribute| attribute.name() == "axes");
-            (whole && !sizes.is_empty()).then(|| format!("gives the sizes {sizes:?}, batch included"))
+            (!has_axes(node) && !sizes.is_empty()).then(|| format!("gives the sizes {sizes:?}, batch included"))
         }
         // A stored size of 1 leaves the batch to the data.
         "Expand" if size > 1 => {
             let shape = stored.int64_values(node.input.get(1)?)?;
             shape.contains(&size).then(|| format!("expands to the shape {shape:?}"))
+        }
+        "Squeeze" if size == 1 && node.input.len() < 2 && !has_axes(node) => {
+            Some("drops every dimension of 1, batch included".into())
         }
         "LSTM" | "GRU" | "RNN" if is_given(5) || is_given(6) => Some("starts from a stored state of one batch".into()),
         "Concat" if !joins_images(node) && (0..node.input.len()).any(is_given) => {
@@ -34,6 +36,10 @@ fn obstacle(node: &NodeProto, flow: &Flow, stored: &Stored, size: i64) -> Option
         _ if bodies(node).any(has_baked_reshape) => Some("holds a Reshape with a baked batch in its body".into()),
         _ => None,
     }
+}
+
+fn has_axes(node: &NodeProto) -> bool {
+    node.attribute.iter().any(|attribute| attribute.name() == "axes")
 }
 
 /// Says whether a `Concat` puts images behind one another, so that its parts may differ in their first dimension.

@@ -68,7 +68,10 @@ fn shapes_and_targets_become_free() {
     let (graph, changes) = freed(flattened(1, &[1, 192]));
     assert_eq!(targets(&graph), [[0, 192]]);
     assert_eq!(graph.initializer.len(), 1, "the old target is gone");
-    insta::assert_snapshot!(changes.join("; "), @"the input 'x' takes any batch N instead of 1; the output 'y' has the batch N instead of 1; Reshape of 'y' keeps the batch: its target is [0, 192]");
+    insta::assert_snapshot!(
+        changes.join("; "),
+        @"the input 'x' takes any batch N instead of 1; the output 'y' has the batch N instead of 1; Reshape of 'y' keeps the batch: its target is [0, 192]"
+    );
     assert_eq!(targets(&freed(flattened(1, &[1, -1])).0), [[0, -1]]);
     assert_eq!(targets(&freed(flattened(4, &[4, 192])).0), [[0, 192]]);
     assert_eq!(targets(&freed(flattened(4, &[4, -1])).0), [[0, -1]]);
@@ -159,7 +162,10 @@ fn inner_shapes_are_renamed_or_opened() {
     assert_eq!(shape(&graph.value_info[0]), [symbol, size(4), size(8), size(8)]);
     assert_eq!(shape(&graph.value_info[1]), [None, None]);
     assert_eq!(shape(&graph.value_info[2]), [size(1), size(4)]);
-    insta::assert_snapshot!(changes.join("; "), @"the input 'x' takes any batch N instead of 1; 1 inner shapes begin with N; 1 of other form are left open");
+    insta::assert_snapshot!(
+        changes.join("; "),
+        @"the input 'x' takes any batch N instead of 1; 1 inner shapes begin with N; 1 of other form are left open"
+    );
 }
 
 #[test]
@@ -184,31 +190,60 @@ fn zeros_that_are_sizes_stay_sizes() {
     };
     let (graph, _) = freed(allow(flattened(1, &[1, 192])));
     assert!(graph.node[0].attribute.is_empty());
-    insta::assert_snapshot!(refusal(allow(flattened(1, &[1, 0]))), @"the batch of the model cannot be freed: Reshape of 'y' gives the shape [1, 0], whose zeros are sizes; export the model with a named batch dimension");
+    insta::assert_snapshot!(
+        refusal(allow(flattened(1, &[1, 0]))),
+        @"the batch of the model cannot be freed: Reshape of 'y' gives the shape [1, 0], whose zeros are sizes; export the model with a named batch dimension"
+    );
 }
 
 #[test]
 fn what_holds_the_batch_is_explained() {
-    insta::assert_snapshot!(refusal(flattened(1, &[64, 3])), @"the batch of the model cannot be freed: Reshape of 'y' gives the shape [64, 3], which does not begin with 1; export the model with a named batch dimension");
+    insta::assert_snapshot!(
+        refusal(flattened(1, &[64, 3])),
+        @"the batch of the model cannot be freed: Reshape of 'y' gives the shape [64, 3], which does not begin with 1; export the model with a named batch dimension"
+    );
     let mut windows = flattened(1, &[1, 192]);
     windows.node.insert(0, node("Transpose", &["x"], &["t"]));
     windows.node[1].input[0] = "t".into();
     windows.value_info.push(sized("t", &[8, 8, 3, 1]));
-    insta::assert_snapshot!(refusal(windows), @"the batch of the model cannot be freed: Reshape of 'y' gives the shape [1, 192], and its data begin with 8; export the model with a named batch dimension");
+    insta::assert_snapshot!(
+        refusal(windows),
+        @"the batch of the model cannot be freed: Reshape of 'y' gives the shape [1, 192], and its data begin with 8; export the model with a named batch dimension"
+    );
     let sizes = vec![integers("sizes", &[1, 3, 16, 16])];
-    insta::assert_snapshot!(refusal(baked(1, vec![node("Resize", &["x", "", "", "sizes"], &["y"])], sizes)), @"the batch of the model cannot be freed: Resize of 'y' gives the sizes [1, 3, 16, 16], batch included; export the model with a named batch dimension");
+    insta::assert_snapshot!(
+        refusal(baked(1, vec![node("Resize", &["x", "", "", "sizes"], &["y"])], sizes)),
+        @"the batch of the model cannot be freed: Resize of 'y' gives the sizes [1, 3, 16, 16], batch included; export the model with a named batch dimension"
+    );
+    let squeeze = baked(1, vec![node("Squeeze", &["x"], &["y"])], vec![]);
+    insta::assert_snapshot!(
+        refusal(squeeze),
+        @"the batch of the model cannot be freed: Squeeze of 'y' drops every dimension of 1, batch included; export the model with a named batch dimension"
+    );
     let shape = || vec![integers("shape", &[4, 3, 8, 8])];
-    insta::assert_snapshot!(refusal(baked(4, vec![node("Expand", &["x", "shape"], &["y"])], shape())), @"the batch of the model cannot be freed: Expand of 'y' expands to the shape [4, 3, 8, 8]; export the model with a named batch dimension");
+    insta::assert_snapshot!(
+        refusal(baked(4, vec![node("Expand", &["x", "shape"], &["y"])], shape())),
+        @"the batch of the model cannot be freed: Expand of 'y' expands to the shape [4, 3, 8, 8]; export the model with a named batch dimension"
+    );
     let mut tokens = baked(1, vec![node("Concat", &["class", "x"], &["y"])], vec![floats("class", &[1, 1, 8, 8])]);
     tokens.node[0].attribute.push(int_attribute("axis", 1));
-    insta::assert_snapshot!(refusal(tokens), @"the batch of the model cannot be freed: Concat of 'y' joins stored values of one batch; export the model with a named batch dimension");
+    insta::assert_snapshot!(
+        refusal(tokens),
+        @"the batch of the model cannot be freed: Concat of 'y' joins stored values of one batch; export the model with a named batch dimension"
+    );
     let state = vec![floats("w", &[1]), floats("h", &[1])];
-    insta::assert_snapshot!(refusal(baked(1, vec![node("GRU", &["x", "w", "w", "", "", "h"], &["y"])], state)), @"the batch of the model cannot be freed: GRU of 'y' starts from a stored state of one batch; export the model with a named batch dimension");
+    insta::assert_snapshot!(
+        refusal(baked(1, vec![node("GRU", &["x", "w", "w", "", "", "h"], &["y"])], state)),
+        @"the batch of the model cannot be freed: GRU of 'y' starts from a stored state of one batch; export the model with a named batch dimension"
+    );
     let body = GraphProto {
         node: vec![node("Reshape", &["x", "inner"], &["z"])],
         initializer: vec![integers("inner", &[1, 192])],
         output: vec![value("z", &[])],
         ..GraphProto::default()
     };
-    insta::assert_snapshot!(refusal(baked(1, vec![with_body(node("If", &["x"], &["y"]), body)], vec![])), @"the batch of the model cannot be freed: If of 'y' holds a Reshape with a baked batch in its body; export the model with a named batch dimension");
+    insta::assert_snapshot!(
+        refusal(baked(1, vec![with_body(node("If", &["x"], &["y"]), body)], vec![])),
+        @"the batch of the model cannot be freed: If of 'y' holds a Reshape with a baked batch in its body; export the model with a named batch dimension"
+    );
 }

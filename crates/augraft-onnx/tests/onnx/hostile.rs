@@ -49,23 +49,53 @@ fn of_location(location: &str, prepare: impl FnOnce(&Path)) -> String {
 fn files_that_are_no_models() {
     let whole = model(residual()).to_bytes();
     insta::assert_snapshot!(of_bytes(b""), @"net.onnx is not an ONNX model: it is empty; name a whole .onnx file");
-    insta::assert_snapshot!(of_bytes(b"not a model"), @"net.onnx is not an ONNX model: it is cut off, damaged or of another format (invalid wire type value: 6); name a whole .onnx file");
-    insta::assert_snapshot!(of_bytes(b"\x89PNG\r\n\x1a\n"), @"net.onnx is not an ONNX model: it is cut off, damaged or of another format (buffer underflow); name a whole .onnx file");
-    insta::assert_snapshot!(of_bytes(&[0xff; 64]), @"net.onnx is not an ONNX model: it is cut off, damaged or of another format (invalid varint); name a whole .onnx file");
-    insta::assert_snapshot!(of_bytes(&whole[..whole.len() / 2]), @"net.onnx is not an ONNX model: it is cut off, damaged or of another format (ModelProto.graph: buffer underflow); name a whole .onnx file");
-    insta::assert_snapshot!(of_bytes(&ModelProto { graph: None, ..proto(residual()) }.encode_to_vec()), @"net.onnx is not an ONNX model: it has no graph; name a whole .onnx file");
+    insta::assert_snapshot!(
+        of_bytes(b"not a model"),
+        @"net.onnx is not an ONNX model: it is cut off, damaged or of another format (invalid wire type value: 6); name a whole .onnx file"
+    );
+    insta::assert_snapshot!(
+        of_bytes(b"\x89PNG\r\n\x1a\n"),
+        @"net.onnx is not an ONNX model: it is cut off, damaged or of another format (buffer underflow); name a whole .onnx file"
+    );
+    insta::assert_snapshot!(
+        of_bytes(&[0xff; 64]),
+        @"net.onnx is not an ONNX model: it is cut off, damaged or of another format (invalid varint); name a whole .onnx file"
+    );
+    insta::assert_snapshot!(
+        of_bytes(&whole[..whole.len() / 2]),
+        @"net.onnx is not an ONNX model: it is cut off, damaged or of another format (ModelProto.graph: buffer underflow); name a whole .onnx file"
+    );
+    insta::assert_snapshot!(
+        of_bytes(&ModelProto { graph: None, ..proto(residual()) }.encode_to_vec()),
+        @"net.onnx is not an ONNX model: it has no graph; name a whole .onnx file"
+    );
 }
 
 #[test]
 fn graphs_that_do_not_hang_together() {
     let cycle =
         plain(vec![node("Add", &["x", "b"], &["a"]), node("Relu", &["a"], &["b"]), node("Relu", &["b"], &["y"])]);
-    insta::assert_snapshot!(of_graph(cycle), @"net.onnx is not a valid ONNX model: the graph has a cycle through Add of 'a'");
-    insta::assert_snapshot!(of_graph(plain(vec![node("Relu", &["y"], &["y"])])), @"net.onnx is not a valid ONNX model: the graph has a cycle through Relu of 'y'");
-    insta::assert_snapshot!(of_graph(GraphProto { initializer: vec![], ..residual() }), @"net.onnx is not a valid ONNX model: Conv of 'c1' needs the tensor 'w1', and nothing produces it");
-    insta::assert_snapshot!(of_graph(plain(vec![node("Relu", &["x"], &["y"]), node("Tanh", &["x"], &["y"])])), @"net.onnx is not a valid ONNX model: two tensors are named 'y': a node output and a node output");
+    insta::assert_snapshot!(
+        of_graph(cycle),
+        @"net.onnx is not a valid ONNX model: the graph has a cycle through Add of 'a'"
+    );
+    insta::assert_snapshot!(
+        of_graph(plain(vec![node("Relu", &["y"], &["y"])])),
+        @"net.onnx is not a valid ONNX model: the graph has a cycle through Relu of 'y'"
+    );
+    insta::assert_snapshot!(
+        of_graph(GraphProto { initializer: vec![], ..residual() }),
+        @"net.onnx is not a valid ONNX model: Conv of 'c1' needs the tensor 'w1', and nothing produces it"
+    );
+    insta::assert_snapshot!(
+        of_graph(plain(vec![node("Relu", &["x"], &["y"]), node("Tanh", &["x"], &["y"])])),
+        @"net.onnx is not a valid ONNX model: two tensors are named 'y': a node output and a node output"
+    );
     let weights = vec![floats("w", &[1]), floats("w", &[1])];
-    insta::assert_snapshot!(of_graph(GraphProto { initializer: weights, ..plain(vec![node("Relu", &["x"], &["y"])]) }), @"net.onnx is not a valid ONNX model: two tensors are named 'w': an initialiser and an initialiser");
+    insta::assert_snapshot!(
+        of_graph(GraphProto { initializer: weights, ..plain(vec![node("Relu", &["x"], &["y"])]) }),
+        @"net.onnx is not a valid ONNX model: two tensors are named 'w': an initialiser and an initialiser"
+    );
 }
 
 #[test]
@@ -75,16 +105,37 @@ fn sizes_that_cannot_be() {
         graph.initializer[0].dims = dims.to_vec();
         of_graph(graph)
     };
-    insta::assert_snapshot!(of_dims(&[-4, 3, 3, 3]), @"net.onnx is not a valid ONNX model: tensor 'w1' has the impossible shape [-4, 3, 3, 3]");
-    insta::assert_snapshot!(of_dims(&[1 << 32, 1 << 32]), @"net.onnx is not a valid ONNX model: tensor 'w1' has the impossible shape [4294967296, 4294967296]");
-    insta::assert_snapshot!(of_dims(&[i64::MAX, 2]), @"net.onnx is not a valid ONNX model: tensor 'w1' has the impossible shape [9223372036854775807, 2]");
-    insta::assert_snapshot!(of_dims(&[1_000_000_000]), @"net.onnx is not a valid ONNX model: tensor 'w1' of shape [1000000000] holds 432 bytes where its element type FLOAT needs 4000000000");
+    insta::assert_snapshot!(
+        of_dims(&[-4, 3, 3, 3]),
+        @"net.onnx is not a valid ONNX model: tensor 'w1' has the impossible shape [-4, 3, 3, 3]"
+    );
+    insta::assert_snapshot!(
+        of_dims(&[1 << 32, 1 << 32]),
+        @"net.onnx is not a valid ONNX model: tensor 'w1' has the impossible shape [4294967296, 4294967296]"
+    );
+    insta::assert_snapshot!(
+        of_dims(&[i64::MAX, 2]),
+        @"net.onnx is not a valid ONNX model: tensor 'w1' has the impossible shape [9223372036854775807, 2]"
+    );
+    insta::assert_snapshot!(
+        of_dims(&[1_000_000_000]),
+        @"net.onnx is not a valid ONNX model: tensor 'w1' of shape [1000000000] holds 432 bytes where its element type FLOAT needs 4000000000"
+    );
     let mut empty = residual();
     empty.initializer[0].dims = vec![1_000_000_000];
     empty.initializer[0].raw_data = None;
-    insta::assert_snapshot!(of_graph(empty), @"net.onnx is not a valid ONNX model: tensor 'w1' of shape [1000000000] holds 0 values where its element type FLOAT needs 1000000000");
-    insta::assert_snapshot!(of_graph(GraphProto { input: vec![value("x", &[i64::MAX, 3])], ..residual() }), @"net.onnx is not a valid ONNX model: tensor 'x' has the impossible dimensions [9223372036854775807, 3]; name a dimension that varies");
-    insta::assert_snapshot!(of_graph(GraphProto { output: vec![value("y", &[-10])], ..residual() }), @"net.onnx is not a valid ONNX model: tensor 'y' has the impossible dimensions [-10]; name a dimension that varies");
+    insta::assert_snapshot!(
+        of_graph(empty),
+        @"net.onnx is not a valid ONNX model: tensor 'w1' of shape [1000000000] holds 0 values where its element type FLOAT needs 1000000000"
+    );
+    insta::assert_snapshot!(
+        of_graph(GraphProto { input: vec![value("x", &[i64::MAX, 3])], ..residual() }),
+        @"net.onnx is not a valid ONNX model: tensor 'x' has the impossible dimensions [9223372036854775807, 3]; name a dimension that varies"
+    );
+    insta::assert_snapshot!(
+        of_graph(GraphProto { output: vec![value("y", &[-10])], ..residual() }),
+        @"net.onnx is not a valid ONNX model: tensor 'y' has the impossible dimensions [-10]; name a dimension that varies"
+    );
 }
 
 #[test]
@@ -105,9 +156,18 @@ fn data_outside_of_the_folder() {
     insta::assert_snapshot!(of_location("../secret.bin", |folder| {
         fs::write(folder.with_file_name("secret.bin"), [0; 432]).unwrap();
     }), @"the data of tensor 'w1' cannot be read from '../secret.bin': only a file in the model's own folder is allowed; move it there and name it without '..'");
-    insta::assert_snapshot!(of_location("a/../../secret.bin", |_| {}), @"the data of tensor 'w1' cannot be read from 'a/../../secret.bin': only a file in the model's own folder is allowed; move it there and name it without '..'");
-    insta::assert_snapshot!(of_location("/etc/passwd", |_| {}), @"the data of tensor 'w1' cannot be read from '/etc/passwd': only a file in the model's own folder is allowed; move it there and name it without '..'");
-    insta::assert_snapshot!(of_location("", |_| {}), @"the data of tensor 'w1' cannot be read from '': only a file in the model's own folder is allowed; move it there and name it without '..'");
+    insta::assert_snapshot!(
+        of_location("a/../../secret.bin", |_| {}),
+        @"the data of tensor 'w1' cannot be read from 'a/../../secret.bin': only a file in the model's own folder is allowed; move it there and name it without '..'"
+    );
+    insta::assert_snapshot!(
+        of_location("/etc/passwd", |_| {}),
+        @"the data of tensor 'w1' cannot be read from '/etc/passwd': only a file in the model's own folder is allowed; move it there and name it without '..'"
+    );
+    insta::assert_snapshot!(
+        of_location("", |_| {}),
+        @"the data of tensor 'w1' cannot be read from '': only a file in the model's own folder is allowed; move it there and name it without '..'"
+    );
 }
 
 #[cfg(unix)]
@@ -134,12 +194,24 @@ fn links_out_of_the_folder() {
 
 #[test]
 fn data_that_are_not_there() {
-    insta::assert_snapshot!(of_location("w.bin", |_| {}), @"the data of tensor 'w1' cannot be read from 'w.bin': it does not exist; put the file beside the model");
-    insta::assert_snapshot!(of_location("w.bin", |folder| fs::write(folder.join("w.bin"), [0; 431]).unwrap()), @"the data of tensor 'w1' cannot be read from 'w.bin': it gives 431 bytes where shape [4, 3, 3, 3] needs 432");
-    insta::assert_snapshot!(of_location("w.bin", |folder| fs::create_dir(folder.join("w.bin")).unwrap()), @"the data of tensor 'w1' cannot be read from 'w.bin': it is not a regular file");
+    insta::assert_snapshot!(
+        of_location("w.bin", |_| {}),
+        @"the data of tensor 'w1' cannot be read from 'w.bin': it does not exist; put the file beside the model"
+    );
+    insta::assert_snapshot!(
+        of_location("w.bin", |folder| fs::write(folder.join("w.bin"), [0; 431]).unwrap()),
+        @"the data of tensor 'w1' cannot be read from 'w.bin': it gives 431 bytes where shape [4, 3, 3, 3] needs 432"
+    );
+    insta::assert_snapshot!(
+        of_location("w.bin", |folder| fs::create_dir(folder.join("w.bin")).unwrap()),
+        @"the data of tensor 'w1' cannot be read from 'w.bin': it is not a regular file"
+    );
     let mut vast = outside("w.bin");
     vast.graph.as_mut().unwrap().initializer[0].dims = vec![1_000_000_000];
-    insta::assert_snapshot!(refusal(&vast.encode_to_vec(), |folder| fs::write(folder.join("w.bin"), [0; 432]).unwrap()), @"the data of tensor 'w1' cannot be read from 'w.bin': it gives 432 bytes where shape [1000000000] needs 4000000000");
+    insta::assert_snapshot!(
+        refusal(&vast.encode_to_vec(), |folder| fs::write(folder.join("w.bin"), [0; 432]).unwrap()),
+        @"the data of tensor 'w1' cannot be read from 'w.bin': it gives 432 bytes where shape [1000000000] needs 4000000000"
+    );
 }
 
 #[test]
