@@ -105,7 +105,7 @@ impl<'m> Plan<'m> {
         let site = self.sites.get(index).copied();
         let results = self.results(index);
         let mut inputs = self.taken(index);
-        let passed = site.into_iter().chain(results.iter().copied()).filter(|name| self.flow.inputs.contains(name));
+        let passed = results.iter().copied().filter(|name| self.flow.inputs.contains(name));
         for name in passed {
             if !inputs.contains(&name) {
                 inputs.push(name);
@@ -131,10 +131,13 @@ impl<'m> Plan<'m> {
         self.flow.producer(name).and_then(|node| self.homes[node])
     }
 
-    /// Returns the activations that the nodes of a stage read.
+    /// Returns the activations that a stage needs: what its nodes read, and its site.
+    ///
+    /// A site is computed by an earlier stage where it is the second output of a node, and by none where it is an input.
     fn reads(&self, index: usize) -> impl Iterator<Item = &'m str> {
         let nodes = self.flow.reads.iter().zip(&self.homes).filter(move |&(_, &home)| home == Some(index));
-        nodes.flat_map(|(reads, _)| reads.iter().copied()).filter(|name| !self.flow.is_constant(name))
+        let read = nodes.flat_map(|(reads, _)| reads.iter().copied()).filter(|name| !self.flow.is_constant(name));
+        read.chain(self.sites.get(index).copied())
     }
 
     /// Returns what a stage takes from the inputs and the earlier stages, in topological order.
