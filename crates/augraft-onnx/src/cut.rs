@@ -245,14 +245,17 @@ impl<'m> Plan<'m> {
 
 /// Returns the model-local functions that the nodes call, directly or through one another.
 fn functions_used(functions: &[FunctionProto], nodes: &[NodeProto]) -> Vec<FunctionProto> {
+    let mut named: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
+    for (index, function) in functions.iter().enumerate() {
+        named.entry((function.domain(), function.name())).or_default().push(index);
+    }
     let mut used = vec![false; functions.len()];
     let mut pending: Vec<&NodeProto> = nodes.iter().collect();
     while let Some(node) = pending.pop() {
         pending.extend(bodies(node).flat_map(|body| &body.node));
-        for (function, used) in functions.iter().zip(&mut used) {
-            let called = function.domain() == node.domain() && function.name() == node.op_type();
-            if called && !std::mem::replace(used, true) {
-                pending.extend(&function.node);
+        for &index in named.get(&(node.domain(), node.op_type())).into_iter().flatten() {
+            if !std::mem::replace(&mut used[index], true) {
+                pending.extend(&functions[index].node);
             }
         }
     }
