@@ -5,7 +5,7 @@ use crate::flow::{Flow, outputs};
 use crate::model::{Dim, Model};
 use crate::payload::int64_values;
 use crate::proto::tensor_proto::DataType;
-use crate::proto::{NodeProto, TensorProto};
+use crate::proto::{GraphProto, NodeProto, TensorProto};
 
 /// Explains why the model accepts only one batch size, or returns `None` when nothing shows that it does.
 ///
@@ -29,46 +29,78 @@ fn fixed_input(model: &Model) -> Option<String> {
 
 fn fixed_reshape(model: &Model) -> Option<String> {
     let flow = Flow::of(model);
-    let types = element_types(&flow);
-    let constants = constant_tensors(&flow);
+    let baked = image_reshapes(&flow, &images(&flow)).into_iter().find(|(_, target)| is_baked(target));
+    baked.map(|(index, target)| {
+        let output = flow.graph.node[index].output.first().map_or("", String::as_str);
+        format!(
+            "the Reshape that makes '{output}' always gives the shape {target:?}; export the model with a named batch \
+             dimension, or let the target begin with 0"
+        )
+    })
+}
+
+/// Returns the tensors that hold data of images, and so have a batch.
+///
+/// What follows from the shape of an image alone, such as a resized position table, has none.
+pub(crate) fn images<'m>(flow: &Flow<'m>) -> BTreeSet<&'m str> {
     let mut images: BTreeSet<&str> = flow.inputs.iter().copied().collect();
     for (node, reads) in flow.graph.node.iter().zip(&flow.reads) {
-        // What follows from the shape of an image alone, such as a resized position table, has no batch.
-        if matches!(node.op_type(), "Shape" | "Size") || !reads.iter().any(|name| images.contains(name)) {
-            continue;
+        if !matches!(node.op_type(), "Shape" | "Size") && reads.iter().any(|name| images.contains(name)) {
+            images.extend(outputs(node));
         }
-        images.extend(outputs(node));
-        let Some(target) = reshape_target(node, &constants).filter(|target| is_baked(target)) else { continue };
+    }
+    images
+}
+
+/// Returns each `Reshape` of image data to a stored target, as the index of the node and the target.
+pub(crate) fn image_reshapes(flow: &Flow, images: &BTreeSet<&str>) -> Vec<(usize, Vec<i64>)> {
+    let types = element_types(flow);
+    let stored = Stored::in_graph(flow.graph);
+    let nodes = flow.graph.node.iter().enumerate().filter(|(_, node)| node.op_type() == "Reshape");
+    let of_images = nodes.filter(|(_, node)| {
         let data = node.input.first().map_or("", String::as_str);
-        if images.contains(data) && types.get(data).is_none_or(|&element| is_float(element)) {
-            let output = node.output.first().map_or("", String::as_str);
-            return Some(format!(
-                "the Reshape that makes '{output}' always gives the shape {target:?}; export the model with a named \
-                 batch dimension, or let the target begin with 0"
-            ));
+        images.contains(data) && types.get(data).is_none_or(|&element| is_float(element))
+    });
+    of_images.filter_map(|(index, node)| Some((index, reshape_target(node, &stored)?))).collect()
+}
+
+/// The tensors that are stored in a graph: initialisers and the values of `Constant` nodes.
+pub(crate) struct Stored<'m> {
+    tensors: BTreeMap<&'m str, &'m TensorProto>,
+    lists: BTreeMap<&'m str, &'m [i64]>,
+}
+
+impl<'m> Stored<'m> {
+    pub(crate) fn in_graph(graph: &'m GraphProto) -> Self {
+        let mut tensors: BTreeMap<&str, &TensorProto> = graph.initializer.iter().map(|t| (t.name(), t)).collect();
+        let mut lists = BTreeMap::new();
+        for node in graph.node.iter().filter(|node| node.op_type() == "Constant") {
+            let (Some(name), Some(value)) = (node.output.first(), node.attribute.first()) else { continue };
+            match (&value.t, value.name()) {
+                (Some(tensor), _) => _ = tensors.insert(name, tensor),
+                (None, "value_ints") => _ = lists.insert(name.as_str(), value.ints.as_slice()),
+                (None, _) => {}
+            }
         }
+        Self { tensors, lists }
     }
-    None
+
+    /// Returns the values of a stored int64 tensor.
+    pub(crate) fn int64_values(&self, name: &str) -> Option<Vec<i64>> {
+        let list = self.lists.get(name).map(|list| list.to_vec());
+        list.or_else(|| self.tensors.get(name).and_then(|tensor| int64_values(tensor)))
+    }
 }
 
-/// Returns the tensors that are stored in the model: initialisers and the values of `Constant` nodes.
-fn constant_tensors<'m>(flow: &Flow<'m>) -> BTreeMap<&'m str, &'m TensorProto> {
-    let nodes = flow.graph.node.iter().filter(|node| node.op_type() == "Constant");
-    let values = nodes.filter_map(|node| Some((node.output.first()?.as_str(), node.attribute.first()?.t.as_ref()?)));
-    flow.graph.initializer.iter().map(|tensor| (tensor.name(), tensor)).chain(values).collect()
-}
-
-fn reshape_target(node: &NodeProto, constants: &BTreeMap<&str, &TensorProto>) -> Option<Vec<i64>> {
-    if node.op_type() != "Reshape" {
-        return None;
-    }
+/// Returns the target of a `Reshape` where it is stored in the model.
+pub(crate) fn reshape_target(node: &NodeProto, stored: &Stored) -> Option<Vec<i64>> {
     // Before opset 5 the target was an attribute.
     let attribute = node.attribute.iter().find(|attribute| attribute.name() == "shape").map(|shape| shape.ints.clone());
-    attribute.or_else(|| constants.get(node.input.get(1)?.as_str()).and_then(|tensor| int64_values(tensor)))
+    attribute.or_else(|| stored.int64_values(node.input.get(1)?))
 }
 
 /// Says whether a target leaves no room for a batch: all its sizes are given, or everything goes into one row.
-fn is_baked(target: &[i64]) -> bool {
+pub(crate) fn is_baked(target: &[i64]) -> bool {
     match target {
         [] | [_] => false,
         [1, -1] => true,

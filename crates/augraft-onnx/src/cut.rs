@@ -111,7 +111,7 @@ impl<'m> Plan<'m> {
         let site = self.sites.get(index).copied();
         let results = self.results(index);
         let mut inputs = self.taken(index);
-        let passed = site.into_iter().chain(results.iter().copied()).filter(|name| self.flow.inputs.contains(name));
+        let passed = results.iter().copied().filter(|name| self.flow.inputs.contains(name));
         for name in passed {
             if !inputs.contains(&name) {
                 inputs.push(name);
@@ -137,10 +137,13 @@ impl<'m> Plan<'m> {
         self.flow.producer(name).and_then(|node| self.homes[node])
     }
 
-    /// Returns the activations that the nodes of a stage read.
+    /// Returns the activations that a stage needs: what its nodes read, and its site.
+    ///
+    /// A site is computed by an earlier stage where it is the second output of a node, and by none where it is an input.
     fn reads(&self, index: usize) -> impl Iterator<Item = &'m str> {
         let nodes = self.flow.reads.iter().zip(&self.homes).filter(move |&(_, &home)| home == Some(index));
-        nodes.flat_map(|(reads, _)| reads.iter().copied()).filter(|name| !self.flow.is_constant(name))
+        let read = nodes.flat_map(|(reads, _)| reads.iter().copied()).filter(|name| !self.flow.is_constant(name));
+        read.chain(self.sites.get(index).copied())
     }
 
     /// Returns what a stage takes from the inputs and the earlier stages, in topological order.
@@ -248,14 +251,17 @@ impl<'m> Plan<'m> {
 
 /// Returns the model-local functions that the nodes call, directly or through one another.
 fn functions_used(functions: &[FunctionProto], nodes: &[NodeProto]) -> Vec<FunctionProto> {
+    let mut named: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
+    for (index, function) in functions.iter().enumerate() {
+        named.entry((function.domain(), function.name())).or_default().push(index);
+    }
     let mut used = vec![false; functions.len()];
     let mut pending: Vec<&NodeProto> = nodes.iter().collect();
     while let Some(node) = pending.pop() {
         pending.extend(bodies(node).flat_map(|body| &body.node));
-        for (function, used) in functions.iter().zip(&mut used) {
-            let called = function.domain() == node.domain() && function.name() == node.op_type();
-            if called && !std::mem::replace(used, true) {
-                pending.extend(&function.node);
+        for &index in named.get(&(node.domain(), node.op_type())).into_iter().flatten() {
+            if !std::mem::replace(&mut used[index], true) {
+                pending.extend(&functions[index].node);
             }
         }
     }

@@ -55,6 +55,12 @@ pub enum Error {
         /// Why not, and what to do.
         problem: String,
     },
+    /// The model accepts one batch size, and that cannot be changed.
+    #[error("the batch of the model cannot be freed: {problem}; export the model with a named batch dimension")]
+    Batch {
+        /// What holds the batch size.
+        problem: String,
+    },
     /// The model cannot be rewritten for another version of the standard operators.
     #[error("the model cannot be raised from opset {from} to {to}: {problem}")]
     Opset {
@@ -90,7 +96,8 @@ impl Error {
     }
 }
 
-fn answer(source: &io::Error) -> String {
+/// Says what the operating system said.
+pub(crate) fn answer(source: &io::Error) -> String {
     match source.kind() {
         io::ErrorKind::NotFound => "it does not exist".to_owned(),
         _ => source.to_string(),

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use bytes::Bytes;
 
-use crate::error::Error;
+use crate::error::{Error, answer};
 use crate::payload::{element_count, is_external, raw_bytes};
 use crate::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, StringStringEntryProto, TensorProto};
 
@@ -108,7 +108,8 @@ fn open(location: &str, files: &mut Files) -> Result<Bytes, String> {
         return Err("only a file in the model's own folder is allowed; move it there and name it without '..'".into());
     }
     let folder = files.folder.canonicalize().map_err(|e| format!("{}: {e}", files.folder.display()))?;
-    let path = folder.join(relative).canonicalize().map_err(|e| format!("{e}; put the file beside the model"))?;
+    let path =
+        folder.join(relative).canonicalize().map_err(|e| format!("{}; put the file beside the model", answer(&e)))?;
     if !path.starts_with(&folder) {
         return Err("it is a link that leads out of the model's folder; copy the file there".into());
     }

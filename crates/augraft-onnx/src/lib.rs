@@ -7,6 +7,7 @@
 //! file ──Model::load──> Model ──sites──> where a step may act
 //!                         │
 //!                         ├──raise_opset──> Model  (for later operators)
+//!                         ├──free_batch──> Model  (for any batch size)
 //!                         └──cut──> Stage, Stage, ...  (models that run one after the other)
 //! ```
 
@@ -19,6 +20,7 @@ mod error;
 mod external;
 mod flow;
 mod fragment;
+mod freeing;
 mod fresh;
 mod graft;
 mod graph;
@@ -29,7 +31,6 @@ mod opset;
 mod payload;
 mod prune;
 mod sites;
-mod stubs;
 mod tensor;
 mod validate;
 mod value;
@@ -49,6 +50,7 @@ pub use border::with_outputs;
 pub use cut::{Stage, cut};
 pub use error::Error;
 pub use fragment::Fragment;
+pub use freeing::{FreedBatch, free_batch};
 pub use graft::{Grafted, Splices, graft};
 pub use graph::{Graph, Side};
 pub use inline::not_inlinable;
@@ -57,6 +59,5 @@ pub use names::{matching, nearest};
 pub use opset::raise_opset;
 pub use prune::prune;
 pub use sites::{Site, sites};
-pub use stubs::*;
 pub use tensor::{DataType, Tensor};
 pub use value::{Value, int_attribute, ints_attribute, text_attribute};

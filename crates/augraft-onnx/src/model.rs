@@ -183,12 +183,16 @@ fn decode(bytes: Bytes) -> Result<ModelProto, Error> {
     }
     ModelProto::decode(bytes).map_err(|error| {
         let words = error.to_string();
+        if words.contains("recursion limit") {
+            // The words list every level.
+            return Error::invalid("graphs nest too deep");
+        }
         let detail = words.trim_start_matches("failed to decode Protobuf message: ");
         Error::not_onnx(format!("it is cut off, damaged or of another format ({detail})"))
     })
 }
 
-fn port(info: &ValueInfoProto) -> Port {
+pub(crate) fn port(info: &ValueInfoProto) -> Port {
     let value = info.r#type.as_ref().and_then(|t| t.value.as_ref());
     let Some(type_proto::Value::TensorType(tensor)) = value else {
         return Port { name: info.name().to_owned(), dtype: 0, shape: None };

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 
 use crate::cost::multiply_adds;
 use crate::flow::{Flow, outputs};
@@ -33,31 +34,67 @@ pub fn sites(model: &Model, shapes: &BTreeMap<String, Vec<usize>>) -> Vec<Site> 
     let costs = multiply_adds(&flow, shapes);
     let live = flow.ancestors(flow.graph.output.iter().map(ValueInfoProto::name));
     let total: f64 = costs.iter().sum();
-    let nodes = flow.graph.node.iter().zip(&flow.constant).filter(|&(_, &constant)| !constant);
-    let described = nodes.flat_map(|(node, _)| outputs(node).map(move |name| (node, name))).map(|(node, name)| {
-        let needed = flow.ancestors([name]);
+    let names = flow.activations();
+    let numbered = Numbered::of(&flow, &names);
+    let described = names.iter().zip(&numbered.producers).enumerate().filter_map(|(number, (&name, &producer))| {
+        let node = producer?;
+        let needed = numbered.ancestors(node);
         // Not `sum`, which is -0 where nothing comes after.
         let after = costs.iter().zip(&needed).filter(|&(_, &needed)| !needed).fold(0.0, |sum, (cost, _)| sum + cost);
-        Site {
+        Some(Site {
             name: name.to_owned(),
-            op_type: node.op_type().to_owned(),
+            op_type: flow.graph.node[node].op_type().to_owned(),
             shape: shapes.get(name).cloned(),
             separates: separators.contains(name),
             macs_after: if total > 0.0 { after / total } else { 0.0 },
-            bypass: bypass(&flow, name, &needed, &live),
-        }
+            bypass: numbered.bypass(number, &needed, &live),
+        })
     });
     described.collect()
 }
 
-/// Counts the tensors besides `site` that live nodes outside of its ancestors take from the inputs and the ancestors.
-fn bypass(flow: &Flow, site: &str, needed: &[bool], live: &[bool]) -> usize {
-    let rest = (0..needed.len()).filter(|&index| live[index] && !needed[index]);
-    let read = rest.flat_map(|index| &flow.reads[index]).copied();
-    let crossing = read.filter(|&name| {
-        name != site && !flow.is_constant(name) && flow.producer(name).is_none_or(|producer| needed[producer])
-    });
-    crossing.collect::<BTreeSet<&str>>().len()
+/// The dataflow by number: every site asks for all nodes, and looking names up each time would take minutes.
+struct Numbered {
+    /// The activations that each node reads.
+    reads: Vec<Vec<usize>>,
+    /// The node that computes each activation; graph inputs have none.
+    producers: Vec<Option<usize>>,
+}
+
+impl Numbered {
+    fn of(flow: &Flow, activations: &[&str]) -> Self {
+        let numbers: BTreeMap<&str, usize> =
+            activations.iter().enumerate().map(|(number, &name)| (name, number)).collect();
+        let read = |names: &Vec<&str>| names.iter().filter_map(|name| numbers.get(name).copied()).collect();
+        Self {
+            reads: flow.reads.iter().map(read).collect(),
+            producers: activations.iter().map(|name| flow.producer(name)).collect(),
+        }
+    }
+
+    /// Says of each node whether `node` is it or depends on it; constant nodes do not count.
+    fn ancestors(&self, node: usize) -> Vec<bool> {
+        let mut needed = vec![false; self.reads.len()];
+        let mut pending = vec![node];
+        while let Some(node) = pending.pop() {
+            if !mem::replace(&mut needed[node], true) {
+                pending.extend(self.reads[node].iter().filter_map(|&read| self.producers[read]));
+            }
+        }
+        needed
+    }
+
+    /// Counts the activations besides `site` that live nodes outside of its ancestors take from the inputs and them.
+    fn bypass(&self, site: usize, needed: &[bool], live: &[bool]) -> usize {
+        let mut counted = vec![false; self.producers.len()];
+        let rest = (0..needed.len()).filter(|&node| live[node] && !needed[node]);
+        let crossing = rest.flat_map(|node| &self.reads[node]).filter(|&&read| {
+            read != site
+                && self.producers[read].is_none_or(|producer| needed[producer])
+                && !mem::replace(&mut counted[read], true)
+        });
+        crossing.count()
+    }
 }
 
 /// Returns the activations that every path from a graph input to a graph output goes through.

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, reason = "a command-line tool reports on standard output")]
 
 mod cuda;
+mod fuzz;
 mod generate;
 mod onnxruntime;
 mod process;
@@ -34,6 +35,8 @@ enum Command {
     Test,
     /// Checks the rules of the repository that no compiler knows.
     Tidy,
+    /// Feeds mutated models to everything that reads or rewrites models.
+    Fuzz(fuzz::Args),
     /// Writes the files that are derived from the code.
     Generate(generate::Args),
     /// Checks and measures the operators on an NVIDIA GPU.
@@ -58,6 +61,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Python => python::run(&workspace),
         Command::Test => test::run(&workspace),
         Command::Tidy => tidy::run(&workspace),
+        Command::Fuzz(args) => fuzz::run(&workspace, &args),
         Command::Generate(args) => generate::run(&workspace, &args),
         Command::CudaCheck(args) => cuda::run(&workspace, &args),
     }

@@ -89,6 +89,23 @@ fn sites_on_two_branches_are_cut_one_after_the_other() {
 }
 
 #[test]
+fn two_outputs_of_one_node_can_both_be_sites() {
+    let halves = plain(vec![
+        node("Split", &["x"], &["left", "right"]),
+        node("Relu", &["left"], &["a"]),
+        node("Add", &["a", "right"], &["y"]),
+    ]);
+    let stages = checked(&model(halves), &["left", "right"]);
+    assert_eq!(stages[0].outputs, ["left", "right"]);
+    assert_eq!(
+        (stages[1].inputs.as_slice(), stages[1].outputs.as_slice()),
+        (&["right".into()][..], &["right".into()][..])
+    );
+    assert!(stages[1].is_empty());
+    assert_eq!(stages[2].inputs, ["right", "left"]);
+}
+
+#[test]
 fn a_result_before_the_site_keeps_its_value() {
     let mut graph = residual();
     graph.output.insert(0, value("r1", &[4, 8, 8]));

@@ -117,4 +117,14 @@ impl Lcg {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % bound
     }
+
+    /// Returns a copy of one of several items.
+    pub(crate) fn pick<T: Clone>(&mut self, items: &[T]) -> T {
+        items[self.below(items.len())].clone()
+    }
+
+    pub(crate) fn pick_mut<'t, T>(&mut self, items: &'t mut [T]) -> Option<&'t mut T> {
+        let place = self.below(items.len().max(1));
+        items.get_mut(place)
+    }
 }

@@ -3,6 +3,8 @@
 mod cutting;
 mod external;
 mod fixtures;
+mod freeing;
+mod fuzzing;
 mod hostile;
 mod raising;
 mod reading;

@@ -143,14 +143,20 @@ fn functions_are_raised_from_their_own_version() {
 #[test]
 fn functions_that_cannot_be_raised_are_named() {
     let message = |function| raise_opset(&calling(function), 18).unwrap_err().to_string();
-    insta::assert_snapshot!(message(function(11, vec![])), @"the model cannot be raised from opset 16 to 18: its function 'Pool' is written for opset 11");
+    insta::assert_snapshot!(
+        message(function(11, vec![])),
+        @"the model cannot be raised from opset 16 to 18: its function 'Pool' is written for opset 11"
+    );
     let axes = AttributeProto {
         name: Some("axes".into()),
         r#type: Some(AttributeType::Ints as i32),
         ref_attr_name: Some("over".into()),
         ..AttributeProto::default()
     };
-    insta::assert_snapshot!(message(function(16, vec![with(node("ReduceMean", &["a"], &["b"]), vec![axes])])), @"the model cannot be raised from opset 16 to 18: in its function 'Pool', ReduceMean of 'b' takes its 'axes' from the caller of the function; inline the function");
+    insta::assert_snapshot!(
+        message(function(16, vec![with(node("ReduceMean", &["a"], &["b"]), vec![axes])])),
+        @"the model cannot be raised from opset 16 to 18: in its function 'Pool', ReduceMean of 'b' takes its 'axes' from the caller of the function; inline the function"
+    );
 }
 
 #[test]
@@ -200,13 +206,34 @@ fn the_axis_of_a_transform_becomes_an_input() {
 fn what_cannot_be_rewritten_is_explained() {
     let mut training = node("BatchNormalization", &["x", "x", "x", "x", "x"], &["y", "", "variance"]);
     training.name = Some("bn1".into());
-    insta::assert_snapshot!(refusal(training, 13, 14), @"the model cannot be raised from opset 13 to 14: BatchNormalization 'bn1' gives statistics for training, which opset 14 changed; export the model for inference");
-    insta::assert_snapshot!(refusal(node("GroupNormalization", &["x", "x", "x"], &["y"]), 18, 21), @"the model cannot be raised from opset 18 to 21: GroupNormalization of 'y' scales groups, and from opset 21 on it scales channels; export the model with opset 21");
-    insta::assert_snapshot!(refusal(node("Upsample", &["x", "x"], &["y"]), 13, 18), @"the model cannot be raised from opset 13 to 18: Upsample of 'y' was removed before opset 13; export the model again");
-    insta::assert_snapshot!(refusal(node("ReduceMean", &["x", "x"], &["y"]), 13, 18), @"the model cannot be raised from opset 13 to 18: ReduceMean of 'y' has 2 inputs instead of 1");
-    insta::assert_snapshot!(refusal(node("Relu", &["x"], &["y"]), 18, 13), @"the model cannot be raised from opset 18 to 13: an opset can be raised only");
-    insta::assert_snapshot!(refusal(node("Relu", &["x"], &["y"]), 12, 13), @"the model cannot be raised from opset 12 to 13: models before opset 13 are not rewritten; export the model with opset 13");
-    insta::assert_snapshot!(refusal(node("Relu", &["x"], &["y"]), 21, 22), @"the model cannot be raised from opset 21 to 22: opsets after 21 are not known to this version");
+    insta::assert_snapshot!(
+        refusal(training, 13, 14),
+        @"the model cannot be raised from opset 13 to 14: BatchNormalization 'bn1' gives statistics for training, which opset 14 changed; export the model for inference"
+    );
+    insta::assert_snapshot!(
+        refusal(node("GroupNormalization", &["x", "x", "x"], &["y"]), 18, 21),
+        @"the model cannot be raised from opset 18 to 21: GroupNormalization of 'y' scales groups, and from opset 21 on it scales channels; export the model with opset 21"
+    );
+    insta::assert_snapshot!(
+        refusal(node("Upsample", &["x", "x"], &["y"]), 13, 18),
+        @"the model cannot be raised from opset 13 to 18: Upsample of 'y' was removed before opset 13; export the model again"
+    );
+    insta::assert_snapshot!(
+        refusal(node("ReduceMean", &["x", "x"], &["y"]), 13, 18),
+        @"the model cannot be raised from opset 13 to 18: ReduceMean of 'y' has 2 inputs instead of 1"
+    );
+    insta::assert_snapshot!(
+        refusal(node("Relu", &["x"], &["y"]), 18, 13),
+        @"the model cannot be raised from opset 18 to 13: an opset can be raised only"
+    );
+    insta::assert_snapshot!(
+        refusal(node("Relu", &["x"], &["y"]), 12, 13),
+        @"the model cannot be raised from opset 12 to 13: models before opset 13 are not rewritten; export the model with opset 13"
+    );
+    insta::assert_snapshot!(
+        refusal(node("Relu", &["x"], &["y"]), 21, 22),
+        @"the model cannot be raised from opset 21 to 22: opsets after 21 are not known to this version"
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use augraft_onnx::{Model, Stage, baked_batch, cut, sites};
+use augraft_onnx::{Model, Stage, baked_batch, cut, raise_opset, sites};
 
 /// Returns the models of the folder that `AUGRAFT_SHARED` names, or nothing where it is not set.
 fn models() -> Vec<PathBuf> {
@@ -51,4 +51,18 @@ fn efficientnet_cuts_cleanly_behind_a_block() {
     assert_eq!(stages[1].inputs, ["/_blocks.10/Add_output_0"]);
     let nodes = |stage: &Stage| stage.model.proto().graph.as_ref().unwrap().node.len();
     assert_eq!(nodes(&stages[0]) + nodes(&stages[1]), model.proto().graph.as_ref().unwrap().node.len());
+}
+
+#[test]
+fn real_models_are_raised_where_operators_changed() {
+    for path in models() {
+        let model = Model::load(&path).unwrap();
+        let raised = raise_opset(&model, 21).unwrap();
+        let (old, new) = (model.into_proto().graph.unwrap(), raised.into_proto().graph.unwrap());
+        let changed: Vec<&str> =
+            old.node.iter().zip(&new.node).filter(|(old, new)| old != new).map(|(old, _)| old.op_type()).collect();
+        let known = if path.to_string_lossy().contains("efficientnet") { &[][..] } else { &["ReduceMean"] };
+        assert_eq!(changed, known, "{}", path.display());
+        assert_eq!(new.initializer.len() - old.initializer.len(), known.len(), "{}", path.display());
+    }
 }
