@@ -11,7 +11,7 @@ use augraft_tests::{plan_of, workspace};
 use rayon::prelude::*;
 
 /// Configurations that are drawn for each operator.
-const RANDOM: usize = 2;
+const RANDOM: usize = 1;
 
 /// Seeds of the draws in the graph.
 const SEEDS: [u64; 3] = [0, 7, i64::MAX as u64];

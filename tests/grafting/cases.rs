@@ -195,7 +195,12 @@ fn branching() -> Model {
                 ..NodeProto::default()
             };
             let value = ValueInfoProto { name: Some(output), ..ValueInfoProto::default() };
-            let body = GraphProto { name: Some(name.to_owned()), node: vec![node], output: vec![value], ..GraphProto::default() };
+            let body = GraphProto {
+                name: Some(name.to_owned()),
+                node: vec![node],
+                output: vec![value],
+                ..GraphProto::default()
+            };
             AttributeProto {
                 name: Some(name.to_owned()),
                 r#type: Some(AttributeType::Graph as i32),
@@ -224,11 +229,17 @@ fn readers_inside_of_an_if_get_the_mixed_map() {
     for backend in augraft_testkit::backends() {
         let inputs = drawn_inputs(&plan);
         let inputs: Vec<_> = inputs.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
-        let run = |model: &Model| backend.runtime.session(model, backend.purpose).and_then(|session| session.run(&inputs)).expect("a run");
+        let run = |model: &Model| {
+            backend.runtime.session(model, backend.purpose).and_then(|session| session.run(&inputs)).expect("a run")
+        };
         let (with_if, without) = (run(&grafted.model), run(&grafted_plain.model));
         assert_eq!(with_if, without, "{}", backend.name);
         let plain_inputs = [("data", inputs[0].1)];
-        let unmixed = backend.runtime.session(&model, backend.purpose).and_then(|session| session.run(&plain_inputs)).expect("a run");
+        let unmixed = backend
+            .runtime
+            .session(&model, backend.purpose)
+            .and_then(|session| session.run(&plain_inputs))
+            .expect("a run");
         assert_ne!(unmixed[0], with_if[0], "{}: the mixed map changes the logits", backend.name);
     }
 }
@@ -267,8 +278,8 @@ fn what_cannot_be_grafted_is_refused_with_the_reason() {
             ..NodeProto::default()
         });
     });
-    insta::assert_snapshot!(refused(&net(12), &at(&["first"]), DrawSource::Graph), @"");
-    insta::assert_snapshot!(refused(&edited(&net(21), |proto| proto.opset_import[0].version = Some(30)), &at(&["first"]), DrawSource::Inputs), @"");
+    insta::assert_snapshot!(refused(&net(12), &at(&["first"]), DrawSource::Graph), @"draws in the graph need opset 18, and the model has 12; models of 13 to 17 are raised, this one needs `--draws inputs` or `--draws baked`");
+    insta::assert_snapshot!(refused(&edited(&net(21), |proto| proto.opset_import[0].version = Some(30)), &at(&["first"]), DrawSource::Inputs), @"the model has opset 30; grafts are written for 9 to 24");
     let other = edited(&net(18), |proto| {
         for node in &mut graph_of(proto).node {
             for name in node.input.iter_mut().chain(&mut node.output).filter(|name| *name == "first") {
@@ -276,12 +287,12 @@ fn what_cannot_be_grafted_is_refused_with_the_reason() {
             }
         }
     });
-    insta::assert_snapshot!(refused(&other, &at(&["first"]), DrawSource::Inputs), @"");
+    insta::assert_snapshot!(refused(&other, &at(&["first"]), DrawSource::Inputs), @"the model has no activation named 'first'; did you mean 'frist', 'third', 'data'?");
     let plan = plan_over(&written(folder.path(), &unread), "tract", &at(&["unread"]), [8, 8], 3);
     let error = graft(&plan, &unread, &options(DrawSource::Graph)).expect_err("nothing reads the site");
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"the model cannot be cut at 'unread': no node reads it, so that a step there would change nothing");
     let empty = plan_over(&written(folder.path(), &net(18)), "tract", "    []\n", [8, 8], 3);
     let error = graft(&empty, &net(18), &options(DrawSource::Graph)).expect_err("no steps");
     assert!(matches!(error, EngineError::Unfit(_)));
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"there is nothing to graft: no step has images of one size, and none is at a site");
 }

@@ -47,7 +47,12 @@ fn revived(file: &Path) -> Model {
         graph.node.pop();
     }
     let last = graph.node.last().expect("a node").output[0].clone();
-    let flat = NodeProto { op_type: Some("Flatten".to_owned()), input: vec![last], output: vec!["flat".to_owned()], ..NodeProto::default() };
+    let flat = NodeProto {
+        op_type: Some("Flatten".to_owned()),
+        input: vec![last],
+        output: vec!["flat".to_owned()],
+        ..NodeProto::default()
+    };
     graph.node.push(flat);
     graph.output[0].name = Some("flat".to_owned());
     graph.output[0].r#type = None;
@@ -69,7 +74,8 @@ fn random(sides: &[usize], key: u64) -> Tensor {
 
 /// The input that an initialiser is in files as old as these.
 fn listed(tensor: &TensorProto) -> augraft::onnx::proto::ValueInfoProto {
-    let sides: Vec<augraft::onnx::Side> = tensor.dims.iter().map(|side| augraft::onnx::Side::Fixed(*side as usize)).collect();
+    let sides: Vec<augraft::onnx::Side> =
+        tensor.dims.iter().map(|side| augraft::onnx::Side::Fixed(*side as usize)).collect();
     let graph = augraft::onnx::Graph::new(9);
     let _ = graph.input(tensor.name(), augraft::onnx::DataType::F32, &sides);
     let proto: ModelProto = graph.into_proto("types", &[]);

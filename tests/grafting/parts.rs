@@ -16,7 +16,8 @@ use crate::support::{assert_equals_parts, onnxruntime, options, plan_over, size_
 
 /// Five feature maps that everything goes through, spread over the model, and one that is bypassed.
 pub(crate) fn cuts(sites: &[Site]) -> Vec<String> {
-    let maps: Vec<&Site> = sites.iter().filter(|site| site.shape.as_ref().is_some_and(|shape| shape.len() == 4)).collect();
+    let maps: Vec<&Site> =
+        sites.iter().filter(|site| site.shape.as_ref().is_some_and(|shape| shape.len() == 4)).collect();
     let clean: Vec<&str> = maps.iter().filter(|site| site.separates).map(|site| site.name.as_str()).collect();
     let bypassed: Vec<&str> = maps.iter().filter(|site| !site.separates).map(|site| site.name.as_str()).collect();
     assert!(clean.len() >= 5, "{} clean cuts", clean.len());
@@ -33,7 +34,8 @@ pub(crate) fn check_model(file: &Path, draws: DrawSource, open: usize) {
     for site in cuts(&sites) {
         let step = format!("    - at: \"{site}\"\n      cutmix: {{ mode: elem }}\n");
         let plan = plan_over(file, "onnxruntime", &step, size, 10);
-        let grafted = graft(&plan, &model, &options(draws)).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let grafted =
+            graft(&plan, &model, &options(draws)).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         assert_equals_parts(&plan, &grafted.model, &model, &runtime, 2, &format!("{} at {site}", file.display()));
     }
 }
@@ -43,7 +45,11 @@ fn shared_models(test: &str) -> Vec<(PathBuf, usize)> {
     let Some(shared) = shared(test) else { return Vec::new() };
     let efficientnets = ["efficientnet-lite0", "efficientnet-lite0-w8"].map(|name| (name.to_owned(), 224));
     let resnets = ["baseline", "cutout", "mixup", "cutmix"].map(|name| (format!("resnet20-cifar10-{name}"), 32));
-    efficientnets.into_iter().chain(resnets).map(|(name, side)| (shared.join(format!("models/{name}.onnx")), side)).collect()
+    efficientnets
+        .into_iter()
+        .chain(resnets)
+        .map(|(name, side)| (shared.join(format!("models/{name}.onnx")), side))
+        .collect()
 }
 
 #[test]
@@ -61,7 +67,9 @@ fn shared_models_with_draws_in_the_graph_equal_their_parts() {
 fn the_count_of_clean_cuts_is_that_of_a_short_python_reference() {
     let Some(python) = python() else { return };
     let mut files = vec![workspace().join("pipelines/models/efficientnet-lite0.onnx")];
-    files.extend(shared_models("the_count_of_clean_cuts_is_that_of_a_short_python_reference").into_iter().map(|(file, _)| file));
+    files.extend(
+        shared_models("the_count_of_clean_cuts_is_that_of_a_short_python_reference").into_iter().map(|(file, _)| file),
+    );
     files.extend(crate::light::files());
     let arguments: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -69,7 +77,10 @@ fn the_count_of_clean_cuts_is_that_of_a_short_python_reference() {
     let mut counted = BTreeMap::new();
     for line in printed.lines() {
         let words: Vec<&str> = line.rsplitn(3, ' ').collect();
-        counted.insert(words[2].to_owned(), (words[1].parse::<usize>().expect("a number"), words[0].parse::<usize>().expect("a number")));
+        counted.insert(
+            words[2].to_owned(),
+            (words[1].parse::<usize>().expect("a number"), words[0].parse::<usize>().expect("a number")),
+        );
     }
     for (file, name) in files.iter().zip(&arguments) {
         let cuts = Cuts::of(&Model::load(file).expect("a model"));
@@ -82,7 +93,11 @@ fn the_grafted_quickstart_needs_nothing_but_onnxruntime() {
     let Some(python) = python() else { return };
     let folder = TempDir::new().expect("a folder");
     let program = env!("CARGO_BIN_EXE_augraft-under-test");
-    let _ = succeed(program, workspace(), &["graft", "pipelines/quickstart.yaml", "-o", &folder.path().join("g.onnx").display().to_string()]);
+    let _ = succeed(
+        program,
+        workspace(),
+        &["graft", "pipelines/quickstart.yaml", "-o", &folder.path().join("g.onnx").display().to_string()],
+    );
     let file = folder.path().join("g.onnx").display().to_string();
     let script = workspace().join("tests/reference/plain_runtime.py");
     let printed = python.run(&script, &[&file, "--seed", "5", "--epoch", "2", "--batch", "3"]).expect("a report");
@@ -91,7 +106,8 @@ fn the_grafted_quickstart_needs_nothing_but_onnxruntime() {
     for (fact, expected) in [("same", true), ("other", true), ("finite", true)] {
         assert_eq!(report[fact], expected, "{fact}: {report}");
     }
-    let inputs: Vec<String> = Model::load(Path::new(&file)).expect("a model").inputs().into_iter().map(|port| port.name).collect();
+    let inputs: Vec<String> =
+        Model::load(Path::new(&file)).expect("a model").inputs().into_iter().map(|port| port.name).collect();
     assert_eq!(inputs, ["images", "labels", "seed", "epoch", "index"]);
 }
 
@@ -111,13 +127,18 @@ fn verify_passes_for_every_pipeline_and_every_kind_of_draws() {
         if has_model { vec!["export", "graft"] } else { vec!["export"] }
     };
     let cases = pipelines.iter().flat_map(|pipeline| kinds(pipeline).into_iter().map(move |kind| (pipeline, kind)));
-    let cases: Vec<_> = cases.flat_map(|(pipeline, kind)| ["graph", "inputs", "baked"].map(|draws| (pipeline, kind, draws))).collect();
+    let cases: Vec<_> =
+        cases.flat_map(|(pipeline, kind)| ["graph", "inputs", "baked"].map(|draws| (pipeline, kind, draws))).collect();
     cases.par_iter().for_each(|(pipeline, kind, draws)| {
         let stem = pipeline.file_stem().expect("a name").to_string_lossy();
         let file = folder.path().join(format!("{stem}-{kind}-{draws}.onnx")).display().to_string();
         let name = pipeline.display().to_string();
         // Three photos are enough to mix, and engines without optimisation are slow.
-        let _ = succeed(program, workspace(), &[kind, &name, "-o", &file, "--draws", draws, "--batch", "3", "--limit", "3"]);
+        let _ = succeed(
+            program,
+            workspace(),
+            &[kind, &name, "-o", &file, "--draws", draws, "--batch", "3", "--limit", "3"],
+        );
         let output = Command::new(program)
             .current_dir(workspace())
             .args(["verify", &file, &name, "--batch", "3", "--limit", "3"])

@@ -49,8 +49,16 @@ pub(crate) fn onnxruntime() -> Option<OnnxRuntime> {
 
 /// Checks that a grafted file gives, bit for bit, what prefix, host steps and suffix give on `runtime` without optimisation.
 #[track_caller]
-pub(crate) fn assert_equals_parts(plan: &Plan, file: &Model, model: &Model, runtime: &dyn Runtime, n: usize, what: &str) {
-    let mut verifier = Verifier::bind(plan, file, Some(model), runtime, Use::Graph).unwrap_or_else(|error| panic!("{what}: {error}"));
+pub(crate) fn assert_equals_parts(
+    plan: &Plan,
+    file: &Model,
+    model: &Model,
+    runtime: &dyn Runtime,
+    n: usize,
+    what: &str,
+) {
+    let mut verifier =
+        Verifier::bind(plan, file, Some(model), runtime, Use::Graph).unwrap_or_else(|error| panic!("{what}: {error}"));
     verifier.compare(samples(plan, n)).unwrap_or_else(|error| panic!("{what}: {error}"));
     for finding in verifier.findings() {
         assert!(finding.holds(), "{what} on {}: {finding:?}", runtime.name());

@@ -60,6 +60,13 @@ impl Default for ExportOptions {
     }
 }
 
+impl ExportOptions {
+    /// The batch of the file.
+    pub(crate) fn batch(&self) -> Side {
+        if self.draws == DrawSource::Baked { Side::Fixed(self.baked.len()) } else { Side::Named("N") }
+    }
+}
+
 /// Where the columns of a step come from, while a graph is built.
 pub(crate) enum Columns<'g> {
     Graph(Recording<'g>),
@@ -81,14 +88,6 @@ impl<'g> Columns<'g> {
         }
     }
 
-    /// The batch of the file.
-    pub(crate) fn batch(&self) -> Side {
-        match self {
-            Self::Baked { index, .. } => Side::Fixed(index.len()),
-            Self::Graph(_) | Self::Inputs => Side::Named("N"),
-        }
-    }
-
     /// Adds the nodes that make random words, once every step is written.
     pub(crate) fn finish(&self) {
         if let Self::Graph(recording) = self {
@@ -106,9 +105,10 @@ impl<'g> Columns<'g> {
                 columns.into_iter().zip(fields).map(|(value, (field, _))| graph.name(value, &name(field))).collect()
             }
             Self::Inputs => {
+                let batch = Side::Named("N");
                 let input = |(field, column): &(String, augraft_onnx::Tensor)| {
                     let rest = column.shape()[1..].iter().map(|side| Side::Fixed(*side));
-                    let sides: Vec<Side> = std::iter::once(self.batch()).chain(rest).collect();
+                    let sides: Vec<Side> = std::iter::once(batch.clone()).chain(rest).collect();
                     graph.input(&name(field), column.dtype(), &sides)
                 };
                 sample.columns.iter().map(input).collect()

@@ -28,13 +28,13 @@ pub fn export(plan: &Plan, options: &ExportOptions) -> Result<Model, EngineError
     let steps = exported_steps(plan)?;
     let shape = shape_before(plan, steps).clone();
     let graph = Graph::new(options.opset);
-    let columns = Columns::new(&graph, options, plan.epoch)?;
-    let class_sides = [columns.batch(), Side::Fixed(shape.classes)];
-    let images = graph.input("images", dtype_of(&shape), &sides_of(&shape, columns.batch()));
+    let class_sides = [options.batch(), Side::Fixed(shape.classes)];
+    let images = graph.input("images", dtype_of(&shape), &sides_of(&shape, options.batch()));
     let labels = (shape.classes > 0).then(|| LoweredLabels::new(graph.input("labels", DataType::F32, &class_sides)));
+    let columns = Columns::new(&graph, options, plan.epoch)?;
     let batch = emit_steps(&graph, &columns, steps, Lowered::new(images, labels, shape))?;
     columns.finish();
-    graph.output(batch.images, "images_out", &sides_of(&batch.shape, columns.batch()));
+    graph.output(batch.images, "images_out", &sides_of(&batch.shape, options.batch()));
     if let Some(labels) = batch.labels {
         graph.output(labels.soft(), "labels_out", &class_sides);
     }

@@ -1,6 +1,6 @@
 //! A plan's steps inside its model, as one ONNX file.
 
-use augraft_onnx::{DataType, Grafted, Graph, Model, Side, Splices, raise_opset};
+use augraft_onnx::{DataType, Grafted, Graph, Model, Side, Splice, Splices, raise_opset};
 use augraft_operator::{Lowered, LoweredLabels};
 use augraft_pipeline::Plan;
 
@@ -42,10 +42,10 @@ pub fn graft(plan: &Plan, model: &Model, options: &ExportOptions) -> Result<Graf
     let shape = shape_before(plan, steps).clone();
     let classes = shape.classes;
     let graph = Graph::new(opset);
-    let columns = Columns::new(&graph, options, plan.epoch)?;
-    let images = graph.input("images", dtype_of(&shape), &sides_of(&shape, columns.batch()));
-    let class_sides = [columns.batch(), Side::Fixed(classes)];
+    let images = graph.input("images", dtype_of(&shape), &sides_of(&shape, options.batch()));
+    let class_sides = [options.batch(), Side::Fixed(classes)];
     let labels = (classes > 0).then(|| LoweredLabels::new(graph.input("labels", DataType::F32, &class_sides)));
+    let columns = Columns::new(&graph, options, plan.epoch)?;
     let batch = emit_steps(&graph, &columns, steps, Lowered::new(images, labels, shape))?;
     let into_model = match steps.last() {
         Some(last) if batch.images.id() != images.id() => graph.name(batch.images, &format!("{}/out", last.id)),
@@ -57,11 +57,12 @@ pub fn graft(plan: &Plan, model: &Model, options: &ExportOptions) -> Result<Graf
         // After a part of the model, boxes of earlier pastes say nothing of where things are.
         labels = labels.map(LoweredLabels::forget_boxes);
         let Some(shape) = site.steps.first().map(|step| step.before.clone()) else { continue };
-        let value = graph.external(&site.tensor, DataType::F32);
+        let external = format!("site:{}", site.tensor);
+        let value = graph.external(&external, DataType::F32);
         let after = emit_steps(&graph, &columns, &site.steps, Lowered::new(value, labels, shape))?;
         if let Some(last) = site.steps.last().filter(|_| after.images.id() != value.id()) {
             let named = graph.name(after.images, &format!("{}/out", last.id));
-            splices.sites.push((site.tensor.clone(), named.name()));
+            splices.sites.push(Splice { site: site.tensor.clone(), external, with: named.name() });
         }
         labels = after.labels;
     }

@@ -86,7 +86,8 @@ fn output_type(node: &NodeProto, slot: usize, types: &BTreeMap<&str, i32>) -> Op
         (op, _) if INDICES.contains(&op) => Some(T::Int64 as i32),
         (op, _) if TRUTHS.contains(&op) => Some(T::Bool as i32),
         ("TopK" | "Unique" | "MaxPool", 1..) => Some(T::Int64 as i32),
-        ("Dropout", 1) => Some(T::Bool as i32),
+        // The mask has the type of the data before opset 10, and truth values from then on.
+        ("Dropout", 1) => None,
         ("Cast" | "BitCast", _) => attribute("to"),
         ("CastLike" | "Where" | "DequantizeLinear", _) => input(1),
         ("OneHot", _) => input(2),

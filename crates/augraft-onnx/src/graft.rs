@@ -19,10 +19,21 @@ const BATCH: &str = "N";
 pub struct Splices {
     /// A tensor of the fragment that takes the place of the model's image input, which is then no input any more.
     pub input: Option<String>,
-    /// Pairs of a tensor of the model, which the fragment reads, and the tensor of the fragment that its readers get instead.
-    pub sites: Vec<(String, String)>,
+    /// Tensors of the model, and what happens to each.
+    pub sites: Vec<Splice>,
     /// The name that the model's first output gets.
     pub output: String,
+}
+
+/// A tensor of a model at which a fragment acts.
+#[derive(Debug, Clone)]
+pub struct Splice {
+    /// The tensor.
+    pub site: String,
+    /// What the fragment calls it: a name that no tensor of the fragment has.
+    pub external: String,
+    /// The tensor of the fragment that its readers get instead.
+    pub with: String,
 }
 
 /// A model with a fragment in it.
@@ -67,21 +78,23 @@ pub fn graft(
         rename_batch(info, &symbol);
     }
 
+    let renames = renames(graph, &fragment, splices, &output.name, &input.name);
+    rename(graph, &renames);
     if let Some(with) = &splices.input {
-        graph.input.retain(|port| port.name() != input.name);
-        redirect(&mut graph.node, &BTreeMap::from([(input.name.as_str(), with.as_str())]));
-        // An output that hands the input on would otherwise lose its source.
+        // An output that hands the input on would lose its source.
         if graph.output.iter().any(|port| port.name() == input.name) {
             return Err(Error::invalid(format!("its output '{}' is its input", input.name)));
         }
+        graph.input.retain(|port| port.name() != input.name);
         graph.value_info.retain(|info| info.name() != input.name);
+        redirect(&mut graph.node, &BTreeMap::from([(input.name.as_str(), with.as_str())]));
     }
-    let renames = renames(graph, &fragment, splices, &output.name);
-    rename(graph, &renames);
     let current = |name: &String| renames.get(name).unwrap_or(name).clone();
-    rename_nodes(&mut fragment.nodes, &renames_of_sites(splices, &renames));
-    let sites: Vec<(String, &str)> = splices.sites.iter().map(|(at, with)| (current(at), with.as_str())).collect();
-    redirect(&mut graph.node, &sites.iter().map(|(at, with)| (at.as_str(), *with)).collect());
+    let externals = splices.sites.iter().map(|splice| (splice.external.clone(), current(&splice.site)));
+    rename_nodes(&mut fragment.nodes, &externals.collect());
+    let sites: Vec<(String, &str)> =
+        splices.sites.iter().map(|splice| (current(&splice.site), splice.with.as_str())).collect();
+    redirect(&mut graph.node, &sites.iter().map(|(site, with)| (site.as_str(), *with)).collect());
 
     graph.node.extend(fragment.nodes);
     let mut inputs = fragment.inputs;
@@ -99,7 +112,7 @@ pub fn graft(
 
 fn check(model: &Model, splices: &Splices) -> Result<(), Error> {
     let flow = Flow::of(model);
-    for (site, _) in &splices.sites {
+    for Splice { site, .. } in &splices.sites {
         check_site(model, &flow, site)?;
         if !flow.graph.node.iter().any(|node| reads(node).contains(&site.as_str())) {
             let problem = "no node reads it, so that a step there would change nothing".to_owned();
@@ -110,14 +123,23 @@ fn check(model: &Model, splices: &Splices) -> Result<(), Error> {
 }
 
 /// New names for the model's tensors: its first output gets the given one, and what stands in the fragment's way another.
-fn renames(graph: &GraphProto, fragment: &Fragment, splices: &Splices, output: &str) -> BTreeMap<String, String> {
+///
+/// The input that the fragment replaces keeps its name, which nothing uses afterwards.
+fn renames(
+    graph: &GraphProto,
+    fragment: &Fragment,
+    splices: &Splices,
+    output: &str,
+    input: &str,
+) -> BTreeMap<String, String> {
     let infos = fragment.inputs.iter().chain(&fragment.outputs).map(ValueInfoProto::name);
     let mut taken: BTreeSet<&str> = fragment.nodes.iter().flat_map(outputs).chain(infos).collect();
     taken.extend(fragment.initializers.iter().map(TensorProto::name));
     taken.insert(&splices.output);
     let all = names_in(graph);
     let mut renames = BTreeMap::new();
-    for name in all.iter().filter(|name| taken.contains(name.as_str()) && *name != output) {
+    let replaced = |name: &str| name == output || (name == input && splices.input.is_some());
+    for name in all.iter().filter(|name| taken.contains(name.as_str()) && !replaced(name)) {
         let mut new = format!("{name}.model");
         while all.contains(&new) || taken.contains(new.as_str()) {
             new.push_str(".model");
@@ -128,11 +150,6 @@ fn renames(graph: &GraphProto, fragment: &Fragment, splices: &Splices, output: &
         renames.insert(output.to_owned(), splices.output.clone());
     }
     renames
-}
-
-fn renames_of_sites(splices: &Splices, renames: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let sites = splices.sites.iter().filter_map(|(site, _)| renames.get_key_value(site));
-    sites.map(|(old, new)| (old.clone(), new.clone())).collect()
 }
 
 /// Makes nodes read other tensors, in bodies too where these capture the name.

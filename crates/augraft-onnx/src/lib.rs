@@ -51,7 +51,7 @@ pub use cut::{Stage, cut};
 pub use error::Error;
 pub use fragment::Fragment;
 pub use freeing::{FreedBatch, free_batch};
-pub use graft::{Grafted, Splices, graft};
+pub use graft::{Grafted, Splice, Splices, graft};
 pub use graph::{Graph, Side};
 pub use inline::not_inlinable;
 pub use model::{Dim, Model, Port};
