@@ -1,53 +1,15 @@
 //! Every linked operator keeps its promises, natively and in every runtime.
 
-use augraft::engine::{ExportOptions, export, load_operator};
+use augraft::engine::{ExportOptions, export};
 use augraft::onnx::prune;
-use augraft::operator::{AnyOperator, Element, Entry, Parity, Registry, Shape};
+use augraft::operator::{Element, Parity, Registry, Shape};
 use augraft::pipeline::Facts;
-use augraft_testkit::{
-    DrawComparison, DrawFile, backends, compare_draws, conformance, random_configurations, record_draws, shape,
-};
-use augraft_tests::{plan_of, workspace};
+use augraft_testkit::{DrawComparison, DrawFile, backends, compare_draws, conformance, record_draws, shape};
+use augraft_tests::{operators, plan_of};
 use rayon::prelude::*;
-
-/// Configurations that are drawn for each operator.
-const RANDOM: usize = 1;
 
 /// Seeds of the draws in the graph.
 const SEEDS: [u64; 3] = [0, 7, i64::MAX as u64];
-
-fn operators() -> Vec<Box<dyn AnyOperator>> {
-    let configured = [
-        ("cutmix", r#"{"mode":"elem","frame":"project","alpha":0.2,"p":0.7}"#),
-        ("cutmix", r#"{"mode":"elem","alpha":2,"partner":"roll"}"#),
-        ("cutmix", r#"{"mode":"batch","p":0.5,"partner":"flip"}"#),
-        ("mixup", r#"{"mode":"elem","alpha":0.2,"partner":"flip"}"#),
-        ("cutout", r#"{"length":5,"count":3,"p":0.5,"fill":7}"#),
-        ("random_erasing", r#"{"p":1,"scale":[0.3,0.9],"ratio":[0.1,10]}"#),
-        ("dropblock", r#"{"p":0.4,"block_size":3,"per_channel":false}"#),
-        ("dropblock", r#"{"p":0.2,"block_size":1}"#),
-        ("random_crop", r#"{"size":[20,9],"padding":4}"#),
-        ("center_crop", r#"{"size":[5,40]}"#),
-        ("resize", r#"{"size":[9,50]}"#),
-        ("resized_crop", r#"{"size":[16,24],"scale":[0.01,1.0],"ratio":[0.2,5]}"#),
-        ("normalize", r#""half""#),
-        ("horizontal_flip", r#"{"p":1}"#),
-        ("vertical_flip", r#"{"p":1}"#),
-    ];
-    let registry = registry();
-    let configured = configured.iter().map(|(name, config)| {
-        let entry = registry.get(name).expect("a linked operator");
-        entry.parse(serde_json::from_str(config).expect("JSON")).expect("a valid configuration")
-    });
-    let drawn = registry.iter().flat_map(|entry| random_configurations(entry, RANDOM, 11));
-    registry.iter().map(Entry::default_operator).chain(configured).chain(drawn).collect()
-}
-
-/// The operators that are linked, and the one that is an ONNX file.
-fn registry() -> Registry {
-    let vignette = load_operator(&workspace().join("pipelines/operators/vignette.yaml"));
-    Registry::linked().with(vignette.unwrap_or_else(|report| panic!("{report}"))).expect("a new name")
-}
 
 #[test]
 fn every_operator_keeps_its_promises() {

@@ -96,20 +96,23 @@ class Failure(Exception):
 
 
 @functools.lru_cache(maxsize=None)
-def checked(path: Path) -> Tuple[Optional[ReferenceEvaluator], Optional[Failure]]:
-    """A model that passed both checks, ready to run, or why it did not; many cases share one."""
+def checked(path: Path) -> Tuple[Optional[onnx.ModelProto], Optional[Failure]]:
+    """A model that passed both checks, with the shapes that were inferred, or why it did not; many cases share one."""
     stage = "checker"
     try:
         model = onnx.load(path)
         onnx.checker.check_model(model, full_check=True)
         stage = "inference"
-        inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
-        stage = "reference"
-        # Running the inferred model compares every tensor with the shape that was inferred for it.
-        operators = [GatherElements, MaxPool, Pad]
-        return ReferenceEvaluator(inferred, new_ops=operators, check_shape_annotations=True), None
+        return onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True), None
     except Exception as error:
         return None, Failure(stage, error)
+
+
+@functools.lru_cache(maxsize=None)
+def ready(path: Path) -> ReferenceEvaluator:
+    """A checked model, ready to run: it compares every tensor with the shape that was inferred for it."""
+    inferred, _ = checked(path)
+    return ReferenceEvaluator(inferred, new_ops=[GatherElements, MaxPool, Pad], check_shape_annotations=True)
 
 
 def run(folder: Path, case: dict, evaluator: ReferenceEvaluator) -> None:
@@ -129,11 +132,12 @@ def evaluate(folder: Path) -> None:
     result = {"ok": True}
     try:
         case = json.loads((folder / "case.json").read_text(encoding="utf-8"))
-        evaluator, failure = checked((folder / case["model"]).resolve())
+        path = (folder / case["model"]).resolve()
+        _, failure = checked(path)
         if failure is not None:
             raise failure
         if "inputs" in case:
-            run(folder, case, evaluator)
+            run(folder, case, ready(path))
     except Exception as error:
         failure = error if isinstance(error, Failure) else Failure("reference", error)
         result = {"ok": False, "stage": failure.stage, "message": str(failure)}
