@@ -48,10 +48,17 @@ fn native(plan: &Plan, n: usize) -> Native {
         inputs
             .extend(drawn.draws.columns.into_iter().map(|(field, column)| (format!("{}/{field}", drawn.step), column)));
     }
+    let index = samples.index.iter().map(|index| *index as i64).collect();
+    let address = [
+        ("seed", Tensor::scalar(plan.seed as i64)),
+        ("epoch", Tensor::scalar(i64::from(plan.epoch))),
+        ("index", Tensor::vector(index)),
+    ];
+    inputs.extend(address.map(|(name, tensor)| (name.to_owned(), tensor)));
     Native { inputs, images: images_of(&samples), labels: soft(&samples) }
 }
 
-fn run(backend: &Backend, model: &Model, inputs: &[(String, Tensor)]) -> Vec<Tensor> {
+fn run(backend: &Backend, model: &Model, inputs: &[&(String, Tensor)]) -> Vec<Tensor> {
     let inputs: Vec<_> = inputs.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
     let outputs = backend.runtime.session(model, backend.purpose).and_then(|session| session.run(&inputs));
     outputs.unwrap_or_else(|error| panic!("{}: {error}", backend.name))
@@ -74,13 +81,25 @@ fn check(steps: &str, within: Option<f32>) {
     let plan = planned(steps);
     let exact = exported_steps(&plan).expect("steps").iter().all(|step| step.operator.parity() == Parity::Exact);
     assert_eq!(exact, within.is_none(), "the steps promise what is checked");
-    let model = export(&plan, &inputs()).expect("a model");
-    let names: Vec<String> = model.inputs().into_iter().map(|port| port.name).collect();
-    for n in [1, 4, 7] {
+    let file = |draws, opset| {
+        let baked = batch(&Shape::ragged(CLASSES), 4).index;
+        (draws, export(&plan, &ExportOptions { draws, opset, baked }).expect("a model"))
+    };
+    // The kinds differ in where draws come from, so that one batch of each shows that they are those of the first.
+    let files = [
+        (file(DrawSource::Inputs, 18), vec![1, 4, 7]),
+        (file(DrawSource::Inputs, 13), vec![4]),
+        (file(DrawSource::Graph, 18), vec![4]),
+        (file(DrawSource::Graph, 21), vec![7]),
+        (file(DrawSource::Baked, 21), vec![4]),
+    ];
+    for ((draws, model), n) in files.iter().flat_map(|(file, sizes)| sizes.iter().map(move |n| (file, *n))) {
         let native = native(&plan, n);
-        assert_eq!(names, native.inputs.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>());
+        let names: Vec<String> = model.inputs().into_iter().map(|port| port.name).collect();
+        let given: Vec<&(String, Tensor)> = native.inputs.iter().filter(|(name, _)| names.contains(name)).collect();
+        assert_eq!(names.len(), given.len(), "{draws:?}: {names:?}");
         for backend in backends() {
-            let [images, labels] = &run(&backend, &model, &native.inputs)[..] else { panic!("two outputs") };
+            let [images, labels] = &run(&backend, model, &given)[..] else { panic!("two outputs") };
             // The bytes, because equal floats may have different bits.
             assert!(labels.to_le_bytes() == native.labels.to_le_bytes(), "labels of {n}, {}", backend.name);
             match within {
