@@ -2,6 +2,7 @@
 
 mod data;
 mod engines;
+mod exporting;
 mod files;
 mod models;
 mod nets;

@@ -38,14 +38,14 @@ fn a_small_model_works() {
 #[test]
 fn a_batch_that_is_baked_in() {
     assert_snapshot!(refused(|| net(Side::Fixed(1), EIGHT, 10), ""), @"
-    error[bad-model]: the batch of the model is baked in, but mixing needs several samples at once: the input 'images' declares a batch of 1; export the model with a named batch dimension
+    error[bad-model]: the batch of the model is baked in, but mixing needs several samples at once: the input 'images' declares a batch of 1; export the model with a named batch dimension; `augraft doctor MODEL --fix-batch FILE` may free it
      --> p.yaml:5:9
       |
     5 |   file: net.onnx
       |         ^^^^^^^^
     ");
     assert_snapshot!(refused(net_with_reshape, ""), @"
-    error[bad-model]: the batch of the model is baked in, but mixing needs several samples at once: the Reshape that makes 'reshape.0' always gives the shape [1, 3]; export the model with a named batch dimension, or let the target begin with 0
+    error[bad-model]: the batch of the model is baked in, but mixing needs several samples at once: the Reshape that makes 'reshape.0' always gives the shape [1, 3]; export the model with a named batch dimension, or let the target begin with 0; `augraft doctor MODEL --fix-batch FILE` may free it
      --> p.yaml:5:9
       |
     5 |   file: net.onnx
@@ -62,7 +62,7 @@ fn a_site_that_does_not_exist() {
     7 |     - at: rleu.0
       |           ^^^^^^
       |
-      = help: near: `relu.0`, `flatten.0` or `matmul.0`; `augraft sites net.onnx` lists all
+      = help: near: `relu.0`, `flatten.0` or `logits`; `augraft sites net.onnx` lists all
     ");
     assert_snapshot!(at(fitting, "\"*conv*\""), @r#"
     error[unknown-site]: the pattern matches no tensor of the model: `*conv*`
@@ -80,7 +80,7 @@ fn a_site_that_does_not_exist() {
     6 |   sites: { deep: relu.9 }
       |                  ^^^^^^
       |
-      = help: near: `relu.0`, `matmul.0` or `logits`; `augraft sites net.onnx` lists all
+      = help: near: `relu.0`, `logits` or `flatten.0`; `augraft sites net.onnx` lists all
     ");
 }
 
@@ -223,7 +223,7 @@ fn images_of_the_wrong_size() {
       = help: add `resize: { size: 8 }` to `steps`
     ");
     assert_snapshot!(behind("steps: [center_crop: { size: 9 }, normalize: unit]\n", net_of_eight()), @r#"
-    error[bad-model]: tract cannot run the model on images of 9 x 9: Failed analyse for node #4 "MatMul_matmul.0" MatMulInference: Inconsistent matmul: a: 1,243 b: 192,10, a_trans: false b_trans: false c_trans: false; if the model needs another size, `resize` or crop the images to it
+    error[bad-model]: tract cannot run the model on images of 9 x 9: Failed analyse for node #4 "MatMul_logits" MatMulInference: Inconsistent matmul: a: 1,243 b: 192,10, a_trans: false b_trans: false c_trans: false; if the model needs another size, `resize` or crop the images to it
      --> p.yaml:4:16
       |
     4 | model: { file: net.onnx }
@@ -234,7 +234,7 @@ fn images_of_the_wrong_size() {
         let steps = "steps: [center_crop: { size: 9 }, normalize: unit]\n";
         case.model(net_of_eight(), "").pipeline(&format!("{steps}model: {{ file: net.onnx, engine: onnxruntime }}\n"));
         assert_snapshot!(case.run(), @"
-        error[bad-model]: onnxruntime cannot run the model on images of 9 x 9: Non-zero status code returned while running MatMul node. Name:'MatMul_matmul.0' Status Message: matmul_helper.h:59 Compute MatMul dimension mismatch; if the model needs another size, `resize` or crop the images to it
+        error[bad-model]: onnxruntime cannot run the model on images of 9 x 9: Non-zero status code returned while running MatMul node. Name:'MatMul_logits' Status Message: matmul_helper.h:59 Compute MatMul dimension mismatch; if the model needs another size, `resize` or crop the images to it
          --> p.yaml:4:16
           |
         4 | model: { file: net.onnx, engine: onnxruntime }

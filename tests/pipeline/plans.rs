@@ -22,6 +22,7 @@ fn model_facts() -> ModelFacts {
             site("/blocks.2/Add_output_0", &[1, 40, 28, 28], true),
             site("/head/Flatten_output_0", &[1, 1280], true),
         ],
+        others: vec![("/blocks.1/half/Cast_output_0".to_owned(), "float16".to_owned())],
     }
 }
 

@@ -58,7 +58,9 @@ pub enum EngineError {
         reason: String,
     },
     /// The model's batch is fixed.
-    #[error("the batch of the model is baked in, but mixing needs several samples at once: {0}")]
+    #[error(
+        "the batch of the model is baked in, but mixing needs several samples at once: {0}; `augraft doctor MODEL --fix-batch FILE` may free it"
+    )]
     BakedBatch(String),
     /// The model does not fit the pipeline.
     #[error("{0}")]

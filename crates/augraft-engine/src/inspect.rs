@@ -23,6 +23,8 @@ pub struct Inspection {
     pub classes: usize,
     /// Candidate tensors in model order.
     pub sites: Vec<Site>,
+    /// Tensors of element types that no step acts on, and the type.
+    pub others: Vec<(String, String)>,
 }
 
 /// Runs `model` once with all its tensors as outputs, at batch 1; `size` is the image's where the model leaves it open.
@@ -54,7 +56,10 @@ pub fn inspect(runtime: &dyn Runtime, model: &Model, size: Option<[usize; 2]>) -
     }
     let [height, width] = size.unwrap_or(OPEN_SIZE);
     let sides = [1, input_shape[1].unwrap_or(3), input_shape[2].unwrap_or(height), input_shape[3].unwrap_or(width)];
-    let candidates: Vec<String> = sites(model, &BTreeMap::new()).into_iter().map(|site| site.name).collect();
+    let (candidates, others): (Vec<Site>, Vec<Site>) =
+        sites(model, &BTreeMap::new()).into_iter().partition(|site| site.element.is_none_or(is_held));
+    let others = others.into_iter().map(|site| (site.name, type_name(site.element)));
+    let candidates: Vec<String> = candidates.into_iter().map(|site| site.name).collect();
     let promoted = with_outputs(model, &candidates)?;
     let session = runtime.session(&promoted, Use::Network)?;
     let outputs = session.run(&[(&port.name, &Tensor::F32(ArrayD::zeros(IxDyn(&sides))))]);
@@ -67,7 +72,17 @@ pub fn inspect(runtime: &dyn Runtime, model: &Model, size: Option<[usize; 2]>) -
     let classes = if logits.len() == 2 { logits[1] } else { 0 };
     let mut sites = sites(model, &shapes);
     sites.retain(|site| site.shape.is_some());
-    Ok(Inspection { input: port.name.clone(), input_shape, classes, sites })
+    Ok(Inspection { input: port.name.clone(), input_shape, classes, sites, others: others.collect() })
+}
+
+fn is_held(element: i32) -> bool {
+    DataType::from_proto(element).is_some()
+}
+
+/// An element type as ONNX calls it, in lower case.
+fn type_name(element: Option<i32>) -> String {
+    let known = element.and_then(|element| augraft_onnx::proto::tensor_proto::DataType::try_from(element).ok());
+    known.map_or("unknown".to_owned(), |known| known.as_str_name().to_lowercase())
 }
 
 impl Inspection {
@@ -84,6 +99,7 @@ impl Inspection {
             input_shape: self.input_shape.clone(),
             classes: self.classes,
             sites: self.sites.iter().map(site).collect(),
+            others: self.others.clone(),
         }
     }
 }

@@ -13,6 +13,10 @@ use crate::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, StringStri
 /// The largest protobuf message that runtimes accept, and so the most that one model may hold.
 pub(crate) const MESSAGE_LIMIT: u64 = i32::MAX as u64;
 
+/// Why a model beyond the limit is of no use here, and what to do.
+pub(crate) const TOO_LARGE: &str =
+    "one protobuf message holds no more, and steps and cuts are written into one; use a smaller or quantised model";
+
 /// Moves all external data of a freshly decoded model into the model.
 ///
 /// The data must lie in `folder` or below, wherever links lead.
@@ -93,7 +97,7 @@ fn slice(tensor: &TensorProto, location: &str, files: &mut Files) -> Result<Byte
         end.ok_or_else(|| format!("bytes {offset}+{length} lie beyond its end at {held}; the file is cut short"))?;
     files.inlined = files.inlined.saturating_add(length);
     if files.inlined > MESSAGE_LIMIT {
-        return Err("the model holds more than 2 GiB, the limit of one protobuf message".into());
+        return Err(format!("with it the model holds more than 2 GiB; {TOO_LARGE}"));
     }
     let range = usize::try_from(offset).ok().zip(usize::try_from(end).ok());
     let (start, end) = range.ok_or("the file is larger than the address space")?;
@@ -121,7 +125,7 @@ fn open(location: &str, files: &mut Files) -> Result<Bytes, String> {
         return Err("it is not a regular file".into());
     }
     if metadata.len() > MESSAGE_LIMIT {
-        return Err("it holds more than 2 GiB, the limit of one protobuf message".into());
+        return Err(format!("it holds more than 2 GiB; {TOO_LARGE}"));
     }
     let data = Bytes::from(fs::read(&path).map_err(|e| e.to_string())?);
     files.open.insert(path, data.clone());

@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use prost::Message;
+
 use crate::cut::check_site;
 use crate::error::Error;
+use crate::external::{MESSAGE_LIMIT, TOO_LARGE};
 use crate::flow::{Flow, bodies_mut, outputs, reads};
 use crate::fragment::{Fragment, entries};
 use crate::fresh::names_in;
@@ -106,6 +109,9 @@ pub fn graft(
     graph.initializer.extend(fragment.initializers);
     graph.output.extend(fragment.outputs);
     proto.metadata_props.extend(entries(metadata));
+    if proto.encoded_len() as u64 > MESSAGE_LIMIT {
+        return Err(Error::invalid(format!("with the steps it holds more than 2 GiB; {TOO_LARGE}")));
+    }
     let shown = renames.into_iter().filter(|(old, new)| *old != output.name || *new != splices.output).collect();
     Ok(Grafted { model: Model::from_proto(proto)?, renamed: shown })
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use crate::error::Error;
-use crate::external::{self, MESSAGE_LIMIT};
+use crate::external::{self, MESSAGE_LIMIT, TOO_LARGE};
 use crate::flow::{bodies, is_standard};
 use crate::proto::tensor_shape_proto::dimension;
 use crate::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto, type_proto};
@@ -169,10 +169,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
     }
     if metadata.len() > MESSAGE_LIMIT {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            "it holds more than 2 GiB, the limit of one ONNX file",
-        ));
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it holds more than 2 GiB; {TOO_LARGE}")));
     }
     fs::read(path)
 }

@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 
 use crate::cost::multiply_adds;
+use crate::elements::element_types;
 use crate::flow::{Flow, outputs};
 use crate::model::Model;
 use crate::proto::ValueInfoProto;
@@ -13,6 +14,8 @@ pub struct Site {
     pub name: String,
     /// The operator that computes it.
     pub op_type: String,
+    /// Its element type, a value of [`DataType`](crate::proto::tensor_proto::DataType), where it is declared or follows from the operators.
+    pub element: Option<i32>,
     /// Its measured shape at batch 1, or `None` when it was not measured.
     pub shape: Option<Vec<usize>>,
     /// Whether every path from the graph's inputs to its outputs goes through it.
@@ -30,6 +33,7 @@ pub struct Site {
 #[must_use]
 pub fn sites(model: &Model, shapes: &BTreeMap<String, Vec<usize>>) -> Vec<Site> {
     let flow = Flow::of(model);
+    let types = element_types(&flow);
     let separators = separators(&flow);
     let costs = multiply_adds(&flow, shapes);
     let live = flow.ancestors(flow.graph.output.iter().map(ValueInfoProto::name));
@@ -44,6 +48,7 @@ pub fn sites(model: &Model, shapes: &BTreeMap<String, Vec<usize>>) -> Vec<Site> 
         Some(Site {
             name: name.to_owned(),
             op_type: flow.graph.node[node].op_type().to_owned(),
+            element: types.get(name).copied(),
             shape: shapes.get(name).cloned(),
             separates: separators.contains(name),
             macs_after: if total > 0.0 { after / total } else { 0.0 },

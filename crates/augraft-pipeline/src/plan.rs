@@ -56,6 +56,8 @@ pub struct ModelFacts {
     pub classes: usize,
     /// Tensors at which steps can act, in the order of computation.
     pub sites: Vec<SiteFacts>,
+    /// Tensors of element types that no step acts on, and the type.
+    pub others: Vec<(String, String)>,
 }
 
 /// What is known of a tensor of a model.

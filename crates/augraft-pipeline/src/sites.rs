@@ -49,7 +49,8 @@ pub(crate) fn plan_model<E: Into<Issue>>(
         check_input(&model, end, problems);
     }
     for (alias, tensor) in &spec.sites {
-        if matching(tensor, &model.sites).is_empty() {
+        let is_other = model.others.iter().any(|(name, _)| glob(tensor.as_bytes(), name.as_bytes()));
+        if matching(tensor, &model.sites).is_empty() && !is_other {
             unknown_site(&format!("/model/sites/{}", escaped(alias)), tensor, &[], spec, &model, problems);
         }
     }
@@ -89,7 +90,15 @@ impl<'s> Sites<'s> {
         let alias = self.spec.sites.get(&step.at);
         let found = matching(alias.unwrap_or(&step.at), &self.model.sites);
         let Some(first) = found.first() else {
-            if alias.is_none() {
+            let wanted = alias.unwrap_or(&step.at);
+            if let Some((name, kind)) =
+                self.model.others.iter().find(|(name, _)| glob(wanted.as_bytes(), name.as_bytes()))
+            {
+                let help =
+                    "steps act on f32; export the model in single precision, or choose a tensor before or behind"
+                        .to_owned();
+                problems.error(pointer, "site-type", format!("the tensor `{name}` is {kind}"), Some(help));
+            } else if alias.is_none() {
                 let aliases: Vec<&str> = self.spec.sites.keys().map(String::as_str).collect();
                 unknown_site(pointer, &step.at, &aliases, self.spec, self.model, problems);
             }

@@ -11,8 +11,8 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use augraft::engine::{
-    EngineError, Network, NodeRun, OnnxRuntime, Optimization, Runtime, Use, export, image_sized_on_cpu, profile,
-    run_steps, time_on_device,
+    EngineError, ExportOptions, Network, NodeRun, OnnxRuntime, Optimization, Runtime, Use, export, image_sized_on_cpu,
+    profile, run_steps, time_on_device,
 };
 use augraft::onnx::{Model, Tensor};
 use augraft::operator::{AnyOperator, Batch, Images, Issue, Labels, Mode, Registry, Scratch, StepKey, Transfer};

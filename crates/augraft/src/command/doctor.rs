@@ -7,6 +7,7 @@ use augraft_engine::{Cuts, Examination, OnnxRuntime, Optimization, Runtime, Trac
 use augraft_onnx::{Dim, Model, Port, baked_batch, free_batch};
 use augraft_pipeline::Device;
 
+use super::export::counted;
 use crate::failure::Failure;
 
 /// Examines the model; with `fixed`, also writes it with a free batch.
@@ -38,7 +39,7 @@ pub(super) fn doctor(path: &Path, fixed: Option<&Path>, library: Option<&Path>) 
             match free_batch(&model) {
                 Ok(freed) => {
                     let done = if fixed.is_some() { "freed" } else { "--fix-batch FILE would free it" };
-                    line("", &format!("{done}, by {} changes:", freed.changes.len()));
+                    line("", &format!("{done}, by {}:", counted(freed.changes.len(), "change")));
                     freed.changes.iter().take(4).for_each(|change| line("", &format!("  {change}")));
                     if let Some(rest) = freed.changes.len().checked_sub(4).filter(|rest| *rest > 0) {
                         line("", &format!("  and {rest} more like these"));

@@ -29,10 +29,10 @@ pub(super) fn export(
     let model = augraft_engine::export(&prepared.plan, &options)?;
     augraft_data::atomic_write(&file.file, &model.to_bytes())?;
     Ok(format!(
-        "{}: {} steps, {} nodes, opset {}\n",
+        "{}: {}, {}, opset {}\n",
         file.file.display(),
-        exported_steps(&prepared.plan)?.len(),
-        nodes(&model),
+        counted(exported_steps(&prepared.plan)?.len(), "step"),
+        counted(nodes(&model), "node"),
         model.opset()
     ))
 }
@@ -74,9 +74,11 @@ pub(super) fn graft(
     let steps = if prepared.plan.steps.is_empty() { 0 } else { exported_steps(&prepared.plan)?.len() };
     let _ = writeln!(
         text,
-        "{}: {steps} input steps, steps at {sites} sites, {} nodes more than the model, opset {}",
+        "{}: {}, steps at {}, {} more than the model, opset {}",
         file.file.display(),
-        nodes(&grafted.model) - nodes(&model),
+        counted(steps, "input step"),
+        counted(sites, "site"),
+        counted(nodes(&grafted.model) - nodes(&model), "node"),
         grafted.model.opset()
     );
     Ok(text)
@@ -127,6 +129,11 @@ fn classes_of(model: &Model) -> Option<usize> {
         [_, Dim::Fixed(classes)] => usize::try_from(*classes).ok(),
         _ => None,
     }
+}
+
+/// A number of things in words.
+pub(super) fn counted(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 fn nodes(model: &Model) -> usize {

@@ -9,6 +9,7 @@ use augraft_operator::{Batch, Element, Images, Labels, Layout, Registry, Shape, 
 use augraft_pipeline::Device;
 use ndarray::{Array3, Array4};
 
+use super::export::counted;
 use super::prepare::{Given, Prepared, load, prepare_with, read};
 use super::{PipelineArgs, print};
 use crate::failure::Failure;
@@ -57,7 +58,12 @@ pub(super) fn verify(
     if broken > 0 {
         return Err(Failure::Check(format!("{}: {broken} rows are beyond what the steps promise", path.display())));
     }
-    print(&format!("{}: {samples} samples in {} batches are as promised\n", path.display(), batches.len()))
+    print(&format!(
+        "{}: {} in {} as promised\n",
+        path.display(),
+        counted(samples, "sample"),
+        if batches.len() == 1 { "1 batch is".to_owned() } else { format!("{} batches are", batches.len()) }
+    ))
 }
 
 type Backend = (&'static str, Result<Box<dyn Runtime>, EngineError>, Use);

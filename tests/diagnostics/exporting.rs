@@ -1,0 +1,352 @@
+//! Pipelines and models that cannot become a file, files that are not what they should be, operators whose files are wrong.
+
+use augraft::onnx::proto::{NodeProto, OperatorSetIdProto};
+use augraft::onnx::{DataType, Graph, Model, Side, Tensor, Value, int_attribute};
+use insta::assert_snapshot;
+
+use crate::nets::{ANY, EIGHT, net, net_with_reshape};
+use crate::support::{Case, NORMALIZED};
+
+/// What `augraft` says to these arguments over a pipeline with the lines `pipeline`, beside a small model `net.onnx`.
+fn refused(pipeline: &str, arguments: &[&str]) -> String {
+    let case = Case::new();
+    let model = Model::from_proto(net(ANY, EIGHT, 10).into_proto("net", &[])).expect("a model");
+    case.file("net.onnx", &model.to_bytes());
+    case.file("p.yaml", format!("augraft: 1\n{pipeline}").as_bytes());
+    case.refused(arguments)
+}
+
+const EXPORT: &[&str] = &["export", "p.yaml", "-o", "out.onnx"];
+const GRAFT: &[&str] = &["graft", "p.yaml", "-o", "out.onnx"];
+
+fn export(pipeline: &str, more: &[&str]) -> String {
+    refused(pipeline, &[EXPORT, more].concat())
+}
+
+fn graft(pipeline: &str, more: &[&str]) -> String {
+    refused(pipeline, &[GRAFT, more].concat())
+}
+
+#[test]
+fn an_export_that_cannot_be() {
+    assert_snapshot!(export("steps: [cutmix]\n", &["--opset", "17"]), @"error: opset 17 is not one of 18 to 21; draws in the graph need BitwiseXor, which came with 18");
+    assert_snapshot!(export("steps: [cutmix]\n", &["--draws", "inputs", "--opset", "12"]), @"error: opset 12 is not one of 13 to 21; older ones are for grafts");
+    assert_snapshot!(export("steps: [cutmix]\n", &["--draws", "baked"]), @"error: baked draws are those of one batch, and there is no data to take its size from; give it with `--batch N`");
+    assert_snapshot!(export("steps: [normalize: half, gaussian_noise]\n", &[]), @"error: step `gaussian_noise`: runs natively only, because its noise is drawn for each pixel; leave the step out of what is exported");
+    assert_snapshot!(export("steps: [normalize: half, dropblock]\n", &[]), @"
+    error[step-does-not-fit]: `dropblock` needs the size of the images, which is left open here
+     --> p.yaml:2:26
+      |
+    2 | steps: [normalize: half, dropblock]
+      |                          ^^^^^^^^^
+      |
+      = help: give it with `--size H W`
+    ");
+    assert_snapshot!(export("data: { folder: photos }\nsteps: [resize: { size: 8 }, cutmix]\n", &["--size", "4", "4"]), @"error: --size and --classes stand in for data, but the pipeline has data; leave them out");
+    assert_snapshot!(export(&format!("steps:\n{}", "  - cutmix\n".repeat(6)), &[]), @"error: step `cutmix-6`: an exported file holds at most 5 mixing steps, because its labels follow every overlap of their boxes; leave the step out of what is exported");
+}
+
+#[test]
+fn draws_of_an_unknown_kind() {
+    let case = Case::new();
+    case.file("p.yaml", b"augraft: 1\nsteps: [cutmix]\n");
+    assert_snapshot!(case.refused(&[EXPORT, &["--draws", "grpah"]].concat()), @"
+    error: invalid value 'grpah' for '--draws <graph|inputs|baked>': `grpah` is no source of draws; there are `graph`, `inputs` and `baked`
+
+    For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn a_graft_that_cannot_be() {
+    assert_snapshot!(graft("steps: [cutmix]\n", &[]), @"error: p.yaml names no model; give one with --model FILE");
+    assert_snapshot!(graft("steps: []\n", &["--model", "net.onnx"]), @"error: there is nothing to graft: no step has images of one size, and none is at a site");
+    assert_snapshot!(graft("steps: []\n", &["--model", "absent.onnx"]), @"error: cannot read absent.onnx: it does not exist; check the path");
+    let bytes = "steps: [cutmix]\nmodel: { file: net.onnx }\n";
+    assert_snapshot!(graft(bytes, &["--size", "8", "8"]), @"
+    error[model-input]: the model takes f32 [N,3,8,8], but the steps end with u8 [N,3,8,8]
+     --> p.yaml:3:16
+      |
+    3 | model: { file: net.onnx }
+      |                ^^^^^^^^
+      |
+      = help: add `normalize: imagenet` to `steps`
+    ");
+    let absent = "steps: []\nmodel:\n  file: net.onnx\n  steps:\n    - at: rleu.0\n      cutmix: {}\n";
+    assert_snapshot!(graft(absent, &[]), @"
+    error[unknown-site]: the model has no tensor: `rleu.0`
+     --> p.yaml:6:11
+      |
+    6 |     - at: rleu.0
+      |           ^^^^^^
+      |
+      = help: near: `relu.0`, `flatten.0` or `logits`; `augraft sites net.onnx` lists all
+    ");
+}
+
+#[test]
+fn a_batch_that_is_baked_in_can_be_freed() {
+    let case = Case::new();
+    let model = Model::from_proto(net_with_reshape().into_proto("net", &[])).expect("a model");
+    case.file("baked.onnx", &model.to_bytes());
+    case.file(
+        "p.yaml",
+        b"augraft: 1\nsteps: []\nmodel:\n  file: baked.onnx\n  steps:\n    - at: relu.0\n      cutmix: {}\n",
+    );
+    assert_snapshot!(case.refused(GRAFT), @"
+    error[bad-model]: the batch of the model is baked in, but mixing needs several samples at once: the Reshape that makes 'reshape.0' always gives the shape [1, 3]; export the model with a named batch dimension, or let the target begin with 0; `augraft doctor MODEL --fix-batch FILE` may free it
+     --> p.yaml:4:9
+      |
+    4 |   file: baked.onnx
+      |         ^^^^^^^^^^
+    ");
+    assert_snapshot!(case.accepted(&["doctor", "baked.onnx", "--fix-batch", "free.onnx"]).lines().take(10).collect::<Vec<_>>().join("\n"), @"
+    model        baked.onnx, 4 nodes, opset 18
+    input        images f32 [N,3,8,8]
+    output       logits f32 [N,10]
+    sites        4 activations, 4 of them clean cuts
+    batch        baked in: the Reshape that makes 'reshape.0' always gives the shape [1, 3]; export the model with a named batch dimension, or let the target begin with 0
+                 freed, by 1 change:
+                   Reshape 'Reshape_reshape.0' keeps the batch: its target is [0, 3]
+                 written to free.onnx
+                 what follows is said of the model with a free batch
+    tract        runs it; at batch 2 an output differs from that of each sample alone by 0e0 at most, of 4.101
+    ");
+    let _ = case.accepted(&[GRAFT, &["--model", "free.onnx"]].concat());
+    assert_snapshot!(case.refused(&["doctor", "free.onnx", "--fix-batch", "again.onnx"]), @"error: the batch is free already; leave --fix-batch out");
+}
+
+#[test]
+fn a_site_in_half_precision() {
+    let graph = Graph::new(18);
+    let images = graph.input("images", DataType::F32, &[ANY, Side::Fixed(3), Side::Fixed(8), Side::Fixed(8)]);
+    let half = |value: Value<'_>| {
+        graph.node("Cast", &[graph.value(value.id())], vec![int_attribute("to", 10)], DataType::F32).id()
+    };
+    let narrow = graph.name(graph.value(half(images.unary("Relu"))), "narrow");
+    let wide = graph.node("Cast", &[narrow], vec![int_attribute("to", 1)], DataType::F32);
+    graph.output(wide.unary("GlobalAveragePool").unary("Flatten"), "logits", &[ANY, Side::Fixed(3)]);
+    let case = Case::new();
+    case.model(graph, "  steps:\n    - at: narrow\n      cutmix: {}\n");
+    assert_snapshot!(case.refused(GRAFT), @"
+    error[site-type]: the tensor `narrow` is float16
+     --> p.yaml:7:11
+      |
+    7 |     - at: narrow
+      |           ^^^^^^
+      |
+      = help: steps act on f32; export the model in single precision, or choose a tensor before or behind
+    ");
+}
+
+#[test]
+fn a_file_that_is_verified_against_something_else() {
+    let case = Case::new();
+    let model = Model::from_proto(net(ANY, EIGHT, 10).into_proto("net", &[])).expect("a model");
+    case.file("net.onnx", &model.to_bytes());
+    case.pipeline(NORMALIZED);
+    assert_snapshot!(case.refused(&["verify", "net.onnx", "p.yaml"]), @"error: net.onnx: the file was not written by `augraft export` or `augraft graft`");
+    let _ = case.accepted(EXPORT);
+    case.pipeline("steps: [resize: { size: 8 }, resize: { size: 9 }, normalize: half]\n");
+    case.file(
+        "q.yaml",
+        b"augraft: 1\ndata: { folder: photos }\nsteps: [center_crop: { size: 8 }, normalize: imagenet]\n",
+    );
+    assert_snapshot!(case.refused(&["verify", "out.onnx", "q.yaml"]), @"error: the file begins behind the steps [resize], and the pipeline's batches of one size behind [center_crop]; write the file anew");
+    assert_snapshot!(case.refused(&["verify", "absent.onnx", "p.yaml"]), @"error: cannot read absent.onnx: it does not exist; check the path");
+}
+
+#[test]
+fn a_file_that_does_something_else_than_its_pipeline_fails_the_check() {
+    let case = Case::new();
+    case.pipeline("steps: [resize: { size: 8 }, normalize: imagenet, cutmix: { mode: elem }]\n");
+    let _ = case.accepted(EXPORT);
+    case.pipeline("steps: [resize: { size: 8 }, normalize: half, cutmix: { mode: elem, alpha: 0.3 }]\n");
+    let output =
+        augraft_tests::run(env!("CARGO_BIN_EXE_augraft-under-test"), case.path(), &["verify", "out.onnx", "p.yaml"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout).expect("text");
+    let raw: Vec<&str> = said.lines().take_while(|line| !line.is_empty()).collect();
+    assert_snapshot!(raw.join("\n"), @"
+    tract, raw
+      step         draws differing       largest       allowed
+      normalize             0 of 4   1.5537252e0           0e0  BEYOND
+      cutmix                1 of 4             -           0e0  BEYOND
+      images_out                 -   1.5633115e0           0e0  BEYOND
+      labels_out                 -           0e0           0e0
+    ");
+    assert_snapshot!(String::from_utf8(output.stderr).expect("text").replace(" on ONNX Runtime", ""), @"out.onnx: 12 rows are beyond what the steps promise");
+}
+
+/// A model for an operator: `images` plus `amount`.
+fn operator_model(edit: impl FnOnce(&Graph, Value<'_>, Value<'_>)) -> Graph {
+    let graph = Graph::new(18);
+    let images = graph.input("images", DataType::F32, &[ANY, Side::Named("C"), Side::Named("H"), Side::Named("W")]);
+    let amount = graph.input("amount", DataType::F32, &[ANY]);
+    edit(&graph, graph.value(images.id()), graph.value(amount.id()));
+    graph
+}
+
+const HEADER: &str = "operator: 1
+name: brighten
+description: Adds a drawn amount.
+model: op.onnx
+role: color
+parity: exact
+parameters:
+  amount: { draw: uniform, range: [-1, 1], default: [-0.1, 0.1], description: What is added. }
+";
+
+/// What `augraft` says to a pipeline with an operator of this header and this model.
+fn operator(header: &str, model: &[u8]) -> String {
+    let case = Case::new();
+    case.file("op.yaml", header.as_bytes()).file("op.onnx", model);
+    case.file("p.yaml", b"augraft: 1\noperators: [op.yaml]\nsteps: [normalize: half, brighten]\n");
+    case.refused(EXPORT)
+}
+
+fn adding() -> Vec<u8> {
+    let graph = operator_model(|graph, images, amount| {
+        let sum = graph.value(images.id()) + graph.value(amount.id()).unsqueeze(&[1, 2, 3]);
+        graph.output(sum, "images_out", &[ANY, Side::Named("C"), Side::Named("H"), Side::Named("W")]);
+    });
+    Model::from_proto(graph.into_proto("op", &[])).expect("a model").to_bytes()
+}
+
+#[test]
+fn an_operator_that_is_a_file_works() {
+    let case = Case::new();
+    case.file("op.yaml", HEADER.as_bytes()).file("op.onnx", &adding());
+    case.file("p.yaml", b"augraft: 1\noperators: [op.yaml]\nsteps: [normalize: half, brighten]\n");
+    let _ = case.accepted(EXPORT);
+    let _ = case.accepted(&["verify", "out.onnx", "p.yaml"]);
+    assert!(case.accepted(&["operators", "--file", "op.yaml"]).contains("brighten"));
+}
+
+#[test]
+fn a_header_that_is_wrong() {
+    let model = adding();
+    let wrong = HEADER
+        .replace("role: color", "role: colour")
+        .replace("range: [-1, 1]", "range: [0, 1]")
+        .replace("name: brighten", "name: Brighten");
+    let case = Case::new();
+    case.file("op.yaml", wrong.as_bytes()).file("op.onnx", &model);
+    case.file("p.yaml", b"augraft: 1\noperators: [op.yaml]\nsteps: []\n");
+    let run = || augraft_tests::run(env!("CARGO_BIN_EXE_augraft-under-test"), case.path(), EXPORT);
+    assert_snapshot!(case.refused_with(3, run), @"
+    error[wrong-type]: `name` must look like `vignette` or `film_grain`, but is the text `Brighten`
+     --> op.yaml:2:7
+      |
+    2 | name: Brighten
+      |       ^^^^^^^^
+
+    error[unknown-choice]: `role` must be `geometry`, `color`, `mix` or `erase`, but is `colour`
+     --> op.yaml:5:7
+      |
+    5 | role: colour
+      |       ^^^^^^
+      |
+      = help: did you mean `color`?
+
+    error[wrong-value]: `amount`: the default must lie in the range [0, 1], smaller end first
+     --> op.yaml:8:3
+      |
+    8 |   amount: { draw: uniform, range: [0, 1], default: [-0.1, 0.1], description: What is added. }
+      |   ^^^^^^
+    ");
+    assert_snapshot!(operator(&HEADER.replace("amount:", "strength:"), &model), @"
+    error[bad-model]: the input `amount` of the model is given nothing: there is no parameter `amount`
+     --> op.yaml:4:8
+      |
+    4 | model: op.onnx
+      |        ^^^^^^^
+    ");
+    assert_snapshot!(operator(&format!("{HEADER}output: image\n"), &model), @"
+    error[bad-model]: the model has no output `image`
+     --> op.yaml:9:9
+      |
+    9 | output: image
+      |         ^^^^^
+    ");
+    assert_snapshot!(operator(&format!("{HEADER}inputs: {{ amount: amuont }}\n"), &model), @r#"
+    error[unknown-choice]: the input `amount` gets "amuont", which is neither `images` nor a parameter
+     --> op.yaml:9:19
+      |
+    9 | inputs: { amount: amuont }
+      |                   ^^^^^^
+      |
+      = help: there are `images`, `amount`
+    "#);
+    assert_snapshot!(operator(&HEADER.replace("role: color", "role: mix"), &model), @"
+    error[missing-field]: an operator that mixes says how labels mix along
+     --> op.yaml:5:7
+      |
+    5 | role: mix
+      |       ^^^
+      |
+      = help: add `labels: { lam: PARAMETER, partner: PARAMETER }`
+    ");
+    assert_snapshot!(operator(&HEADER.replace("name: brighten", "name: cutmix"), &model), @"error: op.yaml: there is an operator `cutmix` already, from augraft-mix; give the new one another name");
+    assert_snapshot!(operator(HEADER, b"no model"), @"
+    error[bad-model]: op.onnx is not an ONNX model: it is cut off, damaged or of another format (invalid wire type value: 6); name a whole .onnx file
+     --> op.yaml:4:8
+      |
+    4 | model: op.onnx
+      |        ^^^^^^^
+    ");
+}
+
+#[test]
+fn a_header_that_does_not_exist() {
+    let case = Case::new();
+    case.file("p.yaml", b"augraft: 1\noperators: [ops/absent.yaml]\nsteps: [cutmix]\n");
+    assert_snapshot!(case.refused(EXPORT), @"
+    error[unreadable]: there is no file `ops/absent.yaml`
+     --> p.yaml:2:13
+      |
+    2 | operators: [ops/absent.yaml]
+      |             ^^^^^^^^^^^^^^^
+      |
+      = help: name the YAML header of the operator, relative to this file
+    ");
+}
+
+#[test]
+fn a_model_that_cannot_be_written_into_other_files() {
+    let edited = |edit: fn(&mut NodeProto)| {
+        let mut proto = Model::from_bytes(&adding()).expect("a model").into_proto();
+        edit(proto.graph.as_mut().expect("a graph").node.last_mut().expect("a node"));
+        proto.opset_import.push(OperatorSetIdProto { domain: Some("com.example".to_owned()), version: Some(1) });
+        Model::from_proto(proto).expect("a model").to_bytes()
+    };
+    assert_snapshot!(operator(HEADER, &edited(|node| node.domain = Some("com.example".to_owned()))), @"
+    error[bad-model]: Add 'Add_images_out' is no standard operator, but of the domain 'com.example'
+     --> op.yaml:4:8
+      |
+    4 | model: op.onnx
+      |        ^^^^^^^
+      |
+      = help: an operator is made of standard operators, so that it can be written into other files
+    ");
+    assert_snapshot!(operator(HEADER, &edited(|node| node.op_type = Some("RandomNormalLike".to_owned()))), @"
+    error[bad-model]: RandomNormalLike 'Add_images_out' draws random numbers of its own; make them inputs
+     --> op.yaml:4:8
+      |
+    4 | model: op.onnx
+      |        ^^^^^^^
+      |
+      = help: an operator is made of standard operators, so that it can be written into other files
+    ");
+    let bytes = operator_model(|graph, images, amount| {
+        let _ = graph.value(amount.id());
+        let sum = graph.value(images.id()).cast(DataType::U8);
+        graph.output(sum, "images_out", &[ANY, Side::Named("C"), Side::Named("H"), Side::Named("W")]);
+        let _ = graph.constant(Tensor::scalar(1f32));
+    });
+    let bytes = Model::from_proto(bytes.into_proto("op", &[])).expect("a model").to_bytes();
+    let case = Case::new();
+    case.file("op.yaml", HEADER.as_bytes()).file("op.onnx", &bytes);
+    case.file("p.yaml", b"augraft: 1\ndata: { folder: photos }\noperators: [op.yaml]\nsteps: [resize: { size: 8 }, normalize: half, brighten]\n");
+    assert_snapshot!(case.refused(&["run", "p.yaml", "--out", "out/here"]), @"error: step `brighten`: the model does not give images of the size and type that it gets");
+}
