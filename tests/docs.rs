@@ -8,7 +8,7 @@ use augraft::engine::{inspect, open};
 use augraft::onnx::Model;
 use augraft::operator::{Entry, Registry};
 use augraft::pipeline::{DataSource, Facts, ModelSpec, Overrides, PipelineSpec, Plan, pipeline_schema, plan};
-use augraft_tests::{run, workspace};
+use augraft_tests::{parse, run, workspace};
 use serde_json::Value;
 
 /// Steps that bring images into a form that more operators accept; the first that plans without a word is taken.
@@ -48,7 +48,7 @@ fn every_pipeline_of_the_readmes_plans() {
     for file in ["README.md", "crates/README.md", "plugins/README.md"] {
         for block in blocks(&read(file), "yaml").iter().filter(|block| block.contains("augraft: 1")) {
             found += 1;
-            let parsed = PipelineSpec::parse(block, &workspace().join("pipelines/readme.yaml"), &Registry::linked());
+            let parsed = parse(block, &workspace().join("pipelines/readme.yaml"));
             let planned = parsed.map_err(|report| report.render(false)).and_then(|spec| planned(&spec));
             problems.extend(planned.err().map(|problem| format!("{file}:\n{problem}")));
         }
@@ -70,8 +70,25 @@ fn the_operator_of_the_readme_is_the_example_that_compiles() {
 }
 
 #[test]
+fn the_header_of_the_readme_is_the_file() {
+    let shown = blocks(&read("README.md"), "yaml");
+    assert!(shown.contains(&read("pipelines/operators/vignette.yaml")), "README.md does not show the header as it is");
+}
+
+#[test]
+fn the_script_of_the_operator_that_is_a_file_writes_that_file() {
+    let Some(python) = augraft_testkit::python() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = folder.path().join("vignette.py");
+    fs::copy(workspace().join("pipelines/operators/vignette.py"), &script).expect("a copy");
+    python.run(&script, &[]).expect("it runs");
+    let [made, kept] = [folder.path().to_owned(), workspace().join("pipelines/operators")]
+        .map(|folder| Model::load(&folder.join("vignette.onnx")).expect("a model"));
+    assert_eq!(made, kept);
+}
+
+#[test]
 fn every_pipeline_of_the_gallery_plans() {
-    let registry = Registry::linked();
     let mut problems = Vec::new();
     for file in gallery() {
         let name = file.display();
@@ -84,7 +101,7 @@ fn every_pipeline_of_the_gallery_plans() {
         if lines.next() != Some(MODELINE) {
             problems.push(format!("{name}: the second line is not `{MODELINE}`"));
         }
-        let spec = PipelineSpec::read(&workspace().join(&file), &registry).map_err(|report| report.render(false));
+        let spec = parse(&text, &workspace().join(&file)).map_err(|report| report.render(false));
         match spec.and_then(|spec| planned(&spec)) {
             Ok(plan) if plan.warnings.is_empty() => {}
             Ok(plan) => problems.push(plan.render_warnings(false)),
@@ -96,10 +113,9 @@ fn every_pipeline_of_the_gallery_plans() {
 
 #[test]
 fn every_pipeline_of_the_gallery_without_a_model_runs() {
-    let registry = Registry::linked();
     let mut ran = 0;
     for file in gallery() {
-        let spec = PipelineSpec::read(&workspace().join(&file), &registry).expect("it parses");
+        let spec = parse(&read(&file), &workspace().join(&file)).expect("it parses");
         if spec.model.is_some() {
             continue;
         }

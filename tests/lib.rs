@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use augraft::engine::{inspect, load_operator, open};
 use augraft::onnx::Model;
 use augraft::operator::{AnyOperator, Entry, Issue, Registry};
-use augraft::pipeline::{Facts, Overrides, PipelineSpec, Plan, plan};
+use augraft::pipeline::{Facts, Overrides, PipelineSpec, Plan, Report, plan};
 use augraft_testkit::random_configurations;
 use ndarray::ArrayD;
 use ndarray_npy::{NpzReader, ReadableElement};
@@ -106,15 +106,25 @@ pub fn npz<T: ReadableElement>(path: &Path, name: &str) -> ArrayD<T> {
     archive.by_name(name).unwrap_or_else(|error| panic!("{} of {}: {error}", name, path.display()))
 }
 
+/// The pipeline `text` as if it were in `file`, with the operators that it names.
+///
+/// # Errors
+/// All problems of the text.
+pub fn parse(text: &str, file: &Path) -> Result<PipelineSpec, Report> {
+    let mut registry = Registry::linked();
+    for header in PipelineSpec::operator_files(text, file)? {
+        registry = registry.with(load_operator(&header)?).expect("a new name");
+    }
+    PipelineSpec::parse(text, file, &registry)
+}
+
 /// The plan of a pipeline; its model, when it has one, is inspected by the engine that it names.
 ///
 /// # Panics
 /// With the report when the pipeline has problems.
 #[must_use]
 pub fn plan_of(text: &str, facts: &Facts) -> Plan {
-    let registry = Registry::linked();
-    let file = workspace().join("pipelines/test.yaml");
-    let spec = PipelineSpec::parse(text, &file, &registry).unwrap_or_else(|report| panic!("{report}"));
+    let spec = parse(text, &workspace().join("pipelines/test.yaml")).unwrap_or_else(|report| panic!("{report}"));
     let planned = plan(&spec, &Overrides::default(), facts, &mut |model, size| {
         let inspected = open(model.engine, model.device, None)
             .and_then(|runtime| inspect(&*runtime, &Model::load(&model.file)?, size))

@@ -32,6 +32,6 @@ pub use onnxruntime::{OnnxRuntime, Optimization};
 pub use placement::{NodeRun, image_sized_on_cpu, profile};
 pub use program::{Graft, Outcome, Predictions, Program};
 pub use runtime::{Runtime, Session, Use, open};
-pub use timing::time_on_device;
+pub use timing::{Timed, time_in_turn, time_on_device};
 pub use tract::Tract;
 pub use verify::{FileFacts, Finding, Verifier};

@@ -13,6 +13,15 @@ use crate::runtime::Use;
 /// Runs before the measured ones: the first allocate, and choose kernels.
 const WARM_UP: usize = 2;
 
+/// A model and its inputs, to be timed.
+#[derive(Debug, Clone)]
+pub struct Timed<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// Its inputs; those that the model does not have are left out.
+    pub inputs: Vec<(&'a str, &'a Tensor)>,
+}
+
 /// Median time of `runs` runs (at least one) with inputs and outputs in the memory of the runtime's device.
 ///
 /// # Errors
@@ -24,36 +33,55 @@ pub fn time_on_device(
     inputs: &[(&str, &Tensor)],
     runs: usize,
 ) -> Result<Duration, EngineError> {
-    let times = times(*runtime, model, purpose, inputs, WARM_UP + runs.max(1));
-    let mut times = times.map_err(|error| EngineError::runtime(NAME, error))?.split_off(WARM_UP);
-    times.sort_unstable();
-    Ok(times[times.len() / 2])
+    let times = time_in_turn(runtime, purpose, &[Timed { model, inputs: inputs.to_vec() }], runs)?;
+    Ok(times.first().copied().unwrap_or_default())
 }
 
-fn times(
-    runtime: OnnxRuntime,
-    model: &Model,
+/// The same for several models that run in turn, so that a slow moment of the machine meets all of them.
+///
+/// # Errors
+/// When a model does not run.
+pub fn time_in_turn(
+    runtime: &OnnxRuntime,
     purpose: Use,
-    inputs: &[(&str, &Tensor)],
+    timed: &[Timed<'_>],
     runs: usize,
-) -> ort::Result<Vec<Duration>> {
-    let mut session = runtime.builder(purpose)?.commit_from_memory(&model.to_bytes())?;
-    let mut binding = session.create_binding()?;
-    for (name, tensor) in inputs {
-        binding.bind_input(*name, &to_ort(tensor)?)?;
-    }
+) -> Result<Vec<Duration>, EngineError> {
+    let times = times(*runtime, purpose, timed, WARM_UP + runs.max(1));
+    let times = times.map_err(|error| EngineError::runtime(NAME, error))?.into_iter().map(|mut times| {
+        let mut times = times.split_off(WARM_UP);
+        times.sort_unstable();
+        times[times.len() / 2]
+    });
+    Ok(times.collect())
+}
+
+fn times(runtime: OnnxRuntime, purpose: Use, timed: &[Timed<'_>], runs: usize) -> ort::Result<Vec<Vec<Duration>>> {
     let memory = memory(runtime.device())?;
-    for output in model.outputs() {
-        binding.bind_output_to_device(output.name, &memory)?;
+    let mut sessions = Vec::new();
+    for Timed { model, inputs } in timed {
+        let session = runtime.builder(purpose)?.commit_from_memory(&model.to_bytes())?;
+        let mut binding = session.create_binding()?;
+        for (name, tensor) in
+            inputs.iter().filter(|(name, _)| session.inputs().iter().any(|input| input.name() == *name))
+        {
+            binding.bind_input(*name, &to_ort(tensor)?)?;
+        }
+        for output in model.outputs() {
+            binding.bind_output_to_device(output.name, &memory)?;
+        }
+        binding.synchronize_inputs()?;
+        sessions.push((session, binding, Vec::with_capacity(runs)));
     }
-    binding.synchronize_inputs()?;
-    let mut time = || {
-        let start = Instant::now();
-        session.run_binding(&binding)?;
-        binding.synchronize_outputs()?;
-        Ok(start.elapsed())
-    };
-    (0..runs).map(|_| time()).collect()
+    for _ in 0..runs {
+        for (session, binding, times) in &mut sessions {
+            let start = Instant::now();
+            session.run_binding(binding)?;
+            binding.synchronize_outputs()?;
+            times.push(start.elapsed());
+        }
+    }
+    Ok(sessions.into_iter().map(|(_, _, times)| times).collect())
 }
 
 fn memory(device: Device) -> ort::Result<MemoryInfo<'static>> {

@@ -47,6 +47,12 @@ pub enum Error {
         /// The nearest names that exist, best first.
         nearest: Vec<String>,
     },
+    /// The model as a whole is none that nodes can be grafted into.
+    #[error("the model cannot take a graft: {problem}")]
+    Graft {
+        /// Why not.
+        problem: String,
+    },
     /// The tensor exists, and the model cannot be cut there.
     #[error("the model cannot be cut at '{site}': {problem}")]
     Cut {

@@ -63,12 +63,9 @@ pub fn graft(
 ) -> Result<Grafted, Error> {
     check(model, splices)?;
     let [input] = &model.inputs()[..] else {
-        return Err(Error::invalid(format!(
-            "it has {} inputs where a graft needs one image input",
-            model.inputs().len()
-        )));
+        return Err(refused(format!("it has {} inputs where one image input is needed", model.inputs().len())));
     };
-    let output = model.outputs().into_iter().next().ok_or_else(|| Error::invalid("it has no output"))?;
+    let output = model.outputs().into_iter().next().ok_or_else(|| refused("it has no output"))?;
     let symbol = match input.shape.as_deref() {
         Some([Dim::Symbol(symbol), ..]) => symbol.clone(),
         _ => BATCH.to_owned(),
@@ -86,7 +83,7 @@ pub fn graft(
     if let Some(with) = &splices.input {
         // An output that hands the input on would lose its source.
         if graph.output.iter().any(|port| port.name() == input.name) {
-            return Err(Error::invalid(format!("its output '{}' is its input", input.name)));
+            return Err(refused(format!("its output '{}' is its input", input.name)));
         }
         graph.input.retain(|port| port.name() != input.name);
         graph.value_info.retain(|info| info.name() != input.name);
@@ -110,10 +107,14 @@ pub fn graft(
     graph.output.extend(fragment.outputs);
     proto.metadata_props.extend(entries(metadata));
     if proto.encoded_len() as u64 > MESSAGE_LIMIT {
-        return Err(Error::invalid(format!("with the steps it holds more than 2 GiB; {TOO_LARGE}")));
+        return Err(refused(format!("with the steps it holds more than 2 GiB; {TOO_LARGE}")));
     }
     let shown = renames.into_iter().filter(|(old, new)| *old != output.name || *new != splices.output).collect();
     Ok(Grafted { model: Model::from_proto(proto)?, renamed: shown })
+}
+
+fn refused(problem: impl Into<String>) -> Error {
+    Error::Graft { problem: problem.into() }
 }
 
 fn check(model: &Model, splices: &Splices) -> Result<(), Error> {

@@ -136,6 +136,11 @@ pub fn pipeline_schema(registry: &Registry) -> Value {
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     schema["properties"]["steps"]["items"] = step_schema(registry, false);
     schema["properties"]["model"]["properties"]["steps"]["items"] = step_schema(registry, true);
+    // Without `operators`, every step has a name that is known here.
+    let names: Vec<&str> = registry.iter().map(|entry| entry.name).chain(["id", "at"]).collect();
+    let known = json!({ "items": { "anyOf": [{ "type": "string" }, { "propertyNames": { "enum": names } }] } });
+    schema["if"] = json!({ "not": { "required": ["operators"] } });
+    schema["then"] = json!({ "properties": { "steps": known, "model": { "properties": { "steps": known } } } });
     schema
 }
 
@@ -186,6 +191,9 @@ fn step_schema(registry: &Registry, in_model: bool) -> Value {
         json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
     };
     let mut steps: Vec<Value> = registry.iter().map(step).collect();
+    let linked: Vec<Value> = registry.iter().map(|entry| json!({ "required": [entry.name] })).collect();
+    let other = json!({ "description": "An operator of `operators`.", "type": "object", "not": { "anyOf": linked } });
+    steps.push(other);
     if !in_model {
         let names: Vec<&str> = registry.iter().map(|entry| entry.name).collect();
         steps.push(json!({ "description": "An operator with its defaults.", "enum": names }));

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, reason = "a command-line tool reports on standard output")]
 
 mod cuda;
+mod draws;
 mod fuzz;
 mod generate;
 mod onnxruntime;
@@ -33,6 +34,8 @@ enum Command {
     Python,
     /// Runs every check that a change must pass.
     Test,
+    /// Compares draws in the graph with native draws on a million rows for each operator, seed and backend.
+    Draws(draws::Args),
     /// Checks the rules of the repository that no compiler knows.
     Tidy,
     /// Feeds mutated models to everything that reads or rewrites models.
@@ -60,6 +63,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Onnxruntime(args) => onnxruntime::run(&workspace, &args),
         Command::Python => python::run(&workspace),
         Command::Test => test::run(&workspace),
+        Command::Draws(args) => draws::run(&workspace, &args),
         Command::Tidy => tidy::run(&workspace),
         Command::Fuzz(args) => fuzz::run(&workspace, &args),
         Command::Generate(args) => generate::run(&workspace, &args),

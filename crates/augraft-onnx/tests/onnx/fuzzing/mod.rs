@@ -8,7 +8,10 @@ mod structure;
 use std::collections::BTreeMap;
 
 use augraft_onnx::proto::ModelProto;
-use augraft_onnx::{Error, Model, baked_batch, cut, free_batch, matching, nearest, raise_opset, sites, with_outputs};
+use augraft_onnx::{
+    DataType, Error, Graph, Model, Side, Splice, Splices, baked_batch, cut, free_batch, graft, matching, nearest,
+    prune, raise_opset, sites, with_outputs,
+};
 use prost::Message;
 
 use crate::fixtures::Lcg;
@@ -73,6 +76,8 @@ pub(crate) fn exercise(bytes: &[u8]) -> bool {
     let all: Vec<&str> = names.iter().map(String::as_str).collect();
     check_all(cut(&model, &all).map(|stages| stages.into_iter().map(|stage| stage.model)));
     check_all(with_outputs(&model, &names).map(Some));
+    check_all(prune(&model, &names).map(Some));
+    check_all(grafted(&model, &names).map(Some));
     for to in [model.opset().saturating_add(1), 18, 21] {
         check_all(raise_opset(&model, to).map(Some));
     }
@@ -80,6 +85,20 @@ pub(crate) fn exercise(bytes: &[u8]) -> bool {
     assert!(freed.as_ref().is_ok_and(|freed| baked_batch(freed).is_none()) || freed.is_err());
     check_all(freed.map(Some));
     true
+}
+
+/// The model with its images negated, and a node at each of `names`; some of these names the fragment needs itself.
+fn grafted(model: &Model, names: &[String]) -> Result<Model, Error> {
+    let graph = Graph::new(model.opset().clamp(9, 21));
+    let sides = [Side::Named("N"), Side::Fixed(3), Side::Fixed(8), Side::Fixed(8)];
+    let into_model = graph.input("x", DataType::F32, &sides).unary("Neg");
+    let mut splices = Splices { input: Some(into_model.name()), sites: Vec::new(), output: "y".to_owned() };
+    for site in names {
+        let external = format!("site:{site}");
+        let with = graph.name(graph.external(&external, DataType::F32).unary("Abs"), &format!("step/{site}"));
+        splices.sites.push(Splice { site: site.clone(), external, with: with.name() });
+    }
+    graft(model, graph.into_fragment(), &splices, &[]).map(|grafted| grafted.model)
 }
 
 /// Checks models made from an accepted one; a refusal must not be about a model that the crate itself wrote.
