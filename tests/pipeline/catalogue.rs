@@ -66,6 +66,7 @@ fn the_schema_describes_every_field() {
     /seed {"type":"integer","format":"uint64","minimum":0,"description":"Seed of every draw.","default":0,"maximum":9223372036854775807}
     /epoch {"type":"integer","format":"uint32","minimum":0,"description":"Epoch: draws and order differ from epoch to epoch.","default":0,"maximum":4294967295}
     /data {"type":"object","additionalProperties":false,"description":"Where images come from and how they are batched.","oneOf":[{"required":["folder"]},{"required":["flat"]},{"required":["shards"]}]}
+    /operators {"type":"array","description":"Headers of operators that are ONNX files, relative to the pipeline file.","default":[]}
     /steps {"type":"array","description":"Steps on the images, in order; each is a map from the name of an operator to its configuration."}
     /model {"type":"object","additionalProperties":false,"required":["file"],"description":"A model that runs on the images after the steps."}
     /out {"type":"string","description":"Folder to write to, relative to the current folder; by default `out/` and the name of the file.","minLength":1}
@@ -91,7 +92,7 @@ fn the_schema_describes_every_field() {
 fn operators_are_listed_and_have_pages() {
     let registry = Registry::linked();
     assert_snapshot!(operators_table(&registry), @"
-    name             kind      backends agree  exports  since  crate             summary
+    name             kind      backends agree  exports  since  from              summary
     center_crop      geometry  exact           yes      0.1.0  augraft-geometry  Cuts the window of fixed size at the center.
     cutmix           mix       exact           yes      0.1.0  augraft-mix       Pastes a box of a partner image and mixes the labels by area.
     cutout           erase     exact           yes      0.1.0  augraft-erase     Erases square holes at random places.
