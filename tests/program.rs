@@ -319,7 +319,7 @@ fn explain_shows_the_plan() {
 fn operators_are_listed_and_described() {
     let table = succeed(PROGRAM, workspace(), &["operators"]);
     assert_snapshot!(lines(&table, 0..5, 92), @"
-    name             kind      backends agree  exports  since  crate             summary
+    name             kind      backends agree  exports  since  from              summary
     center_crop      geometry  exact           yes      0.1.0  augraft-geometry  Cuts the window
     cutmix           mix       exact           yes      0.1.0  augraft-mix       Pastes a box of
     cutout           erase     exact           yes      0.1.0  augraft-erase     Erases square h
