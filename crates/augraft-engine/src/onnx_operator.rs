@@ -1,18 +1,23 @@
 //! An ONNX file with a YAML header as an operator.
 
+mod ports;
+mod setting;
+
 use std::any::Any;
 use std::path::Path;
 use std::sync::Arc;
 
-use augraft_onnx::{DataType, Dim, Model, Tensor, Value, not_inlinable};
+use augraft_onnx::{Model, Tensor, Value, not_inlinable};
 use augraft_operator::{
-    Alpha, AnyOperator, Batch, BatchDice, Dice, Draws, Element, Entry, Field, Images, Issue, Kind, Lowered, Parity,
-    Partner, Probability, Recording, Role, Scratch, Shape, StepKey,
+    AnyOperator, Batch, BatchDice, Dice, Draws, Element, Entry, Field, Images, Issue, Kind, Lowered, Parity,
+    Probability, Recording, Role, Scratch, Shape, StepKey,
 };
-use augraft_pipeline::{Distribution, OperatorHeader, Parameter, Report};
+use augraft_pipeline::{OperatorHeader, Parameter, Report};
 use ndarray::Axis;
 use serde_json::{Map, Value as Json, json};
 
+use self::ports::{Ports, kind_of, ports};
+use self::setting::Setting;
 use crate::runtime::{Runtime, Session, Use};
 use crate::tract::Tract;
 
@@ -60,78 +65,12 @@ struct File {
     ports: Ports,
 }
 
-/// What goes into the model, and what comes out.
-struct Ports {
-    /// Name of each input, and what it gets.
-    inputs: Vec<(String, String)>,
-    element: Element,
-    /// Channels, height and width, where the model fixes them.
-    sides: [Option<u64>; 3],
-    output: usize,
-}
-
 /// A configured operator.
 #[derive(Clone)]
 struct OnnxOperator {
     file: Arc<File>,
     p: Probability,
     parameters: Vec<(Parameter, Setting)>,
-}
-
-/// What a step says of a parameter.
-#[derive(Debug, Clone)]
-enum Setting {
-    Uniform([f64; 2]),
-    Integer([i64; 2]),
-    Beta(Alpha),
-    Chance(Probability),
-    Partner(Partner),
-    Constant(f64),
-}
-
-impl Setting {
-    fn of(distribution: Distribution) -> Self {
-        match distribution {
-            Distribution::Uniform(_, default) => Self::Uniform(default),
-            Distribution::Integer(_, default) => Self::Integer(default),
-            Distribution::Beta(_, default) => Self::Beta(Alpha::new(default).unwrap_or_default()),
-            Distribution::Chance(default) => Self::Chance(Probability::new(default).unwrap_or(Probability::ALWAYS)),
-            Distribution::Partner(default) => Self::Partner(default),
-            Distribution::Constant(_, default) => Self::Constant(default),
-        }
-    }
-
-    /// The same kind of setting from a configuration.
-    fn read(&self, value: &Json) -> Result<Self, serde_json::Error> {
-        let setting = match self {
-            Self::Uniform(_) => Self::Uniform(serde_json::from_value(value.clone())?),
-            Self::Integer(_) => Self::Integer(serde_json::from_value(value.clone())?),
-            Self::Beta(_) => Self::Beta(serde_json::from_value(value.clone())?),
-            Self::Chance(_) => Self::Chance(serde_json::from_value(value.clone())?),
-            Self::Partner(_) => Self::Partner(serde_json::from_value(value.clone())?),
-            Self::Constant(_) => Self::Constant(serde_json::from_value(value.clone())?),
-        };
-        let is_reversed = match &setting {
-            Self::Uniform([low, high]) => low > high,
-            Self::Integer([low, high]) => low > high,
-            _ => false,
-        };
-        if is_reversed {
-            return Err(serde::de::Error::custom(format!("{value} is not a range: the smaller end comes first")));
-        }
-        Ok(setting)
-    }
-
-    fn to_json(&self) -> Json {
-        match self {
-            Self::Uniform(range) => json!(range),
-            Self::Integer(range) => json!(range),
-            Self::Beta(alpha) => json!(alpha.get()),
-            Self::Chance(p) => json!(p.get()),
-            Self::Partner(partner) => json!(partner),
-            Self::Constant(value) => json!(value),
-        }
-    }
 }
 
 impl std::fmt::Debug for OnnxOperator {
@@ -332,82 +271,10 @@ impl AnyOperator for OnnxOperator {
     }
 }
 
-/// The kind of the column of a parameter; none where nothing is drawn.
-fn kind_of(distribution: Distribution) -> Option<Kind> {
-    match distribution {
-        Distribution::Uniform(..) | Distribution::Beta(..) => Some(Kind::Real),
-        Distribution::Integer(..) | Distribution::Partner(_) => Some(Kind::Int),
-        Distribution::Chance(_) => Some(Kind::Bool),
-        Distribution::Constant(..) => None,
-    }
-}
-
 fn take_rows<T: Copy>(images: &mut ndarray::Array4<T>, made: &ndarray::ArrayD<T>, apply: impl Iterator<Item = bool>) {
     for ((mut own, made), apply) in images.axis_iter_mut(Axis(0)).zip(made.axis_iter(Axis(0))).zip(apply) {
         if apply {
             own.iter_mut().zip(made).for_each(|(own, made)| *own = *made);
         }
     }
-}
-
-/// Finds what each input of the model gets, and checks that it fits.
-fn ports(header: &OperatorHeader, model: &Model) -> Result<Ports, Report> {
-    let inputs = model.inputs();
-    let fault = |pointer: &str, message: String| Err(header.problem(pointer, "bad-model", message, None));
-    if let Some((unknown, _)) = header.inputs.iter().find(|(name, _)| inputs.iter().all(|port| port.name != *name)) {
-        return fault("/inputs", format!("the model has no input `{unknown}`"));
-    }
-    let mut named = Vec::new();
-    let mut images = None;
-    for port in inputs {
-        let source =
-            header.inputs.iter().find(|(name, _)| *name == port.name).map_or(&port.name, |(_, source)| source).clone();
-        let parameter = header.parameters.iter().find(|known| known.name == source);
-        let dtype = DataType::from_proto(port.dtype);
-        let wanted = match (source.as_str(), parameter) {
-            ("images", _) => None,
-            (_, Some(known)) => Some(kind_of(known.distribution).map_or(DataType::F32, Kind::dtype)),
-            (name, None) => {
-                return fault(
-                    "/model",
-                    format!("the input `{}` of the model is given nothing: there is no parameter `{name}`", port.name),
-                );
-            }
-        };
-        match (wanted, dtype) {
-            (None, Some(DataType::F32)) => images = Some((Element::F32, port.shape)),
-            (None, Some(DataType::U8)) => images = Some((Element::U8, port.shape)),
-            (Some(wanted), Some(dtype)) if wanted == dtype => {}
-            (wanted, dtype) => {
-                let wanted = wanted.map_or("f32 or u8".to_owned(), |wanted| format!("{wanted:?}").to_lowercase());
-                let dtype = dtype.map_or("another type".to_owned(), |dtype| format!("{dtype:?}").to_lowercase());
-                return fault(
-                    "/model",
-                    format!("the input `{}` of the model takes {dtype}, but gets {wanted}", port.name),
-                );
-            }
-        }
-        named.push((port.name, source));
-    }
-    let Some((element, shape)) = images else {
-        return fault("/model", "no input of the model gets the images".to_owned());
-    };
-    let is_used = |name: &str| {
-        named.iter().any(|(_, source)| source == name) || header.blend.iter().flatten().any(|used| used == name)
-    };
-    if let Some(unused) = header.parameters.iter().find(|known| !is_used(&known.name)) {
-        return fault(&format!("/parameters/{}", unused.name), format!("no input of the model gets `{}`", unused.name));
-    }
-    let side = |axis: usize| match shape.as_ref().and_then(|shape| shape.get(axis)) {
-        Some(Dim::Fixed(side)) => Some(*side),
-        _ => None,
-    };
-    let outputs = model.outputs();
-    let named_output = header.output.as_deref().unwrap_or("images");
-    let output = outputs.iter().position(|port| port.name == named_output);
-    let output = output.or_else(|| (header.output.is_none() && outputs.len() == 1).then_some(0));
-    let Some(output) = output else {
-        return fault("/output", format!("the model has no output `{named_output}`"));
-    };
-    Ok(Ports { inputs: named, element, sides: [side(1), side(2), side(3)], output })
 }

@@ -7,7 +7,8 @@ use crate::error::Error;
 use crate::flow::Flow;
 use crate::model::Model;
 use crate::names::nearest;
-use crate::proto::{GraphProto, TypeProto, ValueInfoProto, type_proto};
+use crate::proto::tensor_shape_proto::{Dimension, dimension};
+use crate::proto::{GraphProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto, type_proto};
 
 /// Makes tensors graph outputs, behind the ones that the model has; those that are outputs already stay where they are.
 ///
@@ -63,4 +64,14 @@ pub(crate) fn described(
 /// Says that no activation has this name, and which names are near.
 pub(crate) fn unknown(model: &Model, name: &str) -> Error {
     Error::UnknownTensor { name: name.to_owned(), nearest: nearest(model, name, 3) }
+}
+
+/// The graph input that declares an initialiser, as files before IR 4 need it.
+pub(crate) fn input_of(tensor: &TensorProto) -> ValueInfoProto {
+    let dim = |&size: &i64| Dimension { value: Some(dimension::Value::DimValue(size)), ..Dimension::default() };
+    let shape = TensorShapeProto { dim: tensor.dims.iter().map(dim).collect() };
+    let kind = type_proto::Tensor { elem_type: tensor.data_type, shape: Some(shape) };
+    let value = Some(type_proto::Value::TensorType(kind));
+    let r#type = Some(TypeProto { value, ..TypeProto::default() });
+    ValueInfoProto { name: tensor.name.clone(), r#type, ..ValueInfoProto::default() }
 }

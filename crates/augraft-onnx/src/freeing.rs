@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::batch::{baked_batch, image_reshapes, images, is_baked};
 use crate::border::declared;
+use crate::border::input_of;
 use crate::error::Error;
 use crate::flow::{Flow, label, outputs, reads};
 use crate::fresh::{Constants, names_in};
@@ -108,7 +109,7 @@ fn free_targets(proto: &mut ModelProto, flow: &Flow, reshapes: &BTreeMap<usize, 
     let new: Vec<TensorProto> = constants.into_tensors().collect();
     if listed {
         // Before IR 4 an initialiser must be listed as an input.
-        graph.input.extend(new.iter().map(shapes::info_of));
+        graph.input.extend(new.iter().map(input_of));
     }
     graph.initializer.extend(new);
     drop_targets(graph, flow, reshapes, listed);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
 
+use crate::border::input_of;
 use crate::cut::check_site;
 use crate::error::Error;
 use crate::external::{MESSAGE_LIMIT, TOO_LARGE};
@@ -100,7 +101,7 @@ pub fn graft(
     let mut inputs = fragment.inputs;
     inputs.append(&mut graph.input);
     if old_ir {
-        inputs.extend(fragment.initializers.iter().map(as_input));
+        inputs.extend(fragment.initializers.iter().map(input_of));
     }
     graph.input = inputs;
     graph.initializer.extend(fragment.initializers);
@@ -226,23 +227,5 @@ fn rename_batch(info: &mut ValueInfoProto, symbol: &str) {
         if dim.value == Some(dimension::Value::DimParam(BATCH.to_owned())) {
             dim.value = Some(dimension::Value::DimParam(symbol.to_owned()));
         }
-    }
-}
-
-/// The graph input that declares an initialiser, as files before IR 4 need it.
-pub(crate) fn as_input(tensor: &TensorProto) -> ValueInfoProto {
-    let dim = |&size: &i64| crate::proto::tensor_shape_proto::Dimension {
-        value: Some(dimension::Value::DimValue(size)),
-        ..Default::default()
-    };
-    let shape = crate::proto::TensorShapeProto { dim: tensor.dims.iter().map(dim).collect() };
-    let kind = type_proto::Tensor { elem_type: tensor.data_type, shape: Some(shape) };
-    ValueInfoProto {
-        name: tensor.name.clone(),
-        r#type: Some(crate::proto::TypeProto {
-            value: Some(type_proto::Value::TensorType(kind)),
-            ..Default::default()
-        }),
-        ..ValueInfoProto::default()
     }
 }

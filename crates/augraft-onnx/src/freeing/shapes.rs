@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::flow::bodies_mut;
 use crate::fresh::fresh;
 use crate::proto::tensor_shape_proto::{Dimension, dimension};
-use crate::proto::{GraphProto, ModelProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto, type_proto};
+use crate::proto::{GraphProto, ModelProto, ValueInfoProto, type_proto};
 
 /// What becomes free.
 pub(super) struct Batch<'m> {
@@ -65,21 +65,6 @@ pub(super) fn free(proto: &mut ModelProto, batch: &Batch, changes: &mut Vec<Stri
         changes.push(format!("{renamed} inner shapes begin with {symbol}; {opened} of other form are left open"));
     }
     graph.node.iter_mut().flat_map(bodies_mut).for_each(open_body);
-}
-
-/// Describes an initialiser as the input that it must be before IR 4.
-pub(super) fn info_of(tensor: &TensorProto) -> ValueInfoProto {
-    let dims = tensor
-        .dims
-        .iter()
-        .map(|&size| Dimension { value: Some(dimension::Value::DimValue(size)), ..Dimension::default() });
-    let shape = Some(TensorShapeProto { dim: dims.collect() });
-    let value = type_proto::Value::TensorType(type_proto::Tensor { elem_type: tensor.data_type, shape });
-    ValueInfoProto {
-        name: tensor.name.clone(),
-        r#type: Some(TypeProto { value: Some(value), ..TypeProto::default() }),
-        ..ValueInfoProto::default()
-    }
 }
 
 fn begins_with(info: &ValueInfoProto, size: i64) -> bool {
