@@ -6,7 +6,7 @@ use ndarray::{ArrayViewMut1, Axis};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::reversed;
+use crate::mirrored;
 
 /// Mirrors left and right.
 ///
@@ -64,8 +64,7 @@ impl Operator for HorizontalFlip {
     }
 
     fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        let reversed = reversed(batch.sides[1]);
-        let flipped = batch.images.gather(reversed, 3);
+        let flipped = mirrored(batch.images, 3, batch.sides[1]);
         let images = draw.apply.unsqueeze(&[1, 2, 3]).select(flipped, batch.images);
         let labels = batch.labels.map(|labels| labels.mirror(Mirror::Columns, draw.apply));
         Ok(Lowered { images, labels, ..batch })

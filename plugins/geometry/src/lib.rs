@@ -18,11 +18,17 @@ pub use resize::Resize;
 pub use resized_crop::ResizedCrop;
 pub use vertical_flip::VerticalFlip;
 
-/// The positions of a side of `side` places (an int64 scalar) from the last to the first.
-pub(crate) fn reversed(side: Value<'_>) -> Value<'_> {
-    let graph = side.graph();
-    match side.constant_int() {
-        Some(side) => graph.constant(Tensor::vector((0..side).rev().collect())),
-        None => side - graph.constant(Tensor::scalar(1i64)) - graph.range(side),
+/// Images with the elements along `axis`, which has `side` of them (an int64 scalar), in reverse.
+pub(crate) fn mirrored<'g>(images: Value<'g>, axis: i64, side: Value<'g>) -> Value<'g> {
+    let graph = images.graph();
+    let Some(known) = side.constant_int() else {
+        let last = side - graph.constant(Tensor::scalar(1i64));
+        return images.gather(last - graph.range(side), axis);
+    };
+    // Slices with steps came with opset 10; tract takes them only where the side is known.
+    if graph.opset() < 10 {
+        return images.gather(graph.constant(Tensor::vector((0..known).rev().collect())), axis);
     }
+    let inputs = [images, graph.ints(&[-1]), graph.ints(&[-known - 1]), graph.ints(&[axis]), graph.ints(&[-1])];
+    graph.node("Slice", &inputs, vec![], images.dtype())
 }

@@ -6,7 +6,7 @@ use ndarray::{ArrayViewMut3, s};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::reversed;
+use crate::mirrored;
 
 /// Mirrors top and bottom.
 ///
@@ -64,8 +64,7 @@ impl Operator for VerticalFlip {
     }
 
     fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        let reversed = reversed(batch.sides[0]);
-        let flipped = batch.images.gather(reversed, 2);
+        let flipped = mirrored(batch.images, 2, batch.sides[0]);
         let images = draw.apply.unsqueeze(&[1, 2, 3]).select(flipped, batch.images);
         let labels = batch.labels.map(|labels| labels.mirror(Mirror::Rows, draw.apply));
         Ok(Lowered { images, labels, ..batch })
