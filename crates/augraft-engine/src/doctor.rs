@@ -38,6 +38,8 @@ pub struct Examination {
     pub engine: &'static str,
     /// Largest difference of an output between two samples in one batch and each on its own, with the largest output; the reason where it does not run.
     pub batch: Result<[f32; 2], String>,
+    /// Operators that the engine lacks; where it runs the model all the same, it takes them for others of that name.
+    pub lacks: Vec<String>,
     /// Largest difference of an output between the model and its two parts, for each clean cut at which these run.
     pub drift: Vec<(String, f32)>,
     /// Clean cuts whose parts do not run, and why.
@@ -50,12 +52,17 @@ pub struct Examination {
 /// When the model has no single f32 image input.
 pub fn examine(runtime: &dyn Runtime, model: &Model, clean: &[String]) -> Result<Examination, EngineError> {
     let (input, images) = two_images(model)?;
-    let mut examination =
-        Examination { engine: runtime.name(), batch: Err(String::new()), drift: Vec::new(), broken: Vec::new() };
+    let mut examination = Examination {
+        engine: runtime.name(),
+        batch: Err(String::new()),
+        lacks: runtime.lacks(model),
+        drift: Vec::new(),
+        broken: Vec::new(),
+    };
     let whole = match whole(runtime, model, &input, &images) {
         Ok(whole) => whole,
         Err(error) => {
-            examination.batch = Err(lacking(runtime, model, error));
+            examination.batch = Err(error.to_string());
             return Ok(examination);
         }
     };
@@ -164,10 +171,4 @@ fn difference(a: &Tensor, b: &Tensor) -> f32 {
         _ if a == b => 0.0,
         _ => f32::INFINITY,
     }
-}
-
-/// Why a model does not run: the operators that the engine lacks, else what it says.
-fn lacking(runtime: &dyn Runtime, model: &Model, error: EngineError) -> String {
-    let lacks = runtime.lacks(model);
-    if lacks.is_empty() { error.to_string() } else { format!("it lacks the operators {}", lacks.join(", ")) }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// A file could not be read.
-    #[error("cannot read {}: {}; check the path", path.display(), answer(source))]
+    #[error("cannot read {}: {}", path.display(), answer(source))]
     Read {
         /// The file.
         path: PathBuf,
@@ -105,8 +105,9 @@ impl Error {
 /// Says what the operating system said.
 pub(crate) fn answer(source: &io::Error) -> String {
     match source.kind() {
-        io::ErrorKind::NotFound => "it does not exist".to_owned(),
-        _ => source.to_string(),
+        io::ErrorKind::NotFound => "it does not exist; check the path".to_owned(),
+        io::ErrorKind::FileTooLarge => source.to_string(),
+        _ => format!("{source}; check the path"),
     }
 }
 

@@ -67,6 +67,10 @@ pub fn graft(
         return Err(refused(format!("it has {} inputs where one image input is needed", model.inputs().len())));
     };
     let output = model.outputs().into_iter().next().ok_or_else(|| refused("it has no output"))?;
+    // An output that hands the input on would lose its source.
+    if splices.input.is_some() && model.outputs().iter().any(|port| port.name == input.name) {
+        return Err(refused(format!("its output '{}' is its input", input.name)));
+    }
     let symbol = match input.shape.as_deref() {
         Some([Dim::Symbol(symbol), ..]) => symbol.clone(),
         _ => BATCH.to_owned(),
@@ -82,10 +86,6 @@ pub fn graft(
     let renames = renames(graph, &fragment, splices, &output.name, &input.name);
     rename(graph, &renames);
     if let Some(with) = &splices.input {
-        // An output that hands the input on would lose its source.
-        if graph.output.iter().any(|port| port.name() == input.name) {
-            return Err(refused(format!("its output '{}' is its input", input.name)));
-        }
         graph.input.retain(|port| port.name() != input.name);
         graph.value_info.retain(|info| info.name() != input.name);
         redirect(&mut graph.node, &BTreeMap::from([(input.name.as_str(), with.as_str())]));

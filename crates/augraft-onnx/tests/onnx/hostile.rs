@@ -196,7 +196,7 @@ fn links_out_of_the_folder() {
 fn data_that_are_not_there() {
     insta::assert_snapshot!(
         of_location("w.bin", |_| {}),
-        @"the data of tensor 'w1' cannot be read from 'w.bin': it does not exist; put the file beside the model"
+        @"the data of tensor 'w1' cannot be read from 'w.bin': it does not exist; check the path; put the file beside the model"
     );
     insta::assert_snapshot!(
         of_location("w.bin", |folder| fs::write(folder.join("w.bin"), [0; 431]).unwrap()),

@@ -5,6 +5,7 @@ mod external;
 mod fixtures;
 mod freeing;
 mod fuzzing;
+mod grafting;
 mod hostile;
 mod raising;
 mod reading;

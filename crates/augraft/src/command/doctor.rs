@@ -77,13 +77,22 @@ fn engines(library: Option<&Path>) -> Vec<(&'static str, Result<Box<dyn Runtime>
 
 fn diagnose(examination: &Examination, line: &mut impl FnMut(&str, &str)) {
     match &examination.batch {
-        Err(reason) => return line(examination.engine, &format!("does not run it: {reason}")),
+        Err(reason) if examination.lacks.is_empty() => {
+            return line(examination.engine, &format!("does not run it: {reason}"));
+        }
+        Err(_) => {
+            let lacks = examination.lacks.join(", ");
+            return line(examination.engine, &format!("does not run it: it lacks the operators {lacks}"));
+        }
         Ok([difference, largest]) => line(
             examination.engine,
             &format!(
                 "runs it; at batch 2 an output differs from that of each sample alone by {difference:e} at most, of {largest:.3}"
             ),
         ),
+    }
+    if !examination.lacks.is_empty() {
+        line("", &format!("  but it takes {} for standard operators of that name", examination.lacks.join(", ")));
     }
     let exact = examination.drift.iter().filter(|(_, drift)| *drift == 0.0).count();
     line("", &format!("no-op drift 0 at {exact} of {} clean cuts", examination.drift.len() + examination.broken.len()));
