@@ -41,7 +41,8 @@ fn graph_of(proto: &mut ModelProto) -> &mut GraphProto {
 }
 
 fn at(sites: &[&str]) -> String {
-    sites.iter().map(|site| format!("    - at: {site}\n      {CUTMIX}\n")).collect()
+    let steps: Vec<String> = sites.iter().map(|site| format!("    - at: {site}\n      {CUTMIX}\n")).collect();
+    steps.concat()
 }
 
 fn ports(model: &Model) -> [Vec<String>; 2] {

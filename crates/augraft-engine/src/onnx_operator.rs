@@ -249,7 +249,7 @@ impl AnyOperator for OnnxOperator {
 
     fn config(&self) -> Json {
         let parameters = self.parameters.iter().map(|(parameter, setting)| (parameter.name.clone(), setting.to_json()));
-        Json::Object(Map::from_iter(std::iter::once(("p".to_owned(), json!(self.p.get()))).chain(parameters)))
+        Json::Object(std::iter::once(("p".to_owned(), json!(self.p.get()))).chain(parameters).collect())
     }
 
     fn with_config(&self, config: Json) -> Result<Box<dyn AnyOperator>, serde_json::Error> {

@@ -86,8 +86,6 @@ fn output_type(node: &NodeProto, slot: usize, types: &BTreeMap<&str, i32>) -> Op
         (op, _) if INDICES.contains(&op) => Some(T::Int64 as i32),
         (op, _) if TRUTHS.contains(&op) => Some(T::Bool as i32),
         ("TopK" | "Unique" | "MaxPool", 1..) => Some(T::Int64 as i32),
-        // The mask has the type of the data before opset 10, and truth values from then on.
-        ("Dropout", 1) => None,
         ("Cast" | "BitCast", _) => attribute("to"),
         ("CastLike" | "Where" | "DequantizeLinear", _) => input(1),
         ("OneHot", _) => input(2),
@@ -105,8 +103,8 @@ fn output_type(node: &NodeProto, slot: usize, types: &BTreeMap<&str, i32>) -> Op
         ("RandomNormalLike" | "RandomUniformLike" | "EyeLike" | "Bernoulli", _) => {
             attribute("dtype").or_else(|| input(0))
         }
-        // Statistics of a normalisation may be wider than its data.
-        ("BatchNormalization" | "LayerNormalization", 1..) => None,
+        // Statistics of a normalisation may be wider than its data, and a mask has the type of the data before opset 10.
+        ("BatchNormalization" | "Dropout" | "LayerNormalization", 1..) => None,
         (op, _) if UNCERTAIN.contains(&op) || op.contains("Sequence") || op.starts_with("Optional") => None,
         // The other standard operators return what they are given.
         _ => input(0),

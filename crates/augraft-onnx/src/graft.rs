@@ -90,7 +90,11 @@ pub fn graft(
         graph.value_info.retain(|info| info.name() != input.name);
         redirect(&mut graph.node, &BTreeMap::from([(input.name.as_str(), with.as_str())]));
     }
-    let current = |name: &String| renames.get(name).unwrap_or(name).clone();
+    let current = |name: &String| match &splices.input {
+        // At the model's input, a step acts on what comes out of the fragment.
+        Some(with) if *name == input.name => with.clone(),
+        _ => renames.get(name).unwrap_or(name).clone(),
+    };
     let externals = splices.sites.iter().map(|splice| (splice.external.clone(), current(&splice.site)));
     rename_nodes(&mut fragment.nodes, &externals.collect());
     let sites: Vec<(String, &str)> =

@@ -241,16 +241,15 @@ fn named_inputs(
     for (input, value) in inputs {
         let known =
             value.as_str().filter(|name| *name == "images" || parameters.iter().any(|known| known.name == *name));
-        match known {
-            Some(name) => named.push((input.clone(), name.to_owned())),
-            None => {
-                let names: Vec<&str> =
-                    std::iter::once("images").chain(parameters.iter().map(|known| known.name.as_str())).collect();
-                let message = format!("the input `{input}` gets {value}, which is neither `images` nor a parameter");
-                let help = format!("there are {}", list(&names));
-                problems.error(&format!("/inputs/{}", escaped(input)), "unknown-choice", message, Some(help));
-            }
+        if let Some(name) = known {
+            named.push((input.clone(), name.to_owned()));
+            continue;
         }
+        let names: Vec<&str> =
+            std::iter::once("images").chain(parameters.iter().map(|known| known.name.as_str())).collect();
+        let message = format!("the input `{input}` gets {value}, which is neither `images` nor a parameter");
+        let help = format!("there are {}", list(&names));
+        problems.error(&format!("/inputs/{}", escaped(input)), "unknown-choice", message, Some(help));
     }
     named
 }

@@ -23,8 +23,8 @@ pub fn random_configurations(entry: &Entry, count: usize, seed: u32) -> Vec<Box<
     let schema = entry.schema().to_value();
     let mut words = Words { seed, at: 0 };
     let drawn = (0..ATTEMPTS * count as u32).filter_map(|_| entry.parse(draw(&schema, &mut words)).ok());
-    let accepted = |operator: &Box<dyn AnyOperator>| shapes().iter().any(|shape| operator.check(shape).is_ok());
-    drawn.filter(accepted).take(count).collect()
+    let accepted = |operator: &dyn AnyOperator| shapes().iter().any(|shape| operator.check(shape).is_ok());
+    drawn.filter(|operator| accepted(&**operator)).take(count).collect()
 }
 
 /// A stream of words.
@@ -73,11 +73,14 @@ fn draw(schema: &Value, words: &mut Words) -> Value {
         Some("array") => array(schema, words),
         Some("object") => {
             let properties = schema.get("properties").and_then(Value::as_object);
-            let fields = properties.into_iter().flatten().filter_map(|(name, schema)| {
+            let mut fields = Map::new();
+            for (name, schema) in properties.into_iter().flatten() {
                 // Defaults are a part of what must work.
-                (words.below(4) > 0).then(|| (name.clone(), draw(schema, words)))
-            });
-            Value::Object(fields.collect::<Map<_, _>>())
+                if words.below(4) > 0 {
+                    fields.insert(name.clone(), draw(schema, words));
+                }
+            }
+            Value::Object(fields)
         }
         _ => Value::Null,
     }

@@ -84,10 +84,8 @@ impl Expectation {
         if outputs.len() != self.outputs.len() {
             return Some(format!("gives {} outputs", outputs.len()));
         }
-        let pairs = ["images", "labels"].into_iter().zip(self.outputs.iter().zip(outputs));
-        pairs
-            .filter_map(|(name, (expected, actual))| Some(format!("{name}: {}", difference(expected, actual, parity)?)))
-            .next()
+        let mut pairs = ["images", "labels"].into_iter().zip(self.outputs.iter().zip(outputs));
+        pairs.find_map(|(name, (expected, actual))| Some(format!("{name}: {}", difference(expected, actual, parity)?)))
     }
 }
 

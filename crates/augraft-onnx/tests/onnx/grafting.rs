@@ -1,6 +1,6 @@
 use std::fs::File;
 
-use augraft_onnx::proto::{GraphProto, NodeProto};
+use augraft_onnx::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
 use augraft_onnx::{DataType, Error, Grafted, Graph, Model, Side, Splice, Splices, graft, prune};
 use insta::assert_snapshot;
 use tempfile::TempDir;
@@ -42,6 +42,14 @@ fn images_come_through_the_fragment_and_readers_of_a_site_get_its_tensor() {
     assert_eq!(names(grafted.model.outputs()), ["logits"]);
     assert!(grafted.model.proto().metadata_props.iter().any(|entry| entry.key() == "key" && entry.value() == "value"));
     assert_eq!(grafted.renamed, []);
+}
+
+#[test]
+fn the_input_itself_can_be_a_site() {
+    let grafted = grafted(&model(residual()), &["x"]).unwrap();
+    let graph = graph_of(&grafted);
+    assert_eq!(reads(graph, "at x"), ["step/out"]);
+    assert_eq!(reads(graph, "c1")[0], "at x");
 }
 
 /// A loop whose body captures `r`, and has an `If` that captures it too and one that makes a tensor called `r` of its own.
@@ -91,9 +99,9 @@ fn a_graft_needs_one_image_input_an_output_and_readers() {
 fn a_pruned_model_holds_what_its_outputs_need() {
     let pruned = prune(&model(residual()), &["r2".to_owned(), "c1".to_owned()]).unwrap();
     let graph = pruned.proto().graph.as_ref().unwrap();
-    let outputs: Vec<&str> = graph.output.iter().map(|port| port.name()).collect();
+    let outputs: Vec<&str> = graph.output.iter().map(ValueInfoProto::name).collect();
     assert_eq!(outputs, ["r2", "c1"]);
-    let kept: Vec<&str> = graph.initializer.iter().map(|tensor| tensor.name()).collect();
+    let kept: Vec<&str> = graph.initializer.iter().map(TensorProto::name).collect();
     assert_eq!(kept, ["w1", "w2", "scale"]);
     assert_eq!(graph.node.len(), 5);
 }

@@ -23,7 +23,9 @@ pub(super) fn doctor(path: &Path, fixed: Option<&Path>, library: Option<&Path>) 
         &format!("{}, {} nodes, opset {}", path.display(), graph.map_or(0, |graph| graph.node.len()), model.opset()),
     );
     for (what, ports) in [("input", model.inputs()), ("output", model.outputs())] {
-        ports.iter().for_each(|port| line(what, &described(port)));
+        for port in &ports {
+            line(what, &described(port));
+        }
     }
     let cuts = Cuts::of(&model);
     line("sites", &format!("{} activations, {} of them clean cuts", cuts.activations, cuts.clean.len()));
@@ -40,7 +42,9 @@ pub(super) fn doctor(path: &Path, fixed: Option<&Path>, library: Option<&Path>) 
                 Ok(freed) => {
                     let done = if fixed.is_some() { "freed" } else { "--fix-batch FILE would free it" };
                     line("", &format!("{done}, by {}:", counted(freed.changes.len(), "change")));
-                    freed.changes.iter().take(4).for_each(|change| line("", &format!("  {change}")));
+                    for change in freed.changes.iter().take(4) {
+                        line("", &format!("  {change}"));
+                    }
                     if let Some(rest) = freed.changes.len().checked_sub(4).filter(|rest| *rest > 0) {
                         line("", &format!("  and {rest} more like these"));
                     }
@@ -68,8 +72,11 @@ pub(super) fn doctor(path: &Path, fixed: Option<&Path>, library: Option<&Path>) 
     Ok(text)
 }
 
-/// Every engine on the CPU, or why it cannot be used.
-fn engines(library: Option<&Path>) -> Vec<(&'static str, Result<Box<dyn Runtime>, String>)> {
+/// Name of an engine, and it or why it cannot be used.
+type Engine = (&'static str, Result<Box<dyn Runtime>, String>);
+
+/// Every engine on the CPU.
+fn engines(library: Option<&Path>) -> Vec<Engine> {
     let onnxruntime = OnnxRuntime::load(library, Device::Cpu, Optimization::Default);
     let onnxruntime = onnxruntime.map(|runtime| Box::new(runtime) as Box<dyn Runtime>);
     vec![("tract", Ok(Box::new(Tract))), ("onnxruntime", onnxruntime.map_err(|error| error.to_string()))]

@@ -51,13 +51,11 @@ pub(super) fn graft(
         return Err(Failure::User(message));
     };
     let model = Model::load(&path)?;
-    let given = match spec.data {
-        Some(_) => Given { input: None, classes: file.classes, model: named },
-        None => {
-            let input = graft_input(&spec, file, model.inputs().first());
-            let classes = file.classes.or_else(|| classes_of(&model));
-            Given { input, classes, model: named }
-        }
+    let given = if spec.data.is_some() {
+        Given { input: None, classes: file.classes, model: named }
+    } else {
+        let input = graft_input(&spec, file, model.inputs().first());
+        Given { input, classes: file.classes.or_else(|| classes_of(&model)), model: named }
     };
     let prepared = prepared(spec, args, file, color, given)?;
     let options = options(&prepared, args, file.draws, model.opset())?;
