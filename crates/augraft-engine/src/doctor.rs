@@ -6,11 +6,10 @@ use augraft_onnx::{DataType, Dim, Model, Tensor, cut, sites};
 use ndarray::{ArrayD, IxDyn};
 use rayon::prelude::*;
 
+use crate::compare::largest_difference;
 use crate::error::EngineError;
+use crate::inspect::{OPEN_SIZE, bounded};
 use crate::runtime::{Runtime, Session, Use};
-
-/// Size of the images that stand in where the model leaves it open, in pixels.
-const OPEN_SIZE: usize = 224;
 
 /// The tensors of a model, and where it can be cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +98,7 @@ fn whole(runtime: &dyn Runtime, model: &Model, input: &str, images: &Tensor) -> 
     })?;
     let cut = first(&*runtime.session(model, Use::CutNetwork)?, input, images)?;
     let largest = both.as_f32().map_or(0.0, |values| values.iter().fold(0f32, |most, value| most.max(value.abs())));
-    Ok(Whole { batch: difference(&both, &alone), cut, largest })
+    Ok(Whole { batch: largest_difference(&both, &alone), cut, largest })
 }
 
 /// Largest difference of the first output when the model runs in two parts.
@@ -124,7 +123,7 @@ fn drift(
     }
     let output = model.outputs().into_iter().next().and_then(|port| tensors.remove(&port.name));
     output
-        .map(|output| difference(&output, whole))
+        .map(|output| largest_difference(&output, whole))
         .ok_or_else(|| EngineError::Unfit("no part gives the output".to_owned()))
 }
 
@@ -141,12 +140,13 @@ fn two_images(model: &Model) -> Result<(String, Tensor), EngineError> {
         (0, _) => 2,
         (_, Dim::Fixed(side)) => usize::try_from(*side).unwrap_or(1),
         (1, _) => 3,
-        _ => OPEN_SIZE,
+        _ => OPEN_SIZE[0],
     });
     let sides: Vec<usize> = sides.collect();
     if DataType::from_proto(port.dtype) != Some(DataType::F32) || sides.len() < 2 {
         return Err(EngineError::Unfit(format!("the input `{}` of the model is no batch of f32", port.name)));
     }
+    bounded(&sides)?;
     let mut place = 0;
     let values = ArrayD::from_shape_simple_fn(IxDyn(&sides), || {
         place += 1;
@@ -159,16 +159,4 @@ fn two_images(model: &Model) -> Result<(String, Tensor), EngineError> {
 fn first(session: &dyn Session, input: &str, images: &Tensor) -> Result<Tensor, EngineError> {
     let output = session.run(&[(input, images)])?.into_iter().next();
     output.ok_or_else(|| EngineError::Unfit("the model gave no output".to_owned()))
-}
-
-/// Largest difference; NaN counts as larger than everything, another shape as infinite.
-fn difference(a: &Tensor, b: &Tensor) -> f32 {
-    match (a.as_f32(), b.as_f32()) {
-        (Some(a), Some(b)) if a.shape() == b.shape() => {
-            let differences = a.iter().zip(b).filter(|(a, b)| a.to_bits() != b.to_bits()).map(|(a, b)| (a - b).abs());
-            differences.max_by(f32::total_cmp).unwrap_or(0.0)
-        }
-        _ if a == b => 0.0,
-        _ => f32::INFINITY,
-    }
 }

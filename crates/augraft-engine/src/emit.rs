@@ -131,7 +131,7 @@ pub(crate) fn emit_steps<'g>(
     steps: &[Step],
     mut batch: Lowered<'g>,
 ) -> Result<Lowered<'g>, EngineError> {
-    let mixing = steps.iter().filter(|step| step.operator.role() == Role::Mix);
+    let mixing = steps.iter().filter(|step| step.operator.role() == Role::Mix && !never_acts(step));
     if let Some(step) = mixing.clone().nth(MAX_MIXES) {
         let message = format!(
             "an exported file holds at most {MAX_MIXES} mixing steps, because its labels follow every overlap of their boxes"
@@ -159,7 +159,7 @@ pub(crate) fn emit_steps<'g>(
 
 /// Whether the configuration says that the step is the identity: every operator with a `p` keeps that promise at 0.
 fn never_acts(step: &Step) -> bool {
-    step.operator.config()["p"].as_f64() == Some(0.0)
+    step.operator.config()["p"].as_f64() == Some(0.0) && step.before == step.after
 }
 
 /// Element type of images in a graph.

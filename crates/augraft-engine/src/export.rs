@@ -27,6 +27,11 @@ pub fn export(plan: &Plan, options: &ExportOptions) -> Result<Model, EngineError
     }
     let steps = exported_steps(plan)?;
     let shape = shape_before(plan, steps).clone();
+    if options.draws == DrawSource::Baked && shape.layout == Layout::Open {
+        return Err(EngineError::Unfit(
+            "baked draws depend on the size of the images, which is left open; give it with `--size H W`".to_owned(),
+        ));
+    }
     let graph = Graph::new(options.opset);
     let class_sides = [options.batch(), Side::Fixed(shape.classes)];
     let images = graph.input("images", dtype_of(&shape), &sides_of(&shape, options.batch()));

@@ -9,7 +9,7 @@ use crate::error::EngineError;
 use crate::export::{exported_steps, metadata, shape_before};
 
 /// Versions of the standard operators that a graft can be written for.
-const OPSETS: std::ops::RangeInclusive<i64> = 9..=24;
+const OPSETS: std::ops::RangeInclusive<i64> = 9..=21;
 
 /// The first version with the operators that draws need.
 const DRAWS_OPSET: i64 = 18;
@@ -17,7 +17,7 @@ const DRAWS_OPSET: i64 = 18;
 /// Inserts the input steps and the steps at sites into the model of the plan.
 ///
 /// Inputs: `images`, `labels` (with classes), and what the draws need as for [`export`](crate::export()). Outputs: `logits`, `labels_out`, and the model's
-/// further outputs. With draws in the graph, a model of opset 13 to 17 is raised to 18; otherwise the nodes are written for the model's own opset.
+/// further outputs; `options.opset` says nothing here. With draws in the graph, a model of opset 13 to 17 is raised to 18; otherwise the nodes are written for the model's own opset.
 ///
 /// # Errors
 /// When the plan has no model or nothing to insert, a step has no ONNX form, or the model cannot take it.
@@ -27,7 +27,7 @@ pub fn graft(plan: &Plan, model: &Model, options: &ExportOptions) -> Result<Graf
             "the pipeline has no model to graft into; give one with `--model FILE`".to_owned(),
         ));
     };
-    let steps = if plan.steps.is_empty() { &[] } else { exported_steps(plan)? };
+    let steps = exported_steps(plan)?;
     if steps.is_empty() && planned.sites.is_empty() {
         return Err(EngineError::Unfit(
             "there is nothing to graft: no step has images of one size, and none is at a site".to_owned(),

@@ -10,7 +10,7 @@ use crate::error::EngineError;
 use crate::runtime::{Runtime, Use};
 
 /// Size of the image that stands in where neither the model nor the caller gives one, in pixels.
-const OPEN_SIZE: [usize; 2] = [224, 224];
+pub(crate) const OPEN_SIZE: [usize; 2] = [224, 224];
 
 /// A model, measured by running it once on one gray image.
 #[derive(Debug)]
@@ -60,6 +60,7 @@ pub fn inspect(runtime: &dyn Runtime, model: &Model, size: Option<[usize; 2]>) -
         sites(model, &BTreeMap::new()).into_iter().partition(|site| site.element.is_none_or(is_held));
     let others = others.into_iter().map(|site| (site.name, type_name(site.element)));
     let candidates: Vec<String> = candidates.into_iter().map(|site| site.name).collect();
+    bounded(&sides)?;
     let promoted = with_outputs(model, &candidates)?;
     let session = runtime.session(&promoted, Use::Network)?;
     let outputs = session.run(&[(&port.name, &Tensor::F32(ArrayD::zeros(IxDyn(&sides))))]);
@@ -73,6 +74,18 @@ pub fn inspect(runtime: &dyn Runtime, model: &Model, size: Option<[usize; 2]>) -
     let mut sites = sites(model, &shapes);
     sites.retain(|site| site.shape.is_some());
     Ok(Inspection { input: port.name.clone(), input_shape, classes, sites, others: others.collect() })
+}
+
+/// Refuses images that no memory holds, before they are made.
+pub(crate) fn bounded(sides: &[usize]) -> Result<(), EngineError> {
+    const MOST: usize = 1 << 28;
+    let elements = sides.iter().try_fold(1usize, |product, side| product.checked_mul(*side));
+    if elements.is_some_and(|elements| elements <= MOST) {
+        return Ok(());
+    }
+    Err(EngineError::Unfit(format!(
+        "the model takes images of {sides:?}, more than {MOST} values; is its input right?"
+    )))
 }
 
 fn is_held(element: i32) -> bool {

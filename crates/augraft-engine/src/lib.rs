@@ -2,6 +2,7 @@
 //!
 //! The only crate that knows `ort` and `tract`.
 
+mod compare;
 mod doctor;
 mod emit;
 mod error;
@@ -19,6 +20,7 @@ mod timing;
 mod tract;
 mod verify;
 
+pub use compare::{images_tensor, largest_difference};
 pub use doctor::{Cuts, Examination, examine};
 pub use emit::{DrawSource, ExportOptions};
 pub use error::EngineError;
@@ -34,4 +36,4 @@ pub use program::{Graft, Outcome, Predictions, Program};
 pub use runtime::{Runtime, Session, Use, open};
 pub use timing::{Timed, time_in_turn, time_on_device};
 pub use tract::Tract;
-pub use verify::{FileFacts, Finding, Verifier};
+pub use verify::{FileFacts, Finding, Subject, Verifier};

@@ -77,6 +77,9 @@ impl Network {
     /// # Errors
     /// When the runtime or `at` fails, or a site is no feature map N,C,H,W of f32.
     pub fn logits_through(&self, images: &Array4<f32>, at: &mut AtSite<'_>) -> Result<Array2<f32>, EngineError> {
+        if self.stages.is_empty() {
+            return self.logits(images);
+        }
         let mut tensors = Tensors::from([(self.input.clone(), Tensor::F32(images.clone().into_dyn()))]);
         let mut logits = None;
         for (stage, session) in &self.stages {

@@ -7,6 +7,7 @@ use augraft_operator::{Batch, Element, Images, Labels, Parity, Scratch};
 use augraft_pipeline::{Plan, Step};
 use ndarray::Array4;
 
+use crate::compare::{images_tensor, largest_difference};
 use crate::emit::DrawSource;
 use crate::error::EngineError;
 use crate::export::exported_steps;
@@ -19,26 +20,47 @@ const ROUNDING: f32 = 1e-4;
 /// The same behind steps that are themselves not exact: a network may multiply what they leave.
 const BEHIND_INEXACT: f32 = 1e-2;
 
+/// What is compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// What the step of this id draws, and leaves.
+    Step(String),
+    /// An output of the file.
+    Output(&'static str),
+}
+
+impl Subject {
+    /// Id of the step, or name of the output.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Step(id) => id,
+            Self::Output(name) => name,
+        }
+    }
+}
+
 /// How one step or output of a file compares with its native form, over all batches so far.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
-    /// Id of the step, or name of the output.
-    pub subject: String,
+    /// What is compared.
+    pub subject: Subject,
     /// Samples that were compared.
     pub samples: usize,
     /// Samples for which some drawn value differs; none for an output, or where the file is given its draws.
     pub draws: Option<usize>,
     /// Largest difference of an element; none where the file does not show what the step leaves.
     pub largest: Option<f32>,
-    /// What the parity of the steps so far allows.
+    /// What the parity of the steps so far allows, in the batch that comes closest to it.
     pub allowed: f32,
+    /// Whether the file keeps what the steps promise, in every batch.
+    pub holds: bool,
 }
 
 impl Finding {
-    /// Whether the file keeps what the steps promise.
-    #[must_use]
-    pub fn holds(&self) -> bool {
-        self.draws.unwrap_or(0) == 0 && self.largest.is_none_or(|largest| largest <= self.allowed)
+    fn of(subject: Subject, samples: usize, draws: Option<usize>, largest: Option<f32>, allowed: f32) -> Self {
+        let holds = draws.unwrap_or(0) == 0 && largest.is_none_or(|largest| largest <= allowed);
+        Self { subject, samples, draws, largest, allowed, holds }
     }
 }
 
@@ -127,17 +149,17 @@ impl<'p> Verifier<'p> {
     /// When a step or the runtime fails.
     pub fn compare(&mut self, mut batch: Batch) -> Result<(), EngineError> {
         let plan = self.plan;
-        let steps = if self.facts.grafted && plan.steps.is_empty() { &[] } else { exported_steps(plan)? };
+        let steps = exported_steps(plan)?;
         run_steps(&plan.steps[..plan.steps.len() - steps.len()], plan.epoch, &mut batch, None, &mut self.scratch)?;
         let mut inputs =
-            vec![("images".to_owned(), tensor_of(&batch.images)?), ("labels".to_owned(), soft(&batch.labels))];
+            vec![("images".to_owned(), images_tensor(&batch.images)?), ("labels".to_owned(), soft(&batch.labels))];
         let mut native = Vec::new();
         let mut allowed = 0.0;
         for step in steps {
             let before = gain(&batch);
             let drawn = run_steps(std::slice::from_ref(step), plan.epoch, &mut batch, None, &mut self.scratch)?;
             allowed = allowed * (gain(&batch) / before) + own_error(step, &batch);
-            native.push((step, drawn, tensor_of(&batch.images)?, allowed));
+            native.push((step, drawn, images_tensor(&batch.images)?, allowed));
         }
         let mut ends = Vec::new();
         if let Some(network) = &self.network {
@@ -163,7 +185,7 @@ impl<'p> Verifier<'p> {
                 for step in &site.steps {
                     let drawn = run_steps(std::slice::from_ref(step), plan.epoch, &mut at, None, scratch)?;
                     inexact |= step.operator.parity() != Parity::Exact;
-                    let out = tensor_of(&at.images)?;
+                    let out = images_tensor(&at.images)?;
                     let allowed = rounding(&out, self.is_raw, inexact);
                     native.push((step, drawn, out, allowed));
                 }
@@ -175,7 +197,7 @@ impl<'p> Verifier<'p> {
             ends.push(("logits", logits, allowed));
             ends.push(("labels_out", soft(&labels), 0.0));
         } else {
-            ends.push(("images_out", tensor_of(&batch.images)?, allowed));
+            ends.push(("images_out", images_tensor(&batch.images)?, allowed));
             ends.push(("labels_out", soft(&batch.labels), 0.0));
         }
         let scalar = |value: i64| Tensor::scalar(value);
@@ -187,15 +209,18 @@ impl<'p> Verifier<'p> {
             inputs.extend(columns.map(|(field, column)| (format!("{}/{field}", step.id), column.clone())));
         }
         let found = self.run(&inputs)?;
+        let n = batch.len();
         for (step, drawn, out, allowed) in &native {
-            let draws = self.differing(step, drawn, &found, batch.len());
+            let draws = self.differing(step, drawn, &found, n);
             let largest = found.get(&format!("{}/out", step.id)).map(|made| largest_difference(out, made));
-            self.add(Finding { subject: step.id.clone(), samples: batch.len(), draws, largest, allowed: *allowed });
+            self.add(Finding::of(Subject::Step(step.id.clone()), n, draws, largest, *allowed));
         }
         for (name, expected, allowed) in ends {
-            let Some(made) = found.get(name) else { continue };
-            let largest = Some(largest_difference(&expected, made));
-            self.add(Finding { subject: name.to_owned(), samples: batch.len(), draws: None, largest, allowed });
+            if name == "labels_out" && expected.shape()[1] == 0 {
+                continue;
+            }
+            let made = found.get(name).ok_or_else(|| EngineError::Unfit(format!("the file has no output `{name}`")))?;
+            self.add(Finding::of(Subject::Output(name), n, None, Some(largest_difference(&expected, made)), allowed));
         }
         Ok(())
     }
@@ -210,8 +235,12 @@ impl<'p> Verifier<'p> {
         let wanted: Vec<String> = self.file.inputs().into_iter().map(|port| port.name).collect();
         let given = inputs.iter().filter(|(name, _)| wanted.contains(name));
         let given: Vec<(&str, &Tensor)> = given.map(|(name, tensor)| (name.as_str(), tensor)).collect();
-        let names = self.file.outputs().into_iter().map(|port| port.name);
-        Ok(names.zip(self.session.run(&given)?).collect())
+        let names: Vec<String> = self.file.outputs().into_iter().map(|port| port.name).collect();
+        let made = self.session.run(&given)?;
+        if made.len() != names.len() {
+            return Err(EngineError::Unfit(format!("the runtime gives {} of {} outputs", made.len(), names.len())));
+        }
+        Ok(names.into_iter().zip(made).collect())
     }
 
     /// Samples for which a column of the file is not the native one; none where the file is given its draws.
@@ -241,10 +270,16 @@ impl<'p> Verifier<'p> {
         let Some(known) = self.findings.iter_mut().find(|known| known.subject == new.subject) else {
             return self.findings.push(new);
         };
-        known.samples += new.samples;
-        known.draws = known.draws.zip(new.draws).map(|(a, b)| a + b);
-        known.largest = known.largest.zip(new.largest).map(|(a, b)| if a.total_cmp(&b).is_lt() { b } else { a });
-        known.allowed = known.allowed.max(new.allowed);
+        let is_closer = |a: &Finding, b: &Finding| {
+            let room = |finding: &Finding| finding.largest.map_or(f32::INFINITY, |largest| finding.allowed - largest);
+            room(a).total_cmp(&room(b)).is_lt()
+        };
+        let (samples, holds) = (known.samples + new.samples, known.holds && new.holds);
+        let draws = known.draws.into_iter().chain(new.draws).reduce(|a, b| a + b);
+        if is_closer(&new, known) {
+            *known = new;
+        }
+        (known.samples, known.draws, known.holds) = (samples, draws, holds);
     }
 }
 
@@ -253,7 +288,7 @@ impl<'p> Verifier<'p> {
 /// # Errors
 /// When the steps before the file are others than when it was written.
 fn steps_of<'p>(plan: &'p Plan, facts: &FileFacts) -> Result<Vec<&'p Step>, EngineError> {
-    let steps = if facts.grafted && plan.steps.is_empty() { &[] } else { exported_steps(plan)? };
+    let steps = exported_steps(plan)?;
     let before: Vec<&str> = plan.steps[..plan.steps.len() - steps.len()].iter().map(|step| step.id.as_str()).collect();
     if before != facts.before {
         return Err(EngineError::Unfit(format!(
@@ -282,34 +317,13 @@ fn own_error(step: &Step, batch: &Batch) -> f32 {
 }
 
 fn rounding(values: &Tensor, is_raw: bool, inexact: bool) -> f32 {
-    let largest = values.as_f32().map_or(0.0, |values| values.iter().fold(0f32, |most, value| most.max(value.abs())));
+    let largest = values.as_f32().map_or(0.0, |values| {
+        values.iter().filter(|value| value.is_finite()).fold(0f32, |most, value| most.max(value.abs()))
+    });
     match (is_raw, inexact) {
         (_, true) => BEHIND_INEXACT * largest,
         (false, false) => ROUNDING * largest,
         (true, false) => 0.0,
-    }
-}
-
-/// The largest difference of two tensors; infinite where type or shape differ, NaN where one has a NaN that the other has not.
-fn largest_difference(a: &Tensor, b: &Tensor) -> f32 {
-    if a.dtype() != b.dtype() || a.shape() != b.shape() {
-        return f32::INFINITY;
-    }
-    match (a, b) {
-        (Tensor::F32(a), Tensor::F32(b)) => {
-            let differences = a.iter().zip(b).filter(|(a, b)| a.to_bits() != b.to_bits()).map(|(a, b)| (a - b).abs());
-            differences.max_by(f32::total_cmp).unwrap_or(0.0)
-        }
-        (Tensor::U8(a), Tensor::U8(b)) => a.iter().zip(b).map(|(a, b)| f32::from(a.abs_diff(*b))).fold(0.0, f32::max),
-        _ => f32::INFINITY,
-    }
-}
-
-fn tensor_of(images: &Images) -> Result<Tensor, EngineError> {
-    match images {
-        Images::U8(images) => Ok(Tensor::U8(images.clone().into_dyn())),
-        Images::F32(images) => Ok(Tensor::F32(images.clone().into_dyn())),
-        Images::Ragged(_) => Err(EngineError::Unfit("the images have different sizes".to_owned())),
     }
 }
 

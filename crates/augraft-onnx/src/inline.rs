@@ -26,6 +26,9 @@ pub fn not_inlinable(model: &Model) -> Option<String> {
         if is_random(node) {
             return Some(format!("{what} draws random numbers of its own; make them inputs"));
         }
+        if node.op_type() == "Dropout" && node.input.get(2).is_some_and(|mode| !mode.is_empty()) {
+            return Some(format!("{what} may drop at random; export the model for inference"));
+        }
         bodies(node).next().map(|_| format!("{what} has a graph inside"))
     };
     let graph = model.graph();
@@ -64,14 +67,16 @@ impl Graph {
             let read: Vec<Option<u32>> =
                 node.input.iter().map(|name| values.get(name.as_str()).map(|value| value.id)).collect();
             let mut made = Vec::new();
-            // An output that is left out gets a name, which nothing reads.
+            // An output that is left out gets a name, because the graph has no place without one.
             for name in &node.output {
                 let dtype = types
                     .get(name.as_str())
                     .and_then(|&element| DataType::from_proto(element))
                     .unwrap_or(DataType::F32);
                 let value = self.declare(if name.is_empty() { "unused" } else { name.trim_start_matches('/') }, dtype);
-                values.insert(name, value);
+                if !name.is_empty() {
+                    values.insert(name, value);
+                }
                 made.push(value.id);
             }
             self.push(node.op_type().to_owned().into(), read, made, node.attribute.clone());

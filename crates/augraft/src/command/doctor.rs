@@ -7,7 +7,7 @@ use augraft_engine::{Cuts, Examination, OnnxRuntime, Optimization, Runtime, Trac
 use augraft_onnx::{Dim, Model, Port, baked_batch, free_batch};
 use augraft_pipeline::Device;
 
-use super::export::counted;
+use super::counted;
 use crate::failure::Failure;
 
 /// Examines the model; with `fixed`, also writes it with a free batch.
@@ -66,7 +66,10 @@ pub(super) fn doctor(path: &Path, fixed: Option<&Path>, library: Option<&Path>) 
     for (name, runtime) in engines(library) {
         match runtime {
             Err(reason) => line(name, &format!("not here: {reason}")),
-            Ok(runtime) => diagnose(&examine(&*runtime, &examined, &cuts.clean)?, &mut line),
+            Ok(runtime) => match examine(&*runtime, &examined, &cuts.clean) {
+                Ok(examination) => diagnose(&examination, &mut line),
+                Err(error) => line(name, &format!("was not asked: {error}")),
+            },
         }
     }
     Ok(text)

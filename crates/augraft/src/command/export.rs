@@ -8,8 +8,8 @@ use augraft_onnx::{DataType, Dim, Model, Port};
 use augraft_operator::{Element, Layout, Registry, Shape};
 use augraft_pipeline::PipelineSpec;
 
-use super::prepare::{Given, Prepared, prepare_with, read};
-use super::{FileArgs, PipelineArgs};
+use super::prepare::{Given, Prepared, load, prepare_with, read};
+use super::{FileArgs, PipelineArgs, counted};
 use crate::failure::Failure;
 
 /// Writes the input steps; returns what to tell.
@@ -51,6 +51,12 @@ pub(super) fn graft(
         return Err(Failure::User(message));
     };
     let model = Model::load(&path)?;
+    let is_open = |port: &Port| port.shape.iter().flatten().skip(2).any(|dim| !matches!(dim, Dim::Fixed(_)));
+    let is_sized = spec.data.is_some() || file.size.is_some() || spec.makes_one_size();
+    if !is_sized && model.inputs().first().is_some_and(is_open) {
+        let message = "the model leaves the size of its images open, and a graft needs it; give it with --size H W";
+        return Err(Failure::user(message));
+    }
     let given = if spec.data.is_some() {
         Given { input: None, classes: file.classes, model: named }
     } else {
@@ -69,7 +75,7 @@ pub(super) fn graft(
         let _ = writeln!(text, "raised from opset {} to {}, which draws need", model.opset(), grafted.model.opset());
     }
     let sites = prepared.plan.model.iter().flat_map(|model| &model.sites).count();
-    let steps = if prepared.plan.steps.is_empty() { 0 } else { exported_steps(&prepared.plan)?.len() };
+    let steps = exported_steps(&prepared.plan)?.len();
     let _ = writeln!(
         text,
         "{}: {}, steps at {}, {} more than the model, opset {}",
@@ -98,7 +104,11 @@ fn prepared(
 fn options(prepared: &Prepared, args: &PipelineArgs, draws: DrawSource, opset: i64) -> Result<ExportOptions, Failure> {
     let baked = match (draws, &prepared.dataset) {
         (DrawSource::Graph | DrawSource::Inputs, _) => Vec::new(),
-        (DrawSource::Baked, Some(dataset)) => prepared.data()?.2.indices(0, dataset.len()),
+        (DrawSource::Baked, Some(dataset)) => {
+            // Images that cannot be read are not in the batch, where they are to be skipped.
+            let (_, data, order) = prepared.data()?;
+            load(dataset, data, &order.indices(0, dataset.len()))?.0.index
+        }
         (DrawSource::Baked, None) => (0..u64::from(args.batch.unwrap_or(0))).collect(),
     };
     Ok(ExportOptions { draws, opset, baked })
@@ -106,19 +116,18 @@ fn options(prepared: &Prepared, args: &PipelineArgs, draws: DrawSource, opset: i
 
 /// The images that enter a grafted file without data: those of the steps, or of the model where there are none.
 fn graft_input(spec: &PipelineSpec, file: &FileArgs, port: Option<&Port>) -> Option<Shape> {
-    let declared = port.and_then(|port| port.shape.as_deref()).and_then(|shape| match shape {
-        [_, Dim::Fixed(channels), Dim::Fixed(height), Dim::Fixed(width)] => Some([*channels, *height, *width]),
-        _ => None,
-    });
-    let size = file.size.as_ref().map(|size| [size[0] as usize, size[1] as usize]);
-    let size = size.or_else(|| declared.map(|[_, height, width]| [height as usize, width as usize]))?;
+    let side = |axis: usize| match port?.shape.as_ref()?.get(axis)? {
+        Dim::Fixed(side) => usize::try_from(*side).ok(),
+        Dim::Symbol(_) | Dim::Unknown => None,
+    };
+    let given = file.size.as_ref().map(|size| [size[0] as usize, size[1] as usize]);
+    let size = given.or_else(|| Some([side(2)?, side(3)?]))?;
     if !spec.steps.is_empty() {
-        return (!spec.makes_one_size() || file.size.is_some()).then(|| Shape::ragged(0).resized(size));
+        return (!spec.makes_one_size() || given.is_some()).then(|| Shape::ragged(0).resized(size));
     }
-    let channels = declared.map_or(3, |[channels, ..]| channels as usize);
     let is_f32 = port.is_some_and(|port| DataType::from_proto(port.dtype) == Some(DataType::F32));
     let element = if is_f32 { Element::F32 } else { Element::U8 };
-    Some(Shape { channels, element, ..Shape::ragged(0).resized(size) })
+    Some(Shape { channels: side(1).unwrap_or(3), element, ..Shape::ragged(0).resized(size) })
 }
 
 /// Number of logits that the model declares.
@@ -127,11 +136,6 @@ fn classes_of(model: &Model) -> Option<usize> {
         [_, Dim::Fixed(classes)] => usize::try_from(*classes).ok(),
         _ => None,
     }
-}
-
-/// A number of things in words.
-pub(super) fn counted(number: usize, thing: &str) -> String {
-    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 fn nodes(model: &Model) -> usize {

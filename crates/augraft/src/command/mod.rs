@@ -256,6 +256,11 @@ fn execute(command: Command, color: bool) -> Result<(), Failure> {
     }
 }
 
+/// A number of things in words.
+fn counted(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Prints to standard output; a closed pipe is the end, not an error.
 fn print(text: &str) -> Result<(), Failure> {
     use std::io::Write;

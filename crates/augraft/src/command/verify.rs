@@ -9,9 +9,8 @@ use augraft_operator::{Batch, Element, Images, Labels, Layout, Registry, Shape, 
 use augraft_pipeline::Device;
 use ndarray::{Array3, Array4};
 
-use super::export::counted;
 use super::prepare::{Given, Prepared, load, prepare_with, read};
-use super::{PipelineArgs, print};
+use super::{PipelineArgs, counted, print};
 use crate::failure::Failure;
 
 /// Samples in a made batch, and the size of its images where the file leaves it open.
@@ -37,12 +36,14 @@ pub(super) fn verify(
         Some(model) => Some(Model::load(&model.file)?),
         None => None,
     };
-    let (mut text, mut broken) = (String::new(), 0);
+    let (mut text, mut broken, mut absent) = (String::new(), 0, 0);
     for (name, runtime, purpose) in backends(args.engine.onnxruntime.as_deref()) {
         let runtime = match runtime {
             Ok(runtime) => runtime,
+            Err(error) if args.engine.onnxruntime.is_some() => return Err(error.into()),
             Err(error) => {
-                let _ = writeln!(text, "{name}: not here: {error}\n");
+                absent += 1;
+                let _ = writeln!(text, "{name}: not compared: {error}\n");
                 continue;
             }
         };
@@ -50,20 +51,19 @@ pub(super) fn verify(
         for batch in &batches {
             verifier.compare(batch.clone())?;
         }
-        broken += verifier.findings().iter().filter(|finding| !finding.holds()).count();
+        broken += verifier.findings().iter().filter(|finding| !finding.holds).count();
         text.push_str(&table(name, &verifier));
     }
     print(&text)?;
-    let samples: usize = batches.iter().map(Batch::len).sum();
+    let path = path.display();
     if broken > 0 {
-        return Err(Failure::Check(format!("{}: {broken} rows are beyond what the steps promise", path.display())));
+        let rows = if broken == 1 { "1 row is".to_owned() } else { format!("{broken} rows are") };
+        return Err(Failure::Check(format!("{path}: {rows} beyond what the steps promise")));
     }
-    print(&format!(
-        "{}: {} in {} as promised\n",
-        path.display(),
-        counted(samples, "sample"),
-        if batches.len() == 1 { "1 batch is".to_owned() } else { format!("{} batches are", batches.len()) }
-    ))
+    let samples = counted(batches.iter().map(Batch::len).sum(), "sample");
+    let batches = if batches.len() == 1 { "1 batch is".to_owned() } else { format!("{} batches are", batches.len()) };
+    let rest = if absent == 0 { String::new() } else { format!(", on {} of 4 backends", 4 - absent) };
+    print(&format!("{path}: {samples} in {batches} as promised{rest}\n"))
 }
 
 type Backend = (&'static str, Result<Box<dyn Runtime>, EngineError>, Use);
@@ -83,15 +83,15 @@ fn backends(library: Option<&Path>) -> Vec<Backend> {
 
 fn table(name: &str, verifier: &Verifier<'_>) -> String {
     let findings = verifier.findings();
-    let width = findings.iter().map(|finding| finding.subject.len()).max().unwrap_or(0).max(4);
+    let width = findings.iter().map(|finding| finding.subject.name().len()).max().unwrap_or(0).max(4);
     let mut text =
         format!("{name}\n  {:width$}  {:>16}  {:>12}  {:>12}\n", "step", "draws differing", "largest", "allowed");
     for finding in findings {
         let draws = finding.draws.map_or_else(|| "-".to_owned(), |differ| format!("{differ} of {}", finding.samples));
         let largest = finding.largest.map_or_else(|| "-".to_owned(), |largest| format!("{largest:e}"));
-        let mark = if finding.holds() { "" } else { "  BEYOND" };
+        let mark = if finding.holds { "" } else { "  BEYOND" };
         let allowed = format!("{:e}", finding.allowed);
-        let _ = writeln!(text, "  {:width$}  {draws:>16}  {largest:>12}  {allowed:>12}{mark}", finding.subject);
+        let _ = writeln!(text, "  {:width$}  {draws:>16}  {largest:>12}  {allowed:>12}{mark}", finding.subject.name());
     }
     text.push('\n');
     text
@@ -132,6 +132,10 @@ fn batches_of(prepared: &Prepared, facts: &FileFacts, count: usize) -> Result<Ve
         return Ok((0..if is_baked { 1 } else { count }).map(made).collect());
     };
     let (_, data, order) = prepared.data()?;
+    if let Some(beyond) = facts.baked.iter().find(|index| **index >= dataset.len() as u64) {
+        let message = format!("the draws of sample {beyond} are baked in, but there are {} samples", dataset.len());
+        return Err(Failure::user(format!("{message}; name the pipeline that the file was written from")));
+    }
     let indices = |number: usize| order.indices(number, dataset.len());
     let wanted: Vec<Vec<u64>> = if is_baked {
         vec![facts.baked.clone()]
@@ -172,5 +176,7 @@ fn made_batch(prepared: &Prepared, index: Vec<u64>) -> Batch {
     };
     let classes: Vec<Option<usize>> = (0..n).map(|row| Some(row % shape.classes.max(1))).collect();
     let labels = Labels::one_hot(&classes, shape.classes, &index);
-    Batch { images, labels, index, transfer: vec![Transfer::IDENTITY; channels], image_size: None }
+    // Floats stand for pixels that were scaled to 0 to 1.
+    let scale = if shape.element == Element::F32 { 1.0 / 255.0 } else { 1.0 };
+    Batch { images, labels, index, transfer: vec![Transfer { scale, bias: 0.0 }; channels], image_size: None }
 }
