@@ -18,14 +18,22 @@ use crate::error::EngineError;
 pub fn export(plan: &Plan, options: &ExportOptions) -> Result<Model, EngineError> {
     let first = if options.draws == DrawSource::Graph { 18 } else { 13 };
     if !(first..=21).contains(&options.opset) {
-        let why = if first == 18 {
-            "draws in the graph need BitwiseXor, which came with 18"
-        } else {
-            "older ones are for grafts"
+        let why = match options.opset {
+            13..18 => {
+                "draws in the graph need BitwiseXor, which came with 18; or use `--draws inputs` or `--draws baked`"
+            }
+            ..13 => "older ones are for grafts into old models",
+            _ => "later ones are not known to this version",
         };
         return Err(EngineError::Unfit(format!("opset {} is not one of {first} to 21; {why}", options.opset)));
     }
     let steps = exported_steps(plan)?;
+    if let Some(step) = steps.iter().find(|step| step.operator.oldest_opset() > options.opset) {
+        let needed = step.operator.oldest_opset();
+        let message = format!("is written for opset {needed}, and the file has {}", options.opset);
+        let help = Some(format!("use `--opset {needed}`"));
+        return Err(EngineError::Step { step: step.id.clone(), message, help });
+    }
     let shape = shape_before(plan, steps).clone();
     if options.draws == DrawSource::Baked && shape.layout == Layout::Open {
         return Err(EngineError::Unfit(

@@ -2,7 +2,7 @@
 
 use augraft_onnx::{DataType, Grafted, Graph, Model, Side, Splice, Splices, raise_opset};
 use augraft_operator::{Lowered, LoweredLabels};
-use augraft_pipeline::Plan;
+use augraft_pipeline::{ModelPlan, Plan, Step};
 
 use crate::emit::{Columns, DrawSource, ExportOptions, dtype_of, emit_steps, sides_of};
 use crate::error::EngineError;
@@ -33,7 +33,7 @@ pub fn graft(plan: &Plan, model: &Model, options: &ExportOptions) -> Result<Graf
             "there is nothing to graft: no step has images of one size, and none is at a site".to_owned(),
         ));
     }
-    let raised = if options.draws == DrawSource::Graph { raised(model)? } else { model.clone() };
+    let raised = raised(model, needs(planned, steps, options))?;
     let opset = raised.opset();
     if !OPSETS.contains(&opset) {
         let range = format!("{} to {}", OPSETS.start(), OPSETS.end());
@@ -77,16 +77,28 @@ pub fn graft(plan: &Plan, model: &Model, options: &ExportOptions) -> Result<Graf
     Ok(augraft_onnx::graft(&raised, graph.into_fragment(), &splices, &entries)?)
 }
 
-/// The model at an opset that has what draws need.
-fn raised(model: &Model) -> Result<Model, EngineError> {
+/// The oldest opset with everything that the file holds, and what needs it.
+fn needs<'s>(model: &'s ModelPlan, steps: &'s [Step], options: &ExportOptions) -> (i64, &'s str) {
+    let draws = if options.draws == DrawSource::Graph { (DRAWS_OPSET, "draws in the graph") } else { (0, "") };
+    let steps = steps.iter().chain(model.sites.iter().flat_map(|site| &site.steps));
+    let steps = steps.map(|step| (step.operator.oldest_opset(), step.id.as_str()));
+    steps.fold(draws, |most, step| if step.0 > most.0 { step } else { most })
+}
+
+/// The model at an opset that has what is needed.
+fn raised(model: &Model, (needed, what): (i64, &str)) -> Result<Model, EngineError> {
     let opset = model.opset();
-    if opset >= DRAWS_OPSET {
+    if opset >= needed {
         return Ok(model.clone());
     }
     if opset < 13 {
-        return Err(EngineError::Unfit(format!(
-            "draws in the graph need opset {DRAWS_OPSET}, and the model has {opset}; models of 13 to 17 are raised, this one needs `--draws inputs` or `--draws baked`"
-        )));
+        let instead = if needed == DRAWS_OPSET {
+            "; models of 13 to 17 are raised, this one needs `--draws inputs` or `--draws baked`"
+        } else {
+            ""
+        };
+        let message = format!("{what}: opset {needed} is needed, and the model has {opset}{instead}");
+        return Err(EngineError::Unfit(message));
     }
-    Ok(raise_opset(model, DRAWS_OPSET)?)
+    Ok(raise_opset(model, needed)?)
 }

@@ -70,7 +70,8 @@ pub fn inspect(runtime: &dyn Runtime, model: &Model, size: Option<[usize; 2]>) -
     let shapes: BTreeMap<String, Vec<usize>> =
         names.zip(outputs.iter().map(|tensor| tensor.shape().to_vec())).collect();
     let logits = model.outputs().first().and_then(|output| shapes.get(&output.name)).cloned().unwrap_or_default();
-    let classes = if logits.len() == 2 { logits[1] } else { 0 };
+    let is_flat = logits.len() >= 2 && logits[2..].iter().all(|side| *side == 1);
+    let classes = if is_flat { logits[1] } else { 0 };
     let mut sites = sites(model, &shapes);
     sites.retain(|site| site.shape.is_some());
     Ok(Inspection { input: port.name.clone(), input_shape, classes, sites, others: others.collect() })

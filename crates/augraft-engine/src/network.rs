@@ -118,7 +118,10 @@ fn matrix(output: Tensor) -> Result<Array2<f32>, EngineError> {
     let Tensor::F32(logits) = output else {
         return Err(EngineError::Unfit("the model's output is not f32".to_owned()));
     };
+    // Some classifiers end with a convolution, and give N x K x 1 x 1.
+    let flat = if shape.len() > 2 && shape[2..].iter().all(|side| *side == 1) { &shape[..2] } else { &shape[..] };
     logits
-        .into_dimensionality::<Ix2>()
+        .into_shape_with_order(ndarray::IxDyn(flat))
+        .and_then(ndarray::ArrayBase::into_dimensionality::<Ix2>)
         .map_err(|_| EngineError::Unfit(format!("the model's output has the shape {shape:?}; logits N x K are needed")))
 }

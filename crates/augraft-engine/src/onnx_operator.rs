@@ -10,16 +10,21 @@ use std::sync::Arc;
 use augraft_onnx::{Model, Tensor, Value, not_inlinable};
 use augraft_operator::{
     AnyOperator, Batch, BatchDice, Dice, Draws, Element, Entry, Field, Images, Issue, Kind, Lowered, Parity,
-    Probability, Recording, Role, Scratch, Shape, StepKey,
+    Probability, Recording, Role, Scratch, Shape, StepKey, philox4x32, step_hash,
 };
 use augraft_pipeline::{OperatorHeader, Parameter, Report};
-use ndarray::Axis;
+use ndarray::{ArrayD, Axis, IxDyn};
 use serde_json::{Map, Value as Json, json};
 
 use self::ports::{Ports, kind_of, ports};
 use self::setting::Setting;
+use crate::compare::largest_difference;
+use crate::inspect::bounded;
 use crate::runtime::{Runtime, Session, Use};
 use crate::tract::Tract;
+
+/// Versions of the standard operators that an operator can be made of.
+const OPSETS: std::ops::RangeInclusive<i64> = 13..=21;
 
 /// Reads an operator from its header and its ONNX file.
 ///
@@ -34,6 +39,17 @@ pub fn load_operator(path: &Path) -> Result<Entry, Report> {
     if let Some(reason) = not_inlinable(&model) {
         let help = "an operator is made of standard operators, so that it can be written into other files";
         return Err(header.problem("/model", "bad-model", reason, Some(help)));
+    }
+    if !OPSETS.contains(&model.opset()) {
+        let message =
+            format!("it has opset {}, and operators have {} to {}", model.opset(), OPSETS.start(), OPSETS.end());
+        return Err(header.problem("/model", "bad-model", message, None));
+    }
+    let mut items: Vec<u32> = header.parameters.iter().map(|known| item_of(&known.name)).collect();
+    items.sort_unstable();
+    if items.windows(2).any(|pair| pair[0] == pair[1]) {
+        let message = "two parameters would draw the same, because their names have one hash; rename one";
+        return Err(header.problem("/parameters", "bad-name", message, None));
     }
     let session = Tract.session(&model, Use::Graph);
     let session = session.map_err(|error| header.problem("/model", "bad-model", error.to_string(), None))?;
@@ -52,6 +68,9 @@ pub fn load_operator(path: &Path) -> Result<Entry, Report> {
         ports,
     });
     let operator = OnnxOperator { file, p: Probability::ALWAYS, parameters };
+    if let Err(problem) = operator.try_out() {
+        return Err(operator.file.header.problem("/model", "bad-model", problem, None));
+    }
     Ok(Entry::loaded(Box::new(operator), schema, since, origin))
 }
 
@@ -64,6 +83,9 @@ struct File {
     session: Box<dyn Session>,
     ports: Ports,
 }
+
+/// Largest difference of a sample alone and in a batch: sums may have another order.
+const MIXES: f32 = 1e-4;
 
 /// A configured operator.
 #[derive(Clone)]
@@ -80,12 +102,12 @@ impl std::fmt::Debug for OnnxOperator {
 }
 
 impl OnnxOperator {
-    /// Decides everything random for one sample, in the order of the columns; each parameter is an item of its own.
+    /// Decides everything random for one sample, in the order of the columns; each parameter is an item by its name, so that others do not move it.
     fn drawn<D: Dice>(&self, dice: D) -> Vec<Field<D>> {
         let apply = dice.chance(0, self.p);
         let mut fields = vec![Field::Bool(apply)];
-        for (at, (parameter, setting)) in (0u32..).zip(&self.parameters) {
-            let item = dice.item(at);
+        for (parameter, setting) in &self.parameters {
+            let item = dice.item(item_of(&parameter.name));
             let weight = |value| match &self.file.header.blend {
                 Some([lam, _]) if *lam == parameter.name => item.select(apply, value, item.real(1.0)),
                 _ => value,
@@ -105,11 +127,39 @@ impl OnnxOperator {
     }
 
     /// The value of a parameter that is not drawn.
-    fn constant(&self, name: &str) -> Option<Tensor> {
+    fn constant(&self, name: &str) -> Option<f32> {
         self.parameters.iter().find_map(|(parameter, setting)| match setting {
-            Setting::Constant(value) if parameter.name == name => Some(Tensor::scalar(*value as f32)),
+            Setting::Constant(value) if parameter.name == name => Some(*value as f32),
             _ => None,
         })
+    }
+
+    /// Runs the model on a few images: it must give images of their size, and those of each sample from that sample alone, unless it mixes.
+    fn try_out(&self) -> Result<(), String> {
+        let sides = self.file.ports.sides.map(|side| side.and_then(|side| usize::try_from(side).ok()));
+        let sides = [3, sides[0].unwrap_or(3), sides[1].unwrap_or(11), sides[2].unwrap_or(14)];
+        bounded(&sides).map_err(|error| error.to_string())?;
+        let images = pseudo_random(&sides, self.file.ports.element);
+        let rows = |index: std::ops::Range<u64>| {
+            let index: Vec<u64> = index.collect();
+            let dice = BatchDice::new(StepKey::new(1, self.file.name), 0, &index);
+            Draws::from_rows(self.file.columns, (0..index.len()).map(|row| self.drawn(dice.sample(row))).collect())
+        };
+        let together = self.run(&images, &rows(0..3)).map_err(|issue| issue.message)?;
+        if self.role() == Role::Mix {
+            return Ok(());
+        }
+        for row in 0..3 {
+            let alone = self.run(&images.rows(row..row + 1), &rows(row as u64..row as u64 + 1));
+            let alone = alone.map_err(|issue| issue.message)?;
+            let difference = largest_difference(&alone, &together.rows(row..row + 1));
+            if difference > MIXES {
+                return Err(format!(
+                    "what it makes of a sample depends on the others in the batch (by {difference:e}), which only the role `mix` may"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// The images that the model makes of all samples.
@@ -119,7 +169,10 @@ impl OnnxOperator {
         for (input, source) in &self.file.ports.inputs {
             let tensor = match source.as_str() {
                 "images" => images.clone(),
-                name => self.constant(name).or_else(|| draws.column(name).cloned()).ok_or_else(|| missing(name))?,
+                name => {
+                    let constant = self.constant(name).map(|value| Tensor::vector(vec![value; images.shape()[0]]));
+                    constant.or_else(|| draws.column(name).cloned()).ok_or_else(|| missing(name))?
+                }
             };
             inputs.push((input.as_str(), tensor));
         }
@@ -143,6 +196,9 @@ impl AnyOperator for OnnxOperator {
     }
     fn summary(&self) -> String {
         self.file.header.description.lines().take_while(|line| !line.trim().is_empty()).collect::<Vec<_>>().join(" ")
+    }
+    fn oldest_opset(&self) -> i64 {
+        self.file.model.opset()
     }
     fn columns(&self) -> &'static [(&'static str, Kind)] {
         self.file.columns
@@ -208,6 +264,9 @@ impl AnyOperator for OnnxOperator {
             }
             Images::Ragged(_) => return Err(Issue::new("", "needs images of one size")),
         }
+        if self.role() == Role::Geometry {
+            batch.labels.forget_boxes();
+        }
         if let Some([lam, partner]) = &self.file.header.blend {
             let (Some(Tensor::F32(lam)), Some(Tensor::I64(partner))) = (draws.column(lam), draws.column(partner))
             else {
@@ -221,10 +280,11 @@ impl AnyOperator for OnnxOperator {
 
     fn lower<'g>(&self, columns: &[Value<'g>], _: &Draws, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
         let graph = batch.images.graph();
+        let batch_side = batch.images.shape().slice(0, 0, 1);
         let drawn = |name: &str| {
             let at = self.file.columns.iter().position(|(column, _)| *column == name);
             at.and_then(|at| columns.get(at).copied())
-                .or_else(|| self.constant(name).map(|value| graph.constant(value)))
+                .or_else(|| self.constant(name).map(|value| graph.constant(Tensor::scalar(value)).expand(batch_side)))
                 .ok_or_else(|| Issue::new("", format!("nothing was drawn for `{name}`")))
         };
         let mut inputs = Vec::new();
@@ -237,14 +297,17 @@ impl AnyOperator for OnnxOperator {
         let images = drawn("apply")?.unsqueeze(&[1, 2, 3]).select(made, batch.images);
         let labels = match (batch.labels.clone(), &self.file.header.blend) {
             (Some(labels), Some([lam, partner])) => Some(labels.blend(drawn(lam)?, drawn(partner)?)),
+            (Some(labels), None) if self.role() == Role::Geometry => Some(labels.forget_boxes()),
             (labels, _) => labels,
         };
         Ok(Lowered { images, labels, ..batch })
     }
 
-    fn acting(&self, _: &Draws, n: usize) -> Vec<bool> {
-        // Whether the model changes anything for a draw is its own matter.
-        vec![false; n]
+    fn acting(&self, draws: &Draws, n: usize) -> Vec<bool> {
+        match draws.column("apply") {
+            Some(Tensor::Bool(apply)) => apply.iter().copied().collect(),
+            _ => vec![false; n],
+        }
     }
 
     fn config(&self) -> Json {
@@ -268,6 +331,23 @@ impl AnyOperator for OnnxOperator {
 
     fn as_any(&self) -> &dyn Any {
         self
+    }
+}
+
+/// The item of the dice that a parameter is, by its name.
+fn item_of(name: &str) -> u32 {
+    (step_hash(name) & 0xf_ffff) as u32
+}
+
+fn pseudo_random(sides: &[usize], element: Element) -> Tensor {
+    let mut place = 0;
+    let mut next = || {
+        place += 1;
+        philox4x32([place, 0, 0, 0], [3, 5])[0]
+    };
+    match element {
+        Element::U8 => Tensor::U8(ArrayD::from_shape_simple_fn(IxDyn(sides), || (next() >> 24) as u8)),
+        Element::F32 => Tensor::F32(ArrayD::from_shape_simple_fn(IxDyn(sides), || (next() >> 8) as f32 / 16_777_216.0)),
     }
 }
 

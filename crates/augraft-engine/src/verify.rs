@@ -1,24 +1,21 @@
 //! An exported or grafted file against the native steps, on one backend.
 
+mod allowance;
+
 use std::collections::BTreeMap;
 
-use augraft_onnx::{DataType, Model, Tensor, with_outputs};
-use augraft_operator::{Batch, Element, Images, Labels, Parity, Scratch};
+use augraft_onnx::{Model, Tensor, with_outputs};
+use augraft_operator::{Batch, Draws, Images, Labels, Scratch};
 use augraft_pipeline::{Plan, Step};
-use ndarray::Array4;
 
+use self::allowance::{flat, magnitude, own_error, rounding};
 use crate::compare::{images_tensor, largest_difference};
 use crate::emit::DrawSource;
 use crate::error::EngineError;
 use crate::export::exported_steps;
-use crate::native::{StepDraws, run_steps};
+use crate::native::run_steps;
 use crate::network::Network;
 use crate::runtime::{Runtime, Use};
-
-/// Largest difference of logits, relative to the largest of them, between ways to add that differ in order.
-const ROUNDING: f32 = 1e-4;
-/// The same behind steps that are themselves not exact: a network may multiply what they leave.
-const BEHIND_INEXACT: f32 = 1e-2;
 
 /// What is compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,8 +83,12 @@ impl FileFacts {
         let entries = &model.proto().metadata_props;
         let find = |key: &str| entries.iter().find(|entry| entry.key() == key).map(|entry| entry.value().to_owned());
         let list = |text: String| text.split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect::<Vec<_>>();
-        let foreign =
-            || EngineError::Unfit("the file was not written by `augraft export` or `augraft graft`".to_owned());
+        let foreign = || {
+            EngineError::Unfit(
+                "it was not written by `augraft export` or `augraft graft`, which say in the metadata what is inside"
+                    .to_owned(),
+            )
+        };
         let draws = find("augraft_draws").and_then(|text| text.parse().ok()).ok_or_else(foreign)?;
         let before = list(find("augraft_steps_before").ok_or_else(foreign)?);
         let baked =
@@ -136,7 +137,7 @@ impl<'p> Verifier<'p> {
             (false, _) => None,
             (true, Some(model)) => Some(Network::bind_for(runtime, model, &sites, purpose)?),
             (true, None) => {
-                return Err(EngineError::Unfit("the file is a graft, and the pipeline names no model".to_owned()));
+                return Err(EngineError::Unfit("the file is a graft, and the pipeline names no model; give the one it was made of with `--model FILE`".to_owned()));
             }
         };
         let (scratch, findings) = (Scratch::default(), Vec::new());
@@ -145,84 +146,106 @@ impl<'p> Verifier<'p> {
 
     /// Runs one batch natively and through the file, and adds what differs to the findings.
     ///
+    /// Each step natively goes on from what the file left before it, so that every difference is that of one step alone.
+    ///
     /// # Errors
-    /// When a step or the runtime fails.
+    /// When a step or the runtime fails, or the file lacks an output.
     pub fn compare(&mut self, mut batch: Batch) -> Result<(), EngineError> {
         let plan = self.plan;
         let steps = exported_steps(plan)?;
         run_steps(&plan.steps[..plan.steps.len() - steps.len()], plan.epoch, &mut batch, None, &mut self.scratch)?;
-        let mut inputs =
-            vec![("images".to_owned(), images_tensor(&batch.images)?), ("labels".to_owned(), soft(&batch.labels))];
-        let mut native = Vec::new();
-        let mut allowed = 0.0;
-        for step in steps {
-            let before = gain(&batch);
-            let drawn = run_steps(std::slice::from_ref(step), plan.epoch, &mut batch, None, &mut self.scratch)?;
-            allowed = allowed * (gain(&batch) / before) + own_error(step, &batch);
-            native.push((step, drawn, images_tensor(&batch.images)?, allowed));
-        }
-        let mut ends = Vec::new();
-        if let Some(network) = &self.network {
-            let Images::F32(images) = &batch.images else {
-                return Err(EngineError::Unfit("the model needs f32 images; add `normalize` to the steps".to_owned()));
-            };
-            let (mut labels, mut inexact) = (batch.labels.clone(), allowed > 0.0);
-            let [_, height, width] = batch.extent(0);
-            let scratch = &mut self.scratch;
-            let logits = network.logits_through(images, &mut |name, map| {
-                let Some(site) = plan.model.iter().flat_map(|model| &model.sites).find(|site| site.tensor == name)
-                else {
-                    return Ok(map);
-                };
-                labels.forget_boxes();
-                let mut at = Batch {
-                    images: Images::F32(map),
-                    labels: labels.clone(),
-                    index: batch.index.clone(),
-                    transfer: Vec::new(),
-                    image_size: Some([height, width]),
-                };
-                for step in &site.steps {
-                    let drawn = run_steps(std::slice::from_ref(step), plan.epoch, &mut at, None, scratch)?;
-                    inexact |= step.operator.parity() != Parity::Exact;
-                    let out = images_tensor(&at.images)?;
-                    let allowed = rounding(&out, self.is_raw, inexact);
-                    native.push((step, drawn, out, allowed));
-                }
-                labels = at.labels;
-                floats(at.images)
-            })?;
-            let logits = Tensor::F32(logits.into_dyn());
-            let allowed = rounding(&logits, self.is_raw, inexact);
-            ends.push(("logits", logits, allowed));
-            ends.push(("labels_out", soft(&labels), 0.0));
-        } else {
-            ends.push(("images_out", images_tensor(&batch.images)?, allowed));
-            ends.push(("labels_out", soft(&batch.labels), 0.0));
-        }
-        let scalar = |value: i64| Tensor::scalar(value);
-        inputs.push(("seed".to_owned(), scalar(plan.seed as i64)));
-        inputs.push(("epoch".to_owned(), scalar(i64::from(plan.epoch))));
-        inputs.push(("index".to_owned(), Tensor::vector(batch.index.iter().map(|index| *index as i64).collect())));
-        for (step, drawn, ..) in &native {
-            let columns = drawn.iter().flat_map(|drawn| &drawn.draws.columns);
-            inputs.extend(columns.map(|(field, column)| (format!("{}/{field}", step.id), column.clone())));
-        }
-        let found = self.run(&inputs)?;
+        let drawn = self.drawn(&batch)?;
+        let found = self.run(&inputs(plan, &batch, &drawn)?)?;
         let n = batch.len();
-        for (step, drawn, out, allowed) in &native {
-            let draws = self.differing(step, drawn, &found, n);
-            let largest = found.get(&format!("{}/out", step.id)).map(|made| largest_difference(out, made));
-            self.add(Finding::of(Subject::Step(step.id.clone()), n, draws, largest, *allowed));
+        let mut largest = Some(0.0);
+        let mut allowed = 0.0;
+        for (at, step) in steps.iter().enumerate() {
+            apply(step, &drawn, &mut batch, &mut self.scratch)?;
+            let is_end = at + 1 == steps.len() && self.network.is_none();
+            let name = if is_end { "images_out".to_owned() } else { format!("{}/out", step.id) };
+            allowed = own_error(step, gain(&batch));
+            largest = follow(found.get(&name), &mut batch)?;
+            let draws = self.differing(step, &drawn, &found, n);
+            self.add(Finding::of(Subject::Step(step.id.clone()), n, draws, largest, allowed));
         }
-        for (name, expected, allowed) in ends {
-            if name == "labels_out" && expected.shape()[1] == 0 {
-                continue;
+        let mut labels = batch.labels.clone();
+        if self.network.is_some() {
+            let logits = self.through_model(&batch, &mut labels, &drawn, &found)?;
+            let made = found.get("logits").ok_or_else(|| lacking("logits"))?;
+            let (largest, allowed) = (largest_difference(&logits, &flat(made)), rounding(&logits, self.is_raw));
+            self.add(Finding::of(Subject::Output("logits"), n, None, Some(largest), allowed));
+        } else {
+            if steps.is_empty() {
+                largest = follow(Some(found.get("images_out").ok_or_else(|| lacking("images_out"))?), &mut batch)?;
             }
-            let made = found.get(name).ok_or_else(|| EngineError::Unfit(format!("the file has no output `{name}`")))?;
-            self.add(Finding::of(Subject::Output(name), n, None, Some(largest_difference(&expected, made)), allowed));
+            self.add(Finding::of(Subject::Output("images_out"), n, None, largest, allowed));
+        }
+        if labels.soft.ncols() > 0 {
+            let made = found.get("labels_out").ok_or_else(|| lacking("labels_out"))?;
+            let largest = largest_difference(&soft(&labels), made);
+            self.add(Finding::of(Subject::Output("labels_out"), n, None, Some(largest), 0.0));
         }
         Ok(())
+    }
+
+    /// The native draws of every step in the file, by step id.
+    fn drawn(&mut self, batch: &Batch) -> Result<Drawn, EngineError> {
+        let (plan, mut batch) = (self.plan, batch.clone());
+        let mut drawn = Drawn::new();
+        for step in exported_steps(plan)? {
+            let steps = run_steps(std::slice::from_ref(step), plan.epoch, &mut batch, None, &mut self.scratch)?;
+            drawn.extend(steps.into_iter().map(|drawn| (drawn.step, drawn.draws)));
+        }
+        let sites = plan.model.iter().flat_map(|model| &model.sites).filter(|_| self.facts.grafted);
+        for step in sites.flat_map(|site| &site.steps) {
+            let (draws, _) = step.operator.draw_audited(step.key, plan.epoch, &batch.index, &step.before);
+            drawn.insert(step.id.clone(), draws);
+        }
+        Ok(drawn)
+    }
+
+    /// The logits of the parts of the model, with the native steps between them; labels are mixed on.
+    fn through_model(
+        &mut self,
+        batch: &Batch,
+        labels: &mut Labels,
+        drawn: &Drawn,
+        found: &BTreeMap<String, Tensor>,
+    ) -> Result<Tensor, EngineError> {
+        let (Some(network), Images::F32(images)) = (self.network.take(), &batch.images) else {
+            return Err(EngineError::Unfit("the model needs f32 images; add `normalize` to the steps".to_owned()));
+        };
+        let [_, height, width] = batch.extent(0);
+        let mut findings = Vec::new();
+        let logits = network.logits_through(images, &mut |name, map| {
+            let sites = self.plan.model.iter().flat_map(|model| &model.sites);
+            let Some(site) = sites.clone().find(|site| site.tensor == name) else { return Ok(map) };
+            labels.forget_boxes();
+            let mut at = Batch {
+                images: Images::F32(map),
+                labels: labels.clone(),
+                index: batch.index.clone(),
+                transfer: Vec::new(),
+                image_size: Some([height, width]),
+            };
+            for step in &site.steps {
+                apply(step, drawn, &mut at, &mut self.scratch)?;
+                let out = images_tensor(&at.images)?;
+                let allowed = rounding(&out, self.is_raw) + own_error(step, magnitude(&out) / 255.0);
+                let largest = follow(found.get(&format!("{}/out", step.id)), &mut at)?;
+                let draws = self.differing(step, drawn, found, batch.len());
+                let subject = Subject::Step(step.id.clone());
+                findings.push(Finding::of(subject, batch.len(), draws, largest, allowed));
+            }
+            labels.clone_from(&at.labels);
+            match at.images {
+                Images::F32(map) => Ok(map),
+                _ => Err(EngineError::Unfit(format!("the steps at `{name}` do not leave f32"))),
+            }
+        });
+        self.network = Some(network);
+        findings.into_iter().for_each(|finding| self.add(finding));
+        Ok(Tensor::F32(logits?.into_dyn()))
     }
 
     /// What was found, in the order of the steps, then the outputs.
@@ -244,17 +267,11 @@ impl<'p> Verifier<'p> {
     }
 
     /// Samples for which a column of the file is not the native one; none where the file is given its draws.
-    fn differing(
-        &self,
-        step: &Step,
-        drawn: &[StepDraws],
-        found: &BTreeMap<String, Tensor>,
-        samples: usize,
-    ) -> Option<usize> {
+    fn differing(&self, step: &Step, drawn: &Drawn, found: &BTreeMap<String, Tensor>, samples: usize) -> Option<usize> {
         if self.facts.draws == DrawSource::Inputs {
             return None;
         }
-        let columns: Vec<_> = drawn.iter().flat_map(|drawn| &drawn.draws.columns).collect();
+        let columns: Vec<_> = drawn.get(&step.id).into_iter().flat_map(|draws| &draws.columns).collect();
         let differs = |row: usize| {
             columns.iter().any(|(field, native)| {
                 let name = format!("{}/{field}", step.id);
@@ -292,7 +309,7 @@ fn steps_of<'p>(plan: &'p Plan, facts: &FileFacts) -> Result<Vec<&'p Step>, Engi
     let before: Vec<&str> = plan.steps[..plan.steps.len() - steps.len()].iter().map(|step| step.id.as_str()).collect();
     if before != facts.before {
         return Err(EngineError::Unfit(format!(
-            "the file begins behind the steps [{}], and the pipeline's batches of one size behind [{}]; write the file anew",
+            "the file begins behind the steps [{}], and the pipeline's batches of one size behind [{}]; name the pipeline that the file was written from, or write it anew",
             facts.before.join(", "),
             before.join(", ")
         )));
@@ -306,34 +323,51 @@ fn gain(batch: &Batch) -> f32 {
     batch.transfer.iter().map(|channel| channel.scale.abs()).fold(0.0, f32::max).max(f32::MIN_POSITIVE)
 }
 
-/// What a step adds to the difference that is allowed, in the values that it leaves.
-fn own_error(step: &Step, batch: &Batch) -> f32 {
-    match (step.operator.parity(), step.after.element) {
-        (Parity::Within(_), Element::U8) => 1.0,
-        // The bound is for values of 0 to 1, the levels 0 to 255.
-        (Parity::Within(error), Element::F32) => error * (255.0 * gain(batch)).max(1.0),
-        _ => 0.0,
-    }
+/// Draws by step id.
+type Drawn = BTreeMap<String, Draws>;
+
+/// Everything that a file may ask for: images, labels, the address of the draws, and the draws.
+fn inputs(plan: &Plan, batch: &Batch, drawn: &Drawn) -> Result<Vec<(String, Tensor)>, EngineError> {
+    let index = batch.index.iter().map(|index| *index as i64).collect();
+    let named = [
+        ("images", images_tensor(&batch.images)?),
+        ("labels", soft(&batch.labels)),
+        ("seed", Tensor::scalar(plan.seed as i64)),
+        ("epoch", Tensor::scalar(i64::from(plan.epoch))),
+        ("index", Tensor::vector(index)),
+    ];
+    let columns = drawn.iter().flat_map(|(id, draws)| draws.columns.iter().map(move |column| (id, column)));
+    let columns = columns.map(|(id, (field, column))| (format!("{id}/{field}"), column.clone()));
+    Ok(named.into_iter().map(|(name, tensor)| (name.to_owned(), tensor)).chain(columns).collect())
 }
 
-fn rounding(values: &Tensor, is_raw: bool, inexact: bool) -> f32 {
-    let largest = values.as_f32().map_or(0.0, |values| {
-        values.iter().filter(|value| value.is_finite()).fold(0f32, |most, value| most.max(value.abs()))
-    });
-    match (is_raw, inexact) {
-        (_, true) => BEHIND_INEXACT * largest,
-        (false, false) => ROUNDING * largest,
-        (true, false) => 0.0,
+fn apply(step: &Step, drawn: &Drawn, batch: &mut Batch, scratch: &mut Scratch) -> Result<(), EngineError> {
+    let draws = drawn.get(&step.id).ok_or_else(|| EngineError::Unfit(format!("`{}` drew nothing", step.id)))?;
+    step.operator.apply(draws, batch, scratch).map_err(|issue| EngineError::step(&step.id, issue))
+}
+
+/// How far the images of the file are from those of the batch, which goes on with the file's; none where the file does not show them.
+fn follow(made: Option<&Tensor>, batch: &mut Batch) -> Result<Option<f32>, EngineError> {
+    let Some(made) = made else { return Ok(None) };
+    let largest = largest_difference(&images_tensor(&batch.images)?, made);
+    if largest.is_finite() {
+        let made = made.clone();
+        let images = match made {
+            Tensor::U8(images) => images.into_dimensionality().ok().map(Images::U8),
+            Tensor::F32(images) => images.into_dimensionality().ok().map(Images::F32),
+            _ => None,
+        };
+        batch.images = images.ok_or_else(|| EngineError::Unfit("the file gives no images N,C,H,W".to_owned()))?;
     }
+    Ok(Some(largest))
+}
+
+fn lacking(output: &str) -> EngineError {
+    EngineError::Unfit(format!(
+        "the file has no output `{output}`; write it anew with `augraft export` or `augraft graft`"
+    ))
 }
 
 fn soft(labels: &Labels) -> Tensor {
     Tensor::F32(labels.soft.clone().into_dyn())
-}
-
-fn floats(images: Images) -> Result<Array4<f32>, EngineError> {
-    match images {
-        Images::F32(map) => Ok(map),
-        _ => Err(EngineError::Unfit(format!("the steps at a site do not leave {:?}", DataType::F32))),
-    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::flow::Flow;
+use crate::payload::int64_values;
 use crate::proto::NodeProto;
 
 /// Operators that keep the shape of their first input and stand between stored and used weights.
@@ -14,10 +15,13 @@ pub(crate) fn multiply_adds(flow: &Flow, measured: &BTreeMap<String, Vec<usize>>
     for tensor in &flow.graph.initializer {
         shapes.extend(sizes(&tensor.dims).map(|shape| (tensor.name(), shape)));
     }
+    let stored = |name: &str| flow.graph.initializer.iter().find(|tensor| tensor.name() == name);
     shapes.extend(measured.iter().map(|(name, shape)| (name.as_str(), shape.clone())));
     for (node, _) in flow.graph.node.iter().zip(&flow.constant).filter(|&(_, &constant)| constant) {
         let Some(output) = node.output.first().filter(|name| !shapes.contains_key(name.as_str())) else { continue };
-        if let Some(shape) = constant_shape(node, &shapes) {
+        let filled = || stored(node.input.first()?).and_then(int64_values).and_then(|values| sizes(&values));
+        let shape = if node.op_type() == "ConstantOfShape" { filled() } else { constant_shape(node, &shapes) };
+        if let Some(shape) = shape {
             shapes.insert(output, shape);
         }
     }

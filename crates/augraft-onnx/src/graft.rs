@@ -8,9 +8,9 @@ use crate::border::input_of;
 use crate::cut::check_site;
 use crate::error::Error;
 use crate::external::{MESSAGE_LIMIT, TOO_LARGE};
-use crate::flow::{Flow, bodies_mut, outputs, reads};
+use crate::flow::{Flow, bodies_mut, outputs};
 use crate::fragment::{Fragment, entries};
-use crate::fresh::names_in;
+use crate::fresh::{fresh, names_in};
 use crate::model::{Dim, Model, initialiser_names};
 use crate::proto::tensor_shape_proto::dimension;
 use crate::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto, type_proto};
@@ -84,11 +84,20 @@ pub fn graft(
     }
 
     let renames = renames(graph, &fragment, splices, &output.name, &input.name);
-    rename(graph, &renames);
-    if let Some(with) = &splices.input {
+    let all = names_in(graph);
+    // In between, the input has a name that nothing else has, so that no renaming touches it.
+    let mut spliced = input.name.clone();
+    while all.contains(&spliced) || renames.values().any(|name| *name == spliced) {
+        spliced.push_str(".spliced");
+    }
+    if splices.input.is_some() {
         graph.input.retain(|port| port.name() != input.name);
         graph.value_info.retain(|info| info.name() != input.name);
-        redirect(&mut graph.node, &BTreeMap::from([(input.name.as_str(), with.as_str())]));
+        redirect(&mut graph.node, &BTreeMap::from([(input.name.as_str(), spliced.as_str())]));
+    }
+    rename(graph, &renames);
+    if let Some(with) = &splices.input {
+        redirect(&mut graph.node, &BTreeMap::from([(spliced.as_str(), with.as_str())]));
     }
     let current = |name: &String| match &splices.input {
         // At the model's input, a step acts on what comes out of the fragment.
@@ -101,6 +110,10 @@ pub fn graft(
         splices.sites.iter().map(|splice| (current(&splice.site), splice.with.as_str())).collect();
     redirect(&mut graph.node, &sites.iter().map(|(site, with)| (site.as_str(), *with)).collect());
 
+    let mut taken: BTreeSet<String> = graph.node.iter().map(|node| node.name().to_owned()).collect();
+    for node in &mut fragment.nodes {
+        node.name = Some(fresh(node.name(), &mut taken));
+    }
     graph.node.extend(fragment.nodes);
     let mut inputs = fragment.inputs;
     inputs.append(&mut graph.input);
@@ -124,9 +137,10 @@ fn refused(problem: impl Into<String>) -> Error {
 
 fn check(model: &Model, splices: &Splices) -> Result<(), Error> {
     let flow = Flow::of(model);
+    let read: BTreeSet<&str> = flow.reads.iter().flatten().copied().collect();
     for Splice { site, .. } in &splices.sites {
         check_site(model, &flow, site)?;
-        if !flow.graph.node.iter().any(|node| reads(node).contains(&site.as_str())) {
+        if !read.contains(site.as_str()) {
             let problem = "no node reads it, so that a step there would change nothing".to_owned();
             return Err(Error::Cut { site: site.clone(), problem });
         }
@@ -192,7 +206,10 @@ fn rename(graph: &mut GraphProto, names: &BTreeMap<String, String>) {
     let tensors = graph.initializer.iter_mut().chain(sparse).filter_map(|tensor| tensor.name.as_mut());
     let infos = graph.input.iter_mut().chain(&mut graph.output).chain(&mut graph.value_info);
     let infos = infos.filter_map(|info| info.name.as_mut());
-    let annotated = graph.quantization_annotation.iter_mut().filter_map(|annotation| annotation.tensor_name.as_mut());
+    let annotated = graph.quantization_annotation.iter_mut().flat_map(|annotation| {
+        let parameters = annotation.quant_parameter_tensor_names.iter_mut().filter_map(|entry| entry.value.as_mut());
+        annotation.tensor_name.iter_mut().chain(parameters)
+    });
     for name in tensors.chain(infos).chain(annotated) {
         replace(name, names);
     }

@@ -36,6 +36,8 @@ pub(crate) struct Inner {
     pub(crate) outputs: Vec<(u32, Vec<Side>)>,
     pub(crate) docs: BTreeMap<String, String>,
     constants: BTreeMap<(DataType, Vec<usize>, Vec<u8>), u32>,
+    /// Places of constants in `initializers`.
+    stored: BTreeMap<u32, usize>,
     known: BTreeMap<(String, Vec<u32>, Vec<u8>), u32>,
     scope: String,
     counts: BTreeMap<String, usize>,
@@ -48,10 +50,11 @@ impl Inner {
     }
 }
 
-/// A tensor: its name, whether a caller chose it, and its element type.
+/// A tensor: its name, whether a caller chose it, whether a node makes it, and its element type.
 pub(crate) struct Named {
     pub(crate) name: String,
     chosen: bool,
+    made: bool,
     pub(crate) dtype: DataType,
 }
 
@@ -112,16 +115,15 @@ impl Graph {
             return Value { graph: self, id };
         }
         let value = self.add(&self.fresh_name("constant", ""), tensor.dtype(), false);
-        let mut inner = self.inner.borrow_mut();
-        inner.constants.insert(key, value.id);
-        inner.initializers.push((value.id, tensor));
+        self.inner.borrow_mut().constants.insert(key, value.id);
+        self.store(value, tensor);
         value
     }
 
     /// Adds a constant with exactly this name.
     pub fn named_constant(&self, tensor: Tensor, name: &str) -> Value<'_> {
         let value = self.add(name, tensor.dtype(), true);
-        self.inner.borrow_mut().initializers.push((value.id, tensor));
+        self.store(value, tensor);
         value
     }
 
@@ -194,9 +196,8 @@ impl Graph {
     /// Calls a value exactly `name`: its own tensor, or a copy where that has a name that someone chose or is a constant.
     pub fn name<'g>(&'g self, value: Value<'g>, name: &str) -> Value<'g> {
         let mut inner = self.inner.borrow_mut();
-        let made = inner.nodes.iter().any(|node| node.outputs.contains(&value.id));
         let known = &mut inner.values[value.id as usize];
-        if made && !known.chosen {
+        if known.made && !known.chosen {
             (known.name, known.chosen) = (name.to_owned(), true);
             return value;
         }
@@ -234,12 +235,15 @@ impl Graph {
     ) {
         let mut inner = self.inner.borrow_mut();
         let scope = inner.scope.clone();
+        for output in &outputs {
+            inner.values[*output as usize].made = true;
+        }
         inner.nodes.push(Node { op, inputs, outputs, attributes, scope });
     }
 
     pub(crate) fn add(&self, name: &str, dtype: DataType, chosen: bool) -> Value<'_> {
         let mut inner = self.inner.borrow_mut();
-        inner.values.push(Named { name: name.to_owned(), chosen, dtype });
+        inner.values.push(Named { name: name.to_owned(), chosen, made: false, dtype });
         Value { graph: self, id: (inner.values.len() - 1) as u32 }
     }
 
@@ -251,10 +255,18 @@ impl Graph {
         self.inner.borrow().values[id as usize].name.clone()
     }
 
-    /// The constant that a value is.
-    pub(crate) fn constant_of(&self, id: u32) -> Option<Tensor> {
+    /// What `read` sees in the constant that a value is.
+    pub(crate) fn constant_of<T>(&self, id: u32, read: impl FnOnce(&Tensor) -> Option<T>) -> Option<T> {
         let inner = self.inner.borrow();
-        inner.initializers.iter().find(|(known, _)| *known == id).map(|(_, tensor)| tensor.clone())
+        let place = inner.stored.get(&id)?;
+        read(&inner.initializers[*place].1)
+    }
+
+    fn store(&self, value: Value<'_>, tensor: Tensor) {
+        let mut inner = self.inner.borrow_mut();
+        let place = inner.initializers.len();
+        inner.stored.insert(value.id, place);
+        inner.initializers.push((value.id, tensor));
     }
 
     fn fresh_name(&self, stem: &str, scope: &str) -> String {

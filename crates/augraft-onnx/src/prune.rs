@@ -26,6 +26,7 @@ pub fn prune(model: &Model, names: &[String]) -> Result<Model, Error> {
     graph
         .sparse_initializer
         .retain(|sparse| sparse.values.as_ref().is_some_and(|tensor| needed.contains(tensor.name())));
+    graph.quantization_annotation.retain(|annotation| needed.contains(annotation.tensor_name()));
     let kept: BTreeSet<String> = graph.node.iter().flat_map(outputs).map(str::to_owned).collect();
     graph.value_info.retain(|info| kept.contains(info.name()));
     let initialisers: BTreeSet<String> = initialiser_names(graph).into_iter().map(str::to_owned).collect();

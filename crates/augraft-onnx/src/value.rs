@@ -76,18 +76,19 @@ impl<'g> Value<'g> {
     /// The integer that this value is, where it is a constant int64 scalar.
     #[must_use]
     pub fn constant_int(self) -> Option<i64> {
-        match self.graph.constant_of(self.id)? {
+        self.graph.constant_of(self.id, |tensor| match tensor {
             Tensor::I64(array) if array.ndim() == 0 => array.first().copied(),
             _ => None,
-        }
+        })
     }
 
     /// The truth value that this value is, where it is a constant scalar.
-    fn constant_bool(self) -> Option<bool> {
-        match self.graph.constant_of(self.id)? {
+    #[must_use]
+    pub fn constant_bool(self) -> Option<bool> {
+        self.graph.constant_of(self.id, |tensor| match tensor {
             Tensor::Bool(array) if array.ndim() == 0 => array.first().copied(),
             _ => None,
-        }
+        })
     }
 
     fn compare(self, op: &'static str, other: Self) -> Self {
@@ -109,9 +110,6 @@ impl<'g> Value<'g> {
     /// `yes` where `self` holds, else `no`.
     #[must_use]
     pub fn select(self, yes: Self, no: Self) -> Self {
-        if let Some(condition) = self.constant_bool() {
-            return if condition { yes } else { no };
-        }
         self.graph.node("Where", &[self, yes, no], vec![], yes.dtype())
     }
 

@@ -69,6 +69,10 @@ pub trait AnyOperator: Debug + Send + Sync {
     fn role(&self) -> Role;
     /// What it does, in one sentence.
     fn summary(&self) -> String;
+    /// The oldest opset that it can be written for.
+    fn oldest_opset(&self) -> i64 {
+        9
+    }
     /// Columns of its draws.
     fn columns(&self) -> &'static [(&'static str, Kind)];
     /// See [`Operator::check`].

@@ -234,10 +234,15 @@ impl<'g> Dice for Recorder<'g> {
         a.less(b)
     }
     fn select(self, condition: Value<'g>, yes: Value<'g>, no: Value<'g>) -> Value<'g> {
-        condition.select(yes, no)
+        // Drawn values are one per sample or one for all, so that no shape is lost with the condition.
+        match condition.constant_bool() {
+            Some(true) => yes,
+            Some(false) => no,
+            None => condition.select(yes, no),
+        }
     }
     fn select_int(self, condition: Value<'g>, yes: Value<'g>, no: Value<'g>) -> Value<'g> {
-        condition.select(yes, no)
+        self.select(condition, yes, no)
     }
     fn div(self, a: Value<'g>, b: Value<'g>) -> Value<'g> {
         a / b

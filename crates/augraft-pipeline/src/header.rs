@@ -156,6 +156,10 @@ impl OperatorHeader {
         };
         let inputs = named_inputs(&fields.inputs, &parameters, &mut problems);
         check_blend(&fields, &parameters, &mut problems);
+        if ["id", "at"].contains(&fields.name.as_str()) {
+            let message = format!("`{}` is a field of every step, so that no operator can have this name", fields.name);
+            problems.error("/name", "bad-name", message, None);
+        }
         if problems.has_errors() {
             return Err(Report::from(problems));
         }

@@ -48,6 +48,15 @@ pub(super) fn ports(header: &OperatorHeader, model: &Model) -> Result<Ports, Rep
                 );
             }
         };
+        let is_images = source == "images";
+        if port.shape.as_ref().is_some_and(|shape| shape.len() != if is_images { 4 } else { 1 }) {
+            let wanted = if is_images { "images N,C,H,W" } else { "one number per sample, [N]" };
+            return fault("/model", format!("the input `{}` of the model must take {wanted}", port.name));
+        }
+        if let Some([Dim::Fixed(size), ..]) = port.shape.as_deref() {
+            let message = format!("the input `{}` of the model declares a batch of {size}; leave it free", port.name);
+            return fault("/model", message);
+        }
         match (wanted, dtype) {
             (None, Some(DataType::F32)) => images = Some((Element::F32, port.shape)),
             (None, Some(DataType::U8)) => images = Some((Element::U8, port.shape)),

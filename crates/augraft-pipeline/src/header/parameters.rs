@@ -87,9 +87,10 @@ pub(super) fn read_parameters(json: &Value, problems: &mut Problems<'_>) -> Vec<
         let pointer = format!("/parameters/{}", escaped(name));
         let is_word =
             name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_') && !name.is_empty();
-        if !is_word || ["p", "apply", "images"].contains(&name.as_str()) {
+        if !is_word || ["p", "apply", "images", "out"].contains(&name.as_str()) {
             let message = format!("`{name}` cannot be the name of a parameter");
-            let help = "use lower case letters, digits and `_`; `p`, `apply` and `images` have a meaning already";
+            let help =
+                "use lower case letters, digits and `_`; `p`, `apply`, `images` and `out` have a meaning already";
             problems.key_error(&pointer, "bad-name", message, Some(help.to_owned()));
             continue;
         }

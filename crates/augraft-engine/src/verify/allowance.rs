@@ -1,0 +1,43 @@
+//! How far a file may be from its native form.
+
+use augraft_onnx::Tensor;
+use augraft_operator::{Element, Parity};
+use augraft_pipeline::Step;
+
+/// Largest difference of logits, relative to the largest of them, between ways to add that differ in order.
+const ROUNDING: f32 = 1e-4;
+
+/// What the parity of a step allows, where a level of a pixel is `gain` in the values that it leaves.
+pub(super) fn own_error(step: &Step, gain: f32) -> f32 {
+    match (step.operator.parity(), step.after.element) {
+        (Parity::Within(_), Element::U8) => 1.0,
+        // The bound is for values of 0 to 1, the levels 0 to 255.
+        (Parity::Within(error), Element::F32) => error * (255.0 * gain).max(1.0),
+        _ => 0.0,
+    }
+}
+
+/// What engines may differ by when they add in another order.
+pub(super) fn rounding(values: &Tensor, is_raw: bool) -> f32 {
+    if is_raw { 0.0 } else { ROUNDING * magnitude(values) }
+}
+
+/// The largest finite value.
+pub(super) fn magnitude(values: &Tensor) -> f32 {
+    let finite = |values: &ndarray::ArrayD<f32>| {
+        values.iter().filter(|value| value.is_finite()).fold(0f32, |most, value| most.max(value.abs()))
+    };
+    values.as_f32().map_or(0.0, finite)
+}
+
+/// Logits without the axes of length 1 behind the classes.
+pub(super) fn flat(logits: &Tensor) -> Tensor {
+    match logits {
+        Tensor::F32(values) if values.ndim() > 2 && values.shape()[2..].iter().all(|side| *side == 1) => {
+            let sides = values.shape()[..2].to_vec();
+            let same = values.clone().into_shape_with_order(ndarray::IxDyn(&sides));
+            same.map_or_else(|_| logits.clone(), Tensor::F32)
+        }
+        _ => logits.clone(),
+    }
+}
