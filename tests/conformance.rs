@@ -75,7 +75,7 @@ fn drawing() -> Vec<(String, String, [usize; 2])> {
 
 /// Rows for each seed; `cargo xtask draws` asks for more.
 fn rows() -> usize {
-    std::env::var("AUGRAFT_DRAW_ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(100_000)
+    std::env::var("AUGRAFT_DRAW_ROWS").map_or(100_000, |rows| rows.parse().expect("AUGRAFT_DRAW_ROWS is a number"))
 }
 
 #[test]

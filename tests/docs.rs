@@ -76,6 +76,27 @@ fn the_header_of_the_readme_is_the_file() {
 }
 
 #[test]
+fn the_python_of_the_readme_gives_the_labels_of_the_run() {
+    let Some(python) = augraft_testkit::python() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("out/quickstart");
+    let run = ["run", "pipelines/quickstart.yaml", "--engine", "onnxruntime", "--out", &out.display().to_string()];
+    let _ = augraft_tests::succeed(env!("CARGO_BIN_EXE_augraft-under-test"), workspace(), &run);
+    let shown = blocks(&read("README.md"), "python");
+    let [block] = &shown[..] else { panic!("one block of Python") };
+    // The block is written for the root of the repository.
+    let rooted = block.replace("\"pipelines\"", &format!("{:?}", workspace().join("pipelines")));
+    let rooted = rooted.replace("\"out/quickstart\"", &format!("{out:?}"));
+    let script = folder.path().join("readme.py");
+    fs::write(&script, rooted).expect("a file");
+    let said = python.run(&script, &[]).expect("it runs");
+    let (labels, pixels) = said.trim().split_once('\n').expect("two lines");
+    assert_eq!(labels, "labels equal: True");
+    let difference: f32 = pixels.rsplit(' ').next().and_then(|number| number.parse().ok()).expect("a number");
+    assert!(difference < 0.06, "three levels of a normalised channel: {said}");
+}
+
+#[test]
 fn the_script_of_the_operator_that_is_a_file_writes_that_file() {
     let Some(python) = augraft_testkit::python() else { return };
     let folder = tempfile::tempdir().expect("a folder");

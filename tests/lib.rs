@@ -165,7 +165,11 @@ pub fn operators() -> Vec<Box<dyn AnyOperator>> {
         let entry = registry.get(name).expect("a linked operator");
         entry.parse(serde_json::from_str(config).expect("JSON")).expect("a valid configuration")
     });
-    let drawn = registry.iter().flat_map(|entry| random_configurations(entry, RANDOM, 11));
+    let drawn = registry.iter().flat_map(|entry| {
+        let drawn = random_configurations(entry, RANDOM, 11);
+        assert_eq!(drawn.len(), RANDOM, "{}: no drawn configuration fits", entry.name);
+        drawn
+    });
     registry.iter().map(Entry::default_operator).chain(configured).chain(drawn).collect()
 }
 

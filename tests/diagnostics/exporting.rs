@@ -29,9 +29,9 @@ fn graft(pipeline: &str, more: &[&str]) -> String {
 
 #[test]
 fn an_export_that_cannot_be() {
-    assert_snapshot!(export("steps: [cutmix]\n", &["--opset", "17"]), @"error: opset 17 is not one of 18 to 21; draws in the graph need BitwiseXor, which came with 18");
-    assert_snapshot!(export("steps: [cutmix]\n", &["--draws", "inputs", "--opset", "12"]), @"error: opset 12 is not one of 13 to 21; older ones are for grafts");
-    assert_snapshot!(export("steps: [cutmix]\n", &["--draws", "baked"]), @"error: baked draws are those of one batch, and there is no data to take its size from; give it with `--batch N`");
+    assert_snapshot!(export("steps: [cutmix]\n", &["--opset", "17"]), @"error: opset 17 is not one of 18 to 21; draws in the graph need BitwiseXor, which came with 18; or use `--draws inputs` or `--draws baked`");
+    assert_snapshot!(export("steps: [cutmix]\n", &["--draws", "inputs", "--opset", "12"]), @"error: opset 12 is not one of 13 to 21; older ones are for grafts into old models");
+    assert_snapshot!(export("steps: [cutmix]\n", &["--draws", "baked"]), @"error: baked draws depend on the size of the images, which is left open; give it with `--size H W`");
     assert_snapshot!(export("steps: [normalize: half, gaussian_noise]\n", &[]), @"error: step `gaussian_noise`: runs natively only, because its noise is drawn for each pixel; leave the step out of what is exported");
     assert_snapshot!(export("steps: [normalize: half, dropblock]\n", &[]), @"
     error[step-does-not-fit]: `dropblock` needs the size of the images, which is left open here
@@ -145,14 +145,14 @@ fn a_file_that_is_verified_against_something_else() {
     let model = Model::from_proto(net(ANY, EIGHT, 10).into_proto("net", &[])).expect("a model");
     case.file("net.onnx", &model.to_bytes());
     case.pipeline(NORMALIZED);
-    assert_snapshot!(case.refused(&["verify", "net.onnx", "p.yaml"]), @"error: net.onnx: the file was not written by `augraft export` or `augraft graft`");
+    assert_snapshot!(case.refused(&["verify", "net.onnx", "p.yaml"]), @"error: net.onnx: it was not written by `augraft export` or `augraft graft`, which say in the metadata what is inside");
     let _ = case.accepted(EXPORT);
     case.pipeline("steps: [resize: { size: 8 }, resize: { size: 9 }, normalize: half]\n");
     case.file(
         "q.yaml",
         b"augraft: 1\ndata: { folder: photos }\nsteps: [center_crop: { size: 8 }, normalize: imagenet]\n",
     );
-    assert_snapshot!(case.refused(&["verify", "out.onnx", "q.yaml"]), @"error: the file begins behind the steps [resize], and the pipeline's batches of one size behind [center_crop]; write the file anew");
+    assert_snapshot!(case.refused(&["verify", "out.onnx", "q.yaml"]), @"error: the file begins behind the steps [resize], and the pipeline's batches of one size behind [center_crop]; name the pipeline that the file was written from, or write it anew");
     assert_snapshot!(case.refused(&["verify", "absent.onnx", "p.yaml"]), @"error: cannot read absent.onnx: it does not exist; check the path");
 }
 
@@ -171,8 +171,8 @@ fn a_file_that_does_something_else_than_its_pipeline_fails_the_check() {
     tract, raw
       step         draws differing       largest       allowed
       normalize             0 of 4   1.5537252e0           0e0  BEYOND
-      cutmix                1 of 4             -           0e0  BEYOND
-      images_out                 -   1.5633115e0           0e0  BEYOND
+      cutmix                1 of 4   6.797384e-1           0e0  BEYOND
+      images_out                 -   6.797384e-1           0e0  BEYOND
       labels_out                 -           0e0           0e0
     ");
     assert_snapshot!(String::from_utf8(output.stderr).expect("text").replace(" on ONNX Runtime", ""), @"out.onnx: 12 rows are beyond what the steps promise");
@@ -348,7 +348,13 @@ fn a_model_that_cannot_be_written_into_other_files() {
     let case = Case::new();
     case.file("op.yaml", HEADER.as_bytes()).file("op.onnx", &bytes);
     case.file("p.yaml", b"augraft: 1\ndata: { folder: photos }\noperators: [op.yaml]\nsteps: [resize: { size: 8 }, normalize: half, brighten]\n");
-    assert_snapshot!(case.refused(&["run", "p.yaml", "--out", "out/here"]), @"error: step `brighten`: the model does not give images of the size and type that it gets");
+    assert_snapshot!(case.refused(&["run", "p.yaml", "--out", "out/here"]), @"
+    error[bad-model]: the model does not give images of the size and type that it gets
+     --> op.yaml:4:8
+      |
+    4 | model: op.onnx
+      |        ^^^^^^^
+    ");
 }
 
 #[test]

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use augraft::engine::{Cuts, DrawSource, graft, inspect};
+use augraft::engine::{Cuts, DrawSource, Optimization, graft, inspect};
 use augraft::onnx::{Model, Site};
-use augraft_testkit::python;
+use augraft_testkit::{onnxruntime, python};
 use augraft_tests::{shared, succeed, workspace};
 use rayon::prelude::*;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{assert_equals_parts, onnxruntime, options, plan_over, size_of};
+use crate::support::{assert_equals_parts, options, plan_over, size_of};
 
 /// Five feature maps that everything goes through, spread over the model, and one that is bypassed.
 pub(crate) fn cuts(sites: &[Site]) -> Vec<String> {
@@ -27,7 +27,7 @@ pub(crate) fn cuts(sites: &[Site]) -> Vec<String> {
 
 /// Checks a model at its cuts on ONNX Runtime without optimisation.
 pub(crate) fn check_model(file: &Path, draws: DrawSource, open: usize) {
-    let Some(runtime) = onnxruntime() else { return };
+    let Some(runtime) = onnxruntime(Optimization::Off) else { return };
     let model = Model::load(file).expect("a model");
     let size = size_of(&model, open);
     let sites = inspect(&runtime, &model, Some(size)).expect("its sites").sites;

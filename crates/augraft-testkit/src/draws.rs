@@ -1,10 +1,12 @@
 //! Draws in a graph, against native draws.
 
 use augraft_engine::EngineError;
-use augraft_onnx::{DataType, Graph, Model, Side, Tensor};
-use augraft_operator::{AnyOperator, Lowered, Recording, Shape, StepKey, step_hash};
+use augraft_onnx::{Graph, Model, Side, Tensor};
+use augraft_operator::{AnyOperator, Layout, Lowered, Recording, Shape, StepKey, step_hash};
 
 use crate::Backend;
+use crate::fixtures::{batch, known};
+use crate::lowering::{dtype_of, images_of};
 
 /// Rows of one run of a graph where partners make its cost quadratic, and where they do not.
 const ROWS: [usize; 2] = [250, 4000];
@@ -37,7 +39,15 @@ pub struct DrawFile {
 pub fn record_draws(operator: &dyn AnyOperator, id: &str, shape: &Shape) -> Result<DrawFile, EngineError> {
     let graph = Graph::new(18);
     let recording = Recording::new(&graph);
-    let batch = Lowered::new(graph.external("images", DataType::F32), None, shape.clone());
+    let images = match shape.layout {
+        // Where the size is open, the images say what it is.
+        Layout::Open => {
+            let sides = [Side::Named("N"), Side::Fixed(shape.channels), Side::Named("H"), Side::Named("W")];
+            graph.input("images", dtype_of(shape), &sides)
+        }
+        _ => graph.external("images", dtype_of(shape)),
+    };
+    let batch = Lowered::new(images, None, shape.clone());
     let columns = operator.record(&recording, step_hash(id), &batch);
     for ((field, kind), value) in operator.columns().iter().zip(columns) {
         let sides: Vec<Side> = std::iter::once(Side::Named("N"))
@@ -74,14 +84,25 @@ pub fn compare_draws(
         for start in (0..rows).step_by(chunk) {
             // Indices beyond 2^32 reach the high word of the counter.
             let index: Vec<u64> = (start..(start + chunk).min(rows)).map(|row| row as u64 * 0x1234_5677).collect();
-            let (native, twice) = operator.draw_audited(StepKey::new(seed, &file.id), EPOCH, &index, shape);
+            let (native, twice) = operator.draw_audited(StepKey::new(seed, &file.id), EPOCH, &index, &known(shape));
             if let Some(word) = twice.first() {
                 return Err(format!("reads the word {word:?} (row, block, word) twice"));
             }
-            let inputs = address(seed, &index);
+            let mut inputs = address(seed, &index);
+            if shape.layout == Layout::Open {
+                inputs.push(("images".to_owned(), images_of(&batch(shape, index.len()))));
+            }
             let inputs: Vec<_> = inputs.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
             let recorded = session.run(&inputs).map_err(failed)?;
             compared.rows += index.len();
+            if recorded.len() != native.columns.len() {
+                return Err(format!(
+                    "{} columns instead of {} on {}",
+                    recorded.len(),
+                    native.columns.len(),
+                    backend.name
+                ));
+            }
             if native.columns.iter().map(|(_, column)| column).eq(&recorded) {
                 continue;
             }

@@ -8,6 +8,9 @@ use crate::fixtures::batch;
 #[must_use]
 pub fn check_promises(operator: &dyn AnyOperator, shape: &Shape) -> Vec<String> {
     let mut broken = Vec::new();
+    if operator.columns().iter().any(|(field, _)| *field == "out") {
+        broken.push("a drawn value is called `out`, which is the name of what a step leaves in a file".to_owned());
+    }
     let key = StepKey::new(5, "promise");
     for n in [0, 1, 2, 7] {
         let before = batch(shape, n);
@@ -49,7 +52,10 @@ pub fn check_promises(operator: &dyn AnyOperator, shape: &Shape) -> Vec<String> 
 pub fn check_identity(operator: &dyn AnyOperator, shape: &Shape) -> Option<String> {
     let mut config = operator.config();
     *config.get_mut("p")? = 0.into();
-    let never = operator.with_config(config).ok()?;
+    let never = match operator.with_config(config) {
+        Ok(never) => never,
+        Err(error) => return Some(format!("{}: p 0 is refused: {error}", shape.describe())),
+    };
     let before = batch(shape, 4);
     let draws = never.draw(StepKey::new(5, "identity"), 2, &before);
     match applied(&*never, &draws, &before) {

@@ -13,7 +13,7 @@ pub(crate) struct Args {
 
 /// Runs the test of the conformance suite in release, with this many rows.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
-    let test = "test --release --locked --package augraft-tests --test conformance draws_in_the_graph -- --nocapture";
+    let test = "test --release --locked --package augraft-tests --test conformance -- --exact --nocapture draws_in_the_graph_equal_native_draws_for_every_seed";
     let mut command = cargo(workspace, test);
     command.env("AUGRAFT_DRAW_ROWS", args.rows.to_string()).env("AUGRAFT_REQUIRE_ONNXRUNTIME", "1");
     println!("==> {}", process::line(&command));

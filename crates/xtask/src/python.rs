@@ -11,13 +11,14 @@ use crate::wheels::{Scratch, python, replace};
 use crate::workspace::Workspace;
 
 /// Every package, those that others need included, so that a new release of one changes no test.
-const PINS: [&str; 8] = [
+const PINS: [&str; 9] = [
     "flatbuffers==25.12.19",
     "ml_dtypes==0.6.0",
     "numpy==2.4.6",
     "onnx==1.23.2",
     "onnxruntime==1.31.1",
     "packaging==26.3",
+    "pillow==11.3.0",
     "protobuf==7.36.2",
     "typing_extensions==4.16.0",
 ];

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::problems::Problems;
+use crate::suggest::choices;
 use crate::validate::{check, escaped};
 
 use super::schema;
@@ -94,7 +95,15 @@ pub(super) fn read_parameters(json: &Value, problems: &mut Problems<'_>) -> Vec<
             problems.key_error(&pointer, "bad-name", message, Some(help.to_owned()));
             continue;
         }
-        let found = check(&schema, value, &format!("`{name}`"));
+        let kinds: Vec<&Value> = schema["oneOf"].as_array().into_iter().flatten().collect();
+        let kind_of = |kind: &Value| kind["properties"]["draw"]["const"].as_str().map(str::to_owned);
+        let Some(kind) = kinds.iter().find(|kind| kind_of(kind).as_deref() == value["draw"].as_str()) else {
+            let names: Vec<String> = kinds.iter().filter_map(|kind| kind_of(kind)).collect();
+            let message = format!("`{name}` needs `draw`, which is one of {}", choices(&names));
+            problems.error(&format!("{pointer}/draw"), "unknown-choice", message, None);
+            continue;
+        };
+        let found = check(kind, value, &format!("`{name}`"));
         if !found.is_empty() {
             problems.extend(&pointer, found);
             continue;

@@ -1,21 +1,25 @@
 //! `augraft doctor`: what is wrong with a model, and where steps can act.
 
-use std::fmt::Write;
 use std::path::Path;
 
 use augraft_engine::{Cuts, Examination, OnnxRuntime, Optimization, Runtime, Tract, examine};
 use augraft_onnx::{Dim, Model, Port, baked_batch, free_batch};
 use augraft_pipeline::Device;
 
-use super::counted;
+use super::{counted, print};
 use crate::failure::Failure;
 
-/// Examines the model; with `fixed`, also writes it with a free batch.
-pub(super) fn doctor(path: &Path, fixed: Option<&Path>, library: Option<&Path>) -> Result<String, Failure> {
+/// Examines the model and prints what it finds as it goes; with `fixed`, also writes the model with a free batch.
+pub(super) fn doctor(path: &Path, fixed: Option<&Path>, library: Option<&Path>) -> Result<(), Failure> {
     let model = Model::load(path)?;
-    let mut text = String::new();
+    if fixed.is_some() && baked_batch(&model).is_none() {
+        return Err(Failure::user("the batch is free already; leave --fix-batch out"));
+    }
+    let mut printed = Ok(());
     let mut line = |what: &str, said: &str| {
-        let _ = writeln!(text, "{what:<12} {said}");
+        if printed.is_ok() {
+            printed = print(&format!("{what:<12} {said}\n"));
+        }
     };
     let graph = model.proto().graph.as_ref();
     line(
@@ -30,12 +34,7 @@ pub(super) fn doctor(path: &Path, fixed: Option<&Path>, library: Option<&Path>) 
     let cuts = Cuts::of(&model);
     line("sites", &format!("{} activations, {} of them clean cuts", cuts.activations, cuts.clean.len()));
     let examined = match baked_batch(&model) {
-        None => {
-            if fixed.is_some() {
-                return Err(Failure::user("the batch is free already; leave --fix-batch out"));
-            }
-            model
-        }
+        None => model,
         Some(reason) => {
             line("batch", &format!("baked in: {reason}"));
             match free_batch(&model) {
@@ -72,7 +71,7 @@ pub(super) fn doctor(path: &Path, fixed: Option<&Path>, library: Option<&Path>) 
             },
         }
     }
-    Ok(text)
+    printed
 }
 
 /// Name of an engine, and it or why it cannot be used.

@@ -24,7 +24,7 @@ pub(super) fn export(
     let sized = file.size.as_ref().map(|size| Shape::ragged(0).resized([size[0] as usize, size[1] as usize]));
     let open = || Shape { layout: Layout::Open, ..Shape::ragged(0) };
     let input = sized.or_else(|| (spec.data.is_none() && !spec.makes_one_size()).then(open));
-    let prepared = prepared(spec, args, file, color, Given { input, classes: file.classes, model: None })?;
+    let prepared = prepared(spec, args, file, color, Given { input, classes: file.classes(), model: None })?;
     let options = options(&prepared, args, file.draws, opset)?;
     let model = augraft_engine::export(&prepared.plan, &options)?;
     augraft_data::atomic_write(&file.file, &model.to_bytes())?;
@@ -58,10 +58,10 @@ pub(super) fn graft(
         return Err(Failure::user(message));
     }
     let given = if spec.data.is_some() {
-        Given { input: None, classes: file.classes, model: named }
+        Given { input: None, classes: file.classes(), model: named }
     } else {
         let input = graft_input(&spec, file, model.inputs().first());
-        Given { input, classes: file.classes.or_else(|| classes_of(&model)), model: named }
+        Given { input, classes: file.classes().or_else(|| classes_of(&model)), model: named }
     };
     let prepared = prepared(spec, args, file, color, given)?;
     let options = options(&prepared, args, file.draws, model.opset())?;

@@ -52,7 +52,10 @@ pub(super) fn sites(path: &Path, engine: &EngineArgs, all: bool) -> Result<Strin
         );
     }
     if let Some(reason) = augraft_onnx::baked_batch(&model) {
-        let _ = writeln!(table, "The batch is baked in, so that samples cannot be mixed: {reason}");
+        let _ = writeln!(
+            table,
+            "The batch is baked in, so that samples cannot be mixed: {reason}; `augraft doctor MODEL --fix-batch FILE` may free it"
+        );
     }
     Ok(table)
 }

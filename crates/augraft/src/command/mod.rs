@@ -138,8 +138,14 @@ struct FileArgs {
     #[arg(long, num_args = 2, value_names = ["H", "W"], value_parser = clap::value_parser!(u32).range(1..=65536))]
     size: Option<Vec<u32>>,
     /// Number of classes, for a pipeline without data.
-    #[arg(long, value_name = "K")]
-    classes: Option<usize>,
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    classes: Option<u32>,
+}
+
+impl FileArgs {
+    fn classes(&self) -> Option<usize> {
+        self.classes.map(|classes| classes as usize)
+    }
 }
 
 /// A pipeline file and the flags that win over it.
@@ -245,7 +251,7 @@ fn execute(command: Command, color: bool) -> Result<(), Failure> {
             verify::verify(&file, &pipeline, model, batches as usize, &registry, color)
         }
         Command::Doctor { model, fix_batch, onnxruntime } => {
-            print(&doctor::doctor(&model, fix_batch.as_deref(), onnxruntime.as_deref())?)
+            doctor::doctor(&model, fix_batch.as_deref(), onnxruntime.as_deref())
         }
         Command::Snapshot { pipeline, check } => snapshot::snapshot(&pipeline, &registry, color, check),
         Command::Schema => {
