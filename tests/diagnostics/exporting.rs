@@ -32,6 +32,7 @@ fn an_export_that_cannot_be() {
     assert_snapshot!(export("steps: [cutmix]\n", &["--opset", "17"]), @"error: opset 17 is not one of 18 to 21; draws in the graph need BitwiseXor, which came with 18; or use `--draws inputs` or `--draws baked`");
     assert_snapshot!(export("steps: [cutmix]\n", &["--draws", "inputs", "--opset", "12"]), @"error: opset 12 is not one of 13 to 21; older ones are for grafts into old models");
     assert_snapshot!(export("steps: [cutmix]\n", &["--draws", "baked"]), @"error: baked draws depend on the size of the images, which is left open; give it with `--size H W`");
+    assert_snapshot!(export("steps: [cutmix]\n", &["--draws", "baked", "--batch", "4"]), @"error: baked draws depend on the size of the images, which is left open; give it with `--size H W`");
     assert_snapshot!(export("steps: [normalize: half, gaussian_noise]\n", &[]), @"error: step `gaussian_noise`: runs natively only, because its noise is drawn for each pixel; leave the step out of what is exported");
     assert_snapshot!(export("steps: [normalize: half, dropblock]\n", &[]), @"
     error[step-does-not-fit]: `dropblock` needs the size of the images, which is left open here
@@ -394,4 +395,82 @@ fn a_healthy_model_has_no_drift() {
     ");
     let drifts: Vec<&str> = said.lines().filter(|line| line.contains("drift")).map(str::trim).collect();
     assert!(drifts.iter().all(|drift| *drift == "no-op drift 0 at 4 of 4 clean cuts"), "{said}");
+}
+
+#[test]
+fn baked_draws_of_samples_that_are_not_there() {
+    let case = Case::new();
+    case.pipeline("steps: [resize: { size: 8 }, cutmix]\n");
+    let _ = case.accepted(&[EXPORT, &["--draws", "baked"]].concat());
+    std::fs::remove_dir_all(case.path().join("photos/dog")).expect("a folder");
+    assert_snapshot!(case.refused(&["verify", "out.onnx", "p.yaml"]), @"error: the draws of sample 2 are baked in, but there are 2 samples; name the pipeline that the file was written from");
+}
+
+#[test]
+fn an_operator_that_does_not_do_what_it_says() {
+    let side = |name| Side::Named(name);
+    let images = || vec![ANY, side("C"), side("H"), side("W")];
+    let model = |edit: &dyn Fn(&Graph, Value<'_>, Value<'_>)| {
+        let graph = operator_model(|graph, images, amount| edit(graph, images, amount));
+        Model::from_proto(graph.into_proto("op", &[])).expect("a model").to_bytes()
+    };
+    let smaller = model(&|graph, x, amount| {
+        let sum = graph.value(x.id()) + graph.value(amount.id()).unsqueeze(&[1, 2, 3]);
+        graph.output(sum.slice(2, 0, 2), "images_out", &images());
+    });
+    assert_snapshot!(operator(HEADER, &smaller), @"
+    error[bad-model]: the model does not give images of the size and type that it gets
+     --> op.yaml:4:8
+      |
+    4 | model: op.onnx
+      |        ^^^^^^^
+    ");
+    let depends = model(&|graph, x, amount| {
+        let mean = graph.value(x.id()).reduce_sum(0).unsqueeze(&[0]);
+        graph.output(
+            graph.value(x.id()) + mean + graph.value(amount.id()).unsqueeze(&[1, 2, 3]),
+            "images_out",
+            &images(),
+        );
+    });
+    assert_snapshot!(operator(HEADER, &depends), @"
+    error[bad-model]: what it makes of a sample depends on the others in the batch (by 1.8591202e0), which only the role `mix` may
+     --> op.yaml:4:8
+      |
+    4 | model: op.onnx
+      |        ^^^^^^^
+    ");
+    let flat = model(&|graph, x, amount| {
+        graph.output(graph.value(x.id()) * graph.value(amount.id()), "images_out", &images());
+    });
+    let said = operator(HEADER, &flat);
+    assert!(said.starts_with("error[bad-model]: tract cannot run the model"), "{said}");
+    let graph = Graph::new(18);
+    let x = graph.input("images", DataType::F32, &images());
+    let amount = graph.input("amount", DataType::F32, &[ANY, Side::Fixed(1), Side::Fixed(1), Side::Fixed(1)]);
+    graph.output(x + amount, "images_out", &images());
+    let broad = Model::from_proto(graph.into_proto("op", &[])).expect("a model").to_bytes();
+    assert_snapshot!(operator(HEADER, &broad), @"
+    error[bad-model]: the input `amount` of the model must take one number per sample, [N]
+     --> op.yaml:4:8
+      |
+    4 | model: op.onnx
+      |        ^^^^^^^
+    ");
+    assert_snapshot!(operator(&HEADER.replace("draw: uniform", "draw: normal"), &adding()), @"
+    error[unknown-choice]: `amount` needs `draw`, which is one of `uniform`, `integer`, `beta`, `chance`, `partner` or `constant`
+     --> op.yaml:8:19
+      |
+    8 |   amount: { draw: normal, range: [-1, 1], default: [-0.1, 0.1], description: What is added. }
+      |                   ^^^^^^
+    ");
+    assert_snapshot!(operator(&HEADER.replace("  amount:", "  out:"), &adding()), @"
+    error[bad-name]: `out` cannot be the name of a parameter
+     --> op.yaml:8:3
+      |
+    8 |   out: { draw: uniform, range: [-1, 1], default: [-0.1, 0.1], description: What is added. }
+      |   ^^^
+      |
+      = help: use lower case letters, digits and `_`; `p`, `apply`, `images` and `out` have a meaning already
+    ");
 }

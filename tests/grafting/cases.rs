@@ -279,8 +279,8 @@ fn what_cannot_be_grafted_is_refused_with_the_reason() {
             ..NodeProto::default()
         });
     });
-    insta::assert_snapshot!(refused(&net(12), &at(&["first"]), DrawSource::Graph), @"draws in the graph need opset 18, and the model has 12; models of 13 to 17 are raised, this one needs `--draws inputs` or `--draws baked`");
-    insta::assert_snapshot!(refused(&edited(&net(21), |proto| proto.opset_import[0].version = Some(30)), &at(&["first"]), DrawSource::Inputs), @"the model has opset 30; grafts are written for 9 to 24");
+    insta::assert_snapshot!(refused(&net(12), &at(&["first"]), DrawSource::Graph), @"draws in the graph: opset 18 is needed, and the model has 12; models of 13 or later are raised, this one needs `--draws inputs` or `--draws baked`");
+    insta::assert_snapshot!(refused(&edited(&net(21), |proto| proto.opset_import[0].version = Some(30)), &at(&["first"]), DrawSource::Inputs), @"the model has opset 30; grafts are written for 9 to 21");
     let other = edited(&net(18), |proto| {
         for node in &mut graph_of(proto).node {
             for name in node.input.iter_mut().chain(&mut node.output).filter(|name| *name == "first") {
@@ -296,4 +296,119 @@ fn what_cannot_be_grafted_is_refused_with_the_reason() {
     let error = graft(&empty, &net(18), &options(DrawSource::Graph)).expect_err("no steps");
     assert!(matches!(error, EngineError::Unfit(_)));
     insta::assert_snapshot!(error, @"there is nothing to graft: no step has images of one size, and none is at a site");
+}
+
+/// A plan with `steps` on bytes before the model in `file`.
+fn plan_with_steps(file: &std::path::Path, steps: &str) -> augraft::pipeline::Plan {
+    let text = format!("augraft: 1\nseed: 9\n{steps}model: {{ file: \"{}\" }}\n", file.display());
+    let input = augraft_testkit::shape(augraft::operator::Element::U8, 3, [8, 8]);
+    augraft_tests::plan_of(&text, &augraft::pipeline::Facts { classes: 3, samples: None, input: Some(input) })
+}
+
+#[test]
+fn input_steps_alone_are_grafted_and_verified() {
+    let folder = TempDir::new().expect("a folder");
+    let model = net(18);
+    let plan = plan_with_steps(
+        &written(folder.path(), &model),
+        "steps: [horizontal_flip, normalize, cutmix: { mode: elem }]\n",
+    );
+    let grafted = graft(&plan, &model, &options(DrawSource::Graph)).expect("a graft");
+    for backend in augraft_testkit::backends() {
+        let what = "steps at the input";
+        crate::support::assert_equals_parts(&plan, &grafted.model, &model, &*backend.runtime, 3, what);
+    }
+}
+
+#[test]
+fn a_graft_can_be_grafted_again() {
+    let folder = TempDir::new().expect("a folder");
+    let model = net(18);
+    let plan = plan_over(&written(folder.path(), &model), "tract", &at(&["first"]), [8, 8], 0);
+    let once = graft(&plan, &model, &options(DrawSource::Graph)).expect("a graft").model;
+    let baked = graft(&plan, &model, &options(DrawSource::Baked)).expect("a graft").model;
+    assert!(graft(&plan, &once, &options(DrawSource::Inputs)).is_err(), "it has more inputs than images");
+    let again = edited(&baked, |proto| {
+        proto.metadata_props.clear();
+        graph_of(proto).input[0] = net(18).proto().graph.as_ref().expect("a graph").input[0].clone();
+        graph_of(proto).input[0].name = Some("images".to_owned());
+    });
+    let twice = graft(&plan, &again, &options(DrawSource::Inputs)).expect("a graft").model;
+    let names: Vec<&str> = twice.proto().graph.as_ref().expect("a graph").node.iter().map(NodeProto::name).collect();
+    let unique: std::collections::BTreeSet<&str> = names.iter().copied().collect();
+    assert_eq!(unique.len(), names.len(), "ONNX Runtime refuses two nodes of one name");
+    for backend in augraft_testkit::backends() {
+        let _ = backend.runtime.session(&twice, backend.purpose).expect("a session");
+    }
+}
+
+#[test]
+fn a_model_may_call_its_input_as_the_file_calls_its_output() {
+    let folder = TempDir::new().expect("a folder");
+    let model = edited(&net(18), |proto| {
+        let graph = graph_of(proto);
+        graph.input[0].name = Some("logits".to_owned());
+        for name in graph.node.iter_mut().flat_map(|node| &mut node.input).filter(|name| *name == "data") {
+            *name = "logits".to_owned();
+        }
+    });
+    check(folder.path(), &model, &at(&["first"]), "an input called logits");
+}
+
+#[test]
+fn logits_may_have_sides_of_one_behind_the_classes() {
+    let folder = TempDir::new().expect("a folder");
+    let model = edited(&net(18), |proto| {
+        let graph = graph_of(proto);
+        let pool = graph.node.iter().position(|node| node.op_type() == "GlobalAveragePool").expect("a pool");
+        let pooled = graph.node[pool].output[0].clone();
+        graph.node.retain(|node| node.op_type() != "Flatten");
+        graph.output[0] = ValueInfoProto { name: Some(pooled), ..typed(ValueInfoProto::default()) };
+        graph.output[0].r#type = None;
+    });
+    check(folder.path(), &model, &at(&["first"]), "logits N x K x 1 x 1");
+}
+
+#[test]
+fn a_model_is_raised_to_the_opset_of_an_operator_that_is_a_file() {
+    let folder = TempDir::new().expect("a folder");
+    let model = net(17);
+    let file = written(folder.path(), &model);
+    let text = format!(
+        "augraft: 1\noperators: [operators/vignette.yaml]\nsteps: [normalize: half, vignette]\nmodel: {{ file: \"{}\" }}\n",
+        file.display()
+    );
+    let input = augraft_testkit::shape(augraft::operator::Element::U8, 3, [8, 8]);
+    let plan =
+        augraft_tests::plan_of(&text, &augraft::pipeline::Facts { classes: 3, samples: None, input: Some(input) });
+    let grafted = graft(&plan, &model, &options(DrawSource::Inputs)).expect("a graft");
+    assert_eq!(grafted.model.opset(), 18);
+    let error = graft(&plan, &net(9), &options(DrawSource::Inputs)).expect_err("models before 13 are not raised");
+    insta::assert_snapshot!(error, @"vignette: opset 18 is needed, and the model has 9; models of 13 or later are raised, export this one with a later opset");
+}
+
+#[test]
+fn a_file_that_was_changed_by_a_little_fails_its_verification() {
+    let folder = TempDir::new().expect("a folder");
+    let model = net(18);
+    let steps = "    - at: first\n      dropblock: { block_size: 3, p: 0.3 }\n";
+    let plan = plan_over(&written(folder.path(), &model), "tract", steps, [8, 8], 3);
+    let grafted = graft(&plan, &model, &options(DrawSource::Graph)).expect("a graft").model;
+    let changed = edited(&grafted, |proto| {
+        let weights =
+            graph_of(proto).initializer.iter_mut().find(|tensor| tensor.name() == "weights").expect("weights");
+        let mut bytes = weights.raw_data.take().expect("raw data").to_vec();
+        bytes[1] ^= 0x40;
+        weights.raw_data = Some(bytes.into());
+    });
+    for backend in augraft_testkit::backends().iter().filter(|backend| backend.purpose == augraft::engine::Use::Graph) {
+        let holds = |file: &Model| {
+            let verifier =
+                augraft::engine::Verifier::bind(&plan, file, Some(&model), &*backend.runtime, backend.purpose);
+            let mut verifier = verifier.expect("a verifier");
+            verifier.compare(crate::support::samples(&plan, 3)).expect("a comparison");
+            verifier.findings().iter().all(|finding| finding.holds)
+        };
+        assert!(holds(&grafted) && !holds(&changed), "{}", backend.name);
+    }
 }

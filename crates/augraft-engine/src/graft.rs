@@ -11,8 +11,9 @@ use crate::export::{exported_steps, metadata, shape_before};
 /// Versions of the standard operators that a graft can be written for.
 const OPSETS: std::ops::RangeInclusive<i64> = 9..=21;
 
-/// The first version with the operators that draws need.
+/// The first version with the operators that draws need, and what messages call these.
 const DRAWS_OPSET: i64 = 18;
+const DRAWS: &str = "draws in the graph";
 
 /// Inserts the input steps and the steps at sites into the model of the plan.
 ///
@@ -79,7 +80,7 @@ pub fn graft(plan: &Plan, model: &Model, options: &ExportOptions) -> Result<Graf
 
 /// The oldest opset with everything that the file holds, and what needs it.
 fn needs<'s>(model: &'s ModelPlan, steps: &'s [Step], options: &ExportOptions) -> (i64, &'s str) {
-    let draws = if options.draws == DrawSource::Graph { (DRAWS_OPSET, "draws in the graph") } else { (0, "") };
+    let draws = if options.draws == DrawSource::Graph { (DRAWS_OPSET, DRAWS) } else { (0, "") };
     let steps = steps.iter().chain(model.sites.iter().flat_map(|site| &site.steps));
     let steps = steps.map(|step| (step.operator.oldest_opset(), step.id.as_str()));
     steps.fold(draws, |most, step| if step.0 > most.0 { step } else { most })
@@ -92,12 +93,14 @@ fn raised(model: &Model, (needed, what): (i64, &str)) -> Result<Model, EngineErr
         return Ok(model.clone());
     }
     if opset < 13 {
-        let instead = if needed == DRAWS_OPSET {
-            "; models of 13 to 17 are raised, this one needs `--draws inputs` or `--draws baked`"
+        let instead = if what == DRAWS {
+            "this one needs `--draws inputs` or `--draws baked`"
         } else {
-            ""
+            "export this one with a later opset"
         };
-        let message = format!("{what}: opset {needed} is needed, and the model has {opset}{instead}");
+        let message = format!(
+            "{what}: opset {needed} is needed, and the model has {opset}; models of 13 or later are raised, {instead}"
+        );
         return Err(EngineError::Unfit(message));
     }
     Ok(raise_opset(model, needed)?)

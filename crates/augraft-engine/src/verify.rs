@@ -244,7 +244,9 @@ impl<'p> Verifier<'p> {
             }
         });
         self.network = Some(network);
-        findings.into_iter().for_each(|finding| self.add(finding));
+        for finding in findings {
+            self.add(finding);
+        }
         Ok(Tensor::F32(logits?.into_dyn()))
     }
 

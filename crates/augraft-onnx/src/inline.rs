@@ -103,3 +103,35 @@ impl Graph {
         value
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Side;
+    use crate::proto::NodeProto;
+
+    #[test]
+    fn an_output_that_is_left_out_feeds_no_input_that_is_left_out() {
+        let graph = Graph::new(18);
+        let x = graph.input("x", DataType::F32, &[Side::Named("N")]);
+        graph.output(x.unary("Relu"), "y", &[Side::Named("N")]);
+        let mut proto = graph.into_proto("model", &[]);
+        let nodes = &mut proto.graph.as_mut().unwrap().node;
+        let node = |op: &str, inputs: &[&str], outputs: &[&str]| NodeProto {
+            op_type: Some(op.to_owned()),
+            input: inputs.iter().map(|&name| name.to_owned()).collect(),
+            output: outputs.iter().map(|&name| name.to_owned()).collect(),
+            ..NodeProto::default()
+        };
+        *nodes = vec![node("TopK", &["x", "x"], &["", "at"]), node("Clip", &["at", "", "x"], &["y"])];
+        let model = Model::from_proto(proto).unwrap();
+
+        let outer = Graph::new(18);
+        let given = outer.input("given", DataType::F32, &[Side::Named("N")]);
+        let made = outer.inline(&model, &[("x", given)]).unwrap();
+        outer.output(made[0], "out", &[Side::Named("N")]);
+        let inlined = outer.into_proto("outer", &[]).graph.unwrap();
+        let clip = inlined.node.iter().find(|node| node.op_type() == "Clip").unwrap();
+        assert_eq!(clip.input[1..], ["", "given"]);
+    }
+}
