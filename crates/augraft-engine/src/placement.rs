@@ -86,8 +86,8 @@ fn run(session: &mut Session, inputs: &[(&str, &Tensor)]) -> ort::Result<()> {
 /// Splits what is not on the device into small and image-sized nodes: `(small, image_sized)`.
 ///
 /// `image_elements` is N * H * W, the pixels of one plane of the batch. A node on the CPU, or a copy, is image-sized when an output has as
-/// many elements: so a mask [N,1,H,W] and whatever has channels are, and draws [N], masks of rows [N,1,H,1], partner ranks [N,N] and labels
-/// [N,K] are not, as long as an image has more pixels than the batch has samples and the labels have classes.
+/// many elements: so a mask `[N,1,H,W]` and whatever has channels are, and draws `[N]`, masks of rows `[N,1,H,1]`, partner ranks `[N,N]` and labels
+/// `[N,K]` are not, as long as an image has more pixels than the batch has samples and the labels have classes.
 #[must_use]
 pub fn image_sized_on_cpu(runs: &[NodeRun], image_elements: usize) -> (Vec<&NodeRun>, Vec<&NodeRun>) {
     let off_device = runs.iter().filter(|run| run.is_on_cpu() || run.is_copy());

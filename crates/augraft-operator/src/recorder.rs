@@ -280,7 +280,8 @@ impl<'g> Dice for Recorder<'g> {
         let count = self.recording.index.side(0);
         let row = graph.range(count);
         match partner {
-            Partner::Roll => graph.node("Mod", &[row + count - self.int(1), count], vec![], DataType::I64),
+            // Not a remainder, which ONNX Runtime refuses to take of a batch of none.
+            Partner::Roll => row.less(self.int(1)).select(count - self.int(1), row - self.int(1)),
             Partner::Permute | Partner::Flip => count - self.int(1) - row,
         }
     }

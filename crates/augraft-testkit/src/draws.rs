@@ -77,6 +77,11 @@ pub fn compare_draws(
     }
     let failed = |error: EngineError| format!("draws in the graph on {}: {error}", backend.name);
     let session = backend.runtime.session(&file.model, backend.purpose).map_err(failed)?;
+    let empty = with_images(address(1, &[]), shape, 0);
+    let empty: Vec<_> = empty.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
+    if session.run(&empty).map_err(failed)?.iter().any(|column| column.shape().first() != Some(&0)) {
+        return Err(format!("a batch of none has draws on {}", backend.name));
+    }
     let chunk = if operator.config()["partner"] == "permute" { ROWS[0] } else { ROWS[1] };
     let mut first = None;
     let mut compared = DrawComparison { rows: 0, different: 0 };
@@ -88,10 +93,7 @@ pub fn compare_draws(
             if let Some(word) = twice.first() {
                 return Err(format!("reads the word {word:?} (row, block, word) twice"));
             }
-            let mut inputs = address(seed, &index);
-            if shape.layout == Layout::Open {
-                inputs.push(("images".to_owned(), images_of(&batch(shape, index.len()))));
-            }
+            let inputs = with_images(address(seed, &index), shape, index.len());
             let inputs: Vec<_> = inputs.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
             let recorded = session.run(&inputs).map_err(failed)?;
             compared.rows += index.len();
@@ -127,6 +129,14 @@ pub fn compare_draws(
             compared.different, compared.rows, backend.name
         )),
     }
+}
+
+/// Adds images where their size is open, so that it says what it is.
+fn with_images(mut inputs: Vec<(String, Tensor)>, shape: &Shape, n: usize) -> Vec<(String, Tensor)> {
+    if shape.layout == Layout::Open {
+        inputs.push(("images".to_owned(), images_of(&batch(shape, n))));
+    }
+    inputs
 }
 
 /// The inputs that address the draws of the samples `index`.
