@@ -202,7 +202,10 @@ impl<'g> Recorder<'g> {
             self.graph().node("Mod", &[word, bits], vec![], DataType::I64)
         };
         let key = low(lane) * bits + low(lane + 1);
-        key.unsqueeze(&[0]).less(key.unsqueeze(&[1])).cast(DataType::F32).reduce_sum(1)
+        // A key that is never smaller, because tract cannot sum over no column at all.
+        let largest = self.graph().constant(Tensor::vector(vec![i64::MAX]));
+        let all = self.graph().concat(&[key, largest], 0);
+        all.unsqueeze(&[0]).less(key.unsqueeze(&[1])).cast(DataType::F32).reduce_sum(1)
     }
 }
 
@@ -273,7 +276,9 @@ impl<'g> Dice for Recorder<'g> {
     fn partner(self, lane: u32, partner: Partner) -> Value<'g> {
         let graph = self.graph();
         if partner == Partner::Permute {
-            let distance = self.ranks(lane).unsqueeze(&[1]) - self.ranks(lane + 2).unsqueeze(&[0]);
+            let nowhere = graph.constant(Tensor::vector(vec![-1e9f32]));
+            let others = graph.concat(&[self.ranks(lane + 2), nowhere], 0);
+            let distance = self.ranks(lane).unsqueeze(&[1]) - others.unsqueeze(&[0]);
             let attributes = vec![int_attribute("axis", 1), int_attribute("keepdims", 0)];
             return graph.node("ArgMin", &[distance.unary("Abs")], attributes, DataType::I64);
         }
