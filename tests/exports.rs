@@ -1,8 +1,10 @@
 //! Exported files against native runs of the same batch and the same draws.
 
-use augraft::engine::{DrawSource, EngineError, ExportOptions, export, exported_steps, run_steps};
+use augraft::engine::{
+    DrawSource, EngineError, ExportOptions, export, exported_steps, images_tensor, largest_difference, run_steps,
+};
 use augraft::onnx::{DataType, Model, Tensor};
-use augraft::operator::{Batch, Images, Parity, Scratch, Shape};
+use augraft::operator::{Batch, Parity, Scratch, Shape};
 use augraft::pipeline::{Facts, Plan};
 use augraft_testkit::{Backend, backends, batch};
 use augraft_tests::plan_of;
@@ -17,15 +19,6 @@ fn inputs() -> ExportOptions {
 /// The plan of steps on files of any size.
 fn planned(steps: &str) -> Plan {
     plan_of(&format!("augraft: 1\nseed: 8\nsteps:\n{steps}"), &Facts { classes: CLASSES, ..Facts::default() })
-}
-
-/// Images as the file takes and gives them.
-fn images_of(batch: &Batch) -> Tensor {
-    match &batch.images {
-        Images::U8(images) => Tensor::U8(images.clone().into_dyn()),
-        Images::F32(images) => Tensor::F32(images.clone().into_dyn()),
-        Images::Ragged(_) => panic!("the batch has no one size"),
-    }
 }
 
 /// Inputs of the exported file and the images and labels that a native run gives.
@@ -43,7 +36,10 @@ fn native(plan: &Plan, n: usize) -> Native {
     let (mut samples, mut scratch) = (batch(&Shape::ragged(CLASSES), n), Scratch::default());
     run_steps(before, plan.epoch, &mut samples, None, &mut scratch).expect("a run");
     let soft = |batch: &Batch| Tensor::F32(batch.labels.soft.clone().into_dyn());
-    let mut inputs = vec![("images".to_owned(), images_of(&samples)), ("labels".to_owned(), soft(&samples))];
+    let mut inputs = vec![
+        ("images".to_owned(), images_tensor(&samples.images).expect("one size")),
+        ("labels".to_owned(), soft(&samples)),
+    ];
     for drawn in run_steps(exported, plan.epoch, &mut samples, None, &mut scratch).expect("a run") {
         inputs
             .extend(drawn.draws.columns.into_iter().map(|(field, column)| (format!("{}/{field}", drawn.step), column)));
@@ -55,25 +51,13 @@ fn native(plan: &Plan, n: usize) -> Native {
         ("index", Tensor::vector(index)),
     ];
     inputs.extend(address.map(|(name, tensor)| (name.to_owned(), tensor)));
-    Native { inputs, images: images_of(&samples), labels: soft(&samples) }
+    Native { inputs, images: images_tensor(&samples.images).expect("one size"), labels: soft(&samples) }
 }
 
 fn run(backend: &Backend, model: &Model, inputs: &[&(String, Tensor)]) -> Vec<Tensor> {
     let inputs: Vec<_> = inputs.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
     let outputs = backend.runtime.session(model, backend.purpose).and_then(|session| session.run(&inputs));
     outputs.unwrap_or_else(|error| panic!("{}: {error}", backend.name))
-}
-
-/// The largest difference of two tensors of one type and shape; bytes differ by levels.
-fn distance(a: &Tensor, b: &Tensor) -> f32 {
-    assert_eq!((a.dtype(), a.shape()), (b.dtype(), b.shape()));
-    match (a, b) {
-        (Tensor::F32(a), Tensor::F32(b)) => {
-            a.iter().zip(b).map(|(a, b)| (a - b).abs()).max_by(f32::total_cmp).unwrap_or(0.0)
-        }
-        (Tensor::U8(a), Tensor::U8(b)) => a.iter().zip(b).map(|(a, b)| f32::from(a.abs_diff(*b))).fold(0.0, f32::max),
-        _ => panic!("images are bytes or floats"),
-    }
 }
 
 /// Exports `steps` and compares it with native runs in every runtime: bit for bit without `within`, else up to it.
@@ -105,7 +89,7 @@ fn check(steps: &str, within: Option<f32>) {
             match within {
                 None => assert!(images.to_le_bytes() == native.images.to_le_bytes(), "images of {n}, {}", backend.name),
                 Some(within) => {
-                    let distance = distance(images, &native.images);
+                    let distance = largest_difference(images, &native.images);
                     assert!(distance <= within, "images of {n}, {}: {distance:e}", backend.name);
                 }
             }

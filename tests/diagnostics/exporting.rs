@@ -445,6 +445,17 @@ fn an_operator_that_does_not_do_what_it_says() {
     });
     let said = operator(HEADER, &flat);
     assert!(said.starts_with("error[bad-model]: tract cannot run the model"), "{said}");
+    let undefined = model(&|graph, x, amount| {
+        let root = (graph.value(x.id()) - graph.constant(Tensor::scalar(2f32))).unary("Sqrt");
+        graph.output(root + graph.value(amount.id()).unsqueeze(&[1, 2, 3]), "images_out", &images());
+    });
+    assert_snapshot!(operator(HEADER, &undefined), @"
+    error[bad-model]: it makes NaN of images of 0 to 1
+     --> op.yaml:4:8
+      |
+    4 | model: op.onnx
+      |        ^^^^^^^
+    ");
     let graph = Graph::new(18);
     let x = graph.input("images", DataType::F32, &images());
     let amount = graph.input("amount", DataType::F32, &[ANY, Side::Fixed(1), Side::Fixed(1), Side::Fixed(1)]);

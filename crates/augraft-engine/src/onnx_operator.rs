@@ -10,7 +10,7 @@ use std::sync::Arc;
 use augraft_onnx::{Model, Tensor, Value, not_inlinable};
 use augraft_operator::{
     AnyOperator, Batch, BatchDice, Dice, Draws, Element, Entry, Field, Images, Issue, Kind, Lowered, Parity,
-    Probability, Recording, Role, Scratch, Shape, StepKey, philox4x32, step_hash,
+    Probability, Recording, Role, Scratch, Shape, StepKey, first_paragraph, philox4x32, step_hash,
 };
 use augraft_pipeline::{OperatorHeader, Parameter, Report};
 use ndarray::{ArrayD, Axis, IxDyn};
@@ -146,6 +146,9 @@ impl OnnxOperator {
             Draws::from_rows(self.file.columns, (0..index.len()).map(|row| self.drawn(dice.sample(row))).collect())
         };
         let together = self.run(&images, &rows(0..3)).map_err(|issue| issue.message)?;
+        if together.as_f32().is_some_and(|made| made.iter().any(|value| value.is_nan())) {
+            return Err("it makes NaN of images of 0 to 1".to_owned());
+        }
         if self.role() == Role::Mix {
             return Ok(());
         }
@@ -195,7 +198,7 @@ impl AnyOperator for OnnxOperator {
         self.file.header.role
     }
     fn summary(&self) -> String {
-        self.file.header.description.lines().take_while(|line| !line.trim().is_empty()).collect::<Vec<_>>().join(" ")
+        first_paragraph(&self.file.header.description)
     }
     fn oldest_opset(&self) -> i64 {
         self.file.model.opset()

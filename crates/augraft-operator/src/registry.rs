@@ -114,8 +114,13 @@ impl Entry {
 
 /// The first paragraph of a schema's description.
 pub(crate) fn summary_of(schema: &Schema) -> String {
-    let description = schema.get("description").and_then(|text| text.as_str()).unwrap_or_default();
-    description.lines().take_while(|line| !line.trim().is_empty()).collect::<Vec<_>>().join(" ")
+    first_paragraph(schema.get("description").and_then(|text| text.as_str()).unwrap_or_default())
+}
+
+/// The lines before the first empty one, as one.
+#[must_use]
+pub fn first_paragraph(text: &str) -> String {
+    text.lines().take_while(|line| !line.trim().is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 pub(crate) fn schema_of<T: Operator>() -> Schema {
