@@ -485,3 +485,23 @@ fn an_operator_that_does_not_do_what_it_says() {
       = help: use lower case letters, digits and `_`; `p`, `apply`, `images` and `out` have a meaning already
     ");
 }
+
+#[test]
+fn a_file_is_verified_on_tract_alone_where_onnx_runtime_is_missing() {
+    let case = Case::new();
+    case.pipeline("steps: [resize: { size: 8 }, normalize: imagenet]\n");
+    let _ = case.accepted(EXPORT);
+    let output = {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_augraft-under-test"));
+        command
+            .current_dir(case.path())
+            .args(["verify", "out.onnx", "p.yaml"])
+            .env("ORT_DYLIB_PATH", "/nowhere/lib.so");
+        command.output().expect("the program starts")
+    };
+    let said = String::from_utf8(output.stdout).expect("text");
+    assert!(output.status.success() && said.starts_with("ONNX Runtime: not compared: "), "{said}");
+    assert!(said.ends_with("out.onnx: 4 samples in 1 batch is as promised, on tract alone\n"), "{said}");
+    let named = ["verify", "out.onnx", "p.yaml", "--onnxruntime", "/nowhere/lib.so"];
+    assert_snapshot!(case.refused(&named), @"error: ONNX Runtime was not found (looked at /nowhere/lib.so); get it with `cargo xtask onnxruntime`, or name the library with --onnxruntime PATH or ORT_DYLIB_PATH");
+}

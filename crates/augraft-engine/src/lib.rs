@@ -2,6 +2,7 @@
 //!
 //! The only crate that knows `ort` and `tract`.
 
+mod backend;
 mod compare;
 mod doctor;
 mod emit;
@@ -20,6 +21,7 @@ mod timing;
 mod tract;
 mod verify;
 
+pub use backend::Backend;
 pub use compare::{images_tensor, largest_difference};
 pub use doctor::{Cuts, Examination, examine};
 pub use emit::{DrawSource, ExportOptions};

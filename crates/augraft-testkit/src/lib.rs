@@ -10,26 +10,17 @@ mod lowering;
 mod promises;
 mod reference;
 
-use augraft_engine::{OnnxRuntime, Optimization, Runtime, Tract, Use};
+use augraft_engine::{OnnxRuntime, Optimization};
 use augraft_operator::{AnyOperator, Operator};
 use augraft_pipeline::Device;
 
+pub use augraft_engine::Backend;
 pub use configurations::random_configurations;
 pub use draws::{DrawComparison, DrawFile, address, compare_draws, record_draws};
 pub use fixtures::{batch, shape};
 pub use lowering::{Expectation, compare_lowering, is_lowered, lower_operator};
 pub use promises::{check_identity, check_promises};
 pub use reference::{Case, Python, python};
-
-/// A runtime and how it is used, with a name for messages.
-pub struct Backend {
-    /// For example `tract, optimised`.
-    pub name: String,
-    /// Opens the runtime.
-    pub runtime: Box<dyn Runtime>,
-    /// How it runs graphs.
-    pub purpose: Use,
-}
 
 /// Every backend that works here: tract raw and optimised, and ONNX Runtime without and with optimisation where its library is found.
 ///
@@ -39,31 +30,21 @@ pub struct Backend {
 /// When ONNX Runtime is not found though `AUGRAFT_REQUIRE_ONNXRUNTIME` is set, or the device of `AUGRAFT_DEVICE` cannot be used.
 #[must_use]
 pub fn backends() -> Vec<Backend> {
-    let mut found = pair("tract, raw", Tract, "tract, optimised");
+    let mut found = Vec::from(Backend::of_tract());
     let runtime = onnxruntime(Optimization::Default);
-    found.extend(
-        runtime.into_iter().flat_map(|runtime| pair("ONNX Runtime, level 0", runtime, "ONNX Runtime, default")),
-    );
+    found.extend(runtime.into_iter().flat_map(|runtime| Backend::of_onnxruntime(runtime, None)));
     let device = std::env::var("AUGRAFT_DEVICE").unwrap_or_default();
-    found.extend(on_device(&device).unwrap_or_else(|error| panic!("AUGRAFT_DEVICE={device}: {error}")));
+    // The CPU is there anyway.
+    if !matches!(device.as_str(), "" | "cpu") {
+        found.extend(on_device(&device).unwrap_or_else(|error| panic!("AUGRAFT_DEVICE={device}: {error}")));
+    }
     found
 }
 
-/// One runtime without and with optimisation.
-fn pair(raw: &str, runtime: impl Runtime + Copy + 'static, optimized: &str) -> Vec<Backend> {
-    let backend = |(name, purpose): (&str, Use)| Backend { name: name.to_owned(), runtime: Box::new(runtime), purpose };
-    [(raw, Use::Graph), (optimized, Use::OptimizedGraph)].map(backend).into()
-}
-
-/// The backends of a CUDA device; none for the CPU, which is there anyway.
-fn on_device(device: &str) -> Result<Vec<Backend>, String> {
-    if matches!(device, "" | "cpu") {
-        return Ok(Vec::new());
-    }
-    let device: Device = device.parse()?;
-    let runtime = OnnxRuntime::load(None, device, Optimization::Default).map_err(|error| error.to_string())?;
-    let name = format!("ONNX Runtime, {device}");
-    Ok(pair(&format!("{name}, level 0"), runtime, &name))
+/// The backends of a CUDA device.
+fn on_device(device: &str) -> Result<[Backend; 2], String> {
+    let runtime = OnnxRuntime::load(None, device.parse()?, Optimization::Default).map_err(|error| error.to_string())?;
+    Ok(Backend::of_onnxruntime(runtime, Some(device)))
 }
 
 /// ONNX Runtime on the CPU, where its library is found.

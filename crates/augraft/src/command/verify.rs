@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use augraft_engine::{DrawSource, EngineError, FileFacts, OnnxRuntime, Optimization, Runtime, Tract, Use, Verifier};
+use augraft_engine::{Backend, DrawSource, FileFacts, OnnxRuntime, Optimization, Verifier};
 use augraft_onnx::{DataType, Dim, Model};
 use augraft_operator::{Batch, Element, Images, Labels, Layout, Registry, Shape, Transfer, philox4x32};
 use augraft_pipeline::Device;
@@ -36,23 +36,25 @@ pub(super) fn verify(
         Some(model) => Some(Model::load(&model.file)?),
         None => None,
     };
-    let (mut text, mut broken, mut absent) = (String::new(), 0, 0);
-    for (name, runtime, purpose) in backends(args.engine.onnxruntime.as_deref()) {
-        let runtime = match runtime {
-            Ok(runtime) => runtime,
-            Err(error) if args.engine.onnxruntime.is_some() => return Err(error.into()),
-            Err(error) => {
-                absent += 1;
-                let _ = writeln!(text, "{name}: not compared: {error}\n");
-                continue;
-            }
-        };
-        let mut verifier = Verifier::bind(&prepared.plan, &file, model.as_ref(), &*runtime, purpose)?;
+    let library = args.engine.onnxruntime.as_deref();
+    let mut backends = Vec::from(Backend::of_tract());
+    let (mut text, mut broken, mut rest) = (String::new(), 0, "");
+    match OnnxRuntime::load(library, Device::Cpu, Optimization::Default) {
+        Ok(runtime) => backends.extend(Backend::of_onnxruntime(runtime, None)),
+        Err(error) if library.is_some() => return Err(error.into()),
+        Err(error) => {
+            rest = ", on tract alone";
+            let _ = writeln!(text, "ONNX Runtime: not compared: {error}\n");
+        }
+    }
+    for backend in &backends {
+        let runtime = &*backend.runtime;
+        let mut verifier = Verifier::bind(&prepared.plan, &file, model.as_ref(), runtime, backend.purpose)?;
         for batch in &batches {
             verifier.compare(batch.clone())?;
         }
         broken += verifier.findings().iter().filter(|finding| !finding.holds).count();
-        text.push_str(&table(name, &verifier));
+        text.push_str(&table(&backend.name, &verifier));
     }
     print(&text)?;
     let path = path.display();
@@ -62,23 +64,7 @@ pub(super) fn verify(
     }
     let samples = counted(batches.iter().map(Batch::len).sum(), "sample");
     let batches = if batches.len() == 1 { "1 batch is".to_owned() } else { format!("{} batches are", batches.len()) };
-    let rest = if absent == 0 { String::new() } else { format!(", on {} of 4 backends", 4 - absent) };
     print(&format!("{path}: {samples} in {batches} as promised{rest}\n"))
-}
-
-type Backend = (&'static str, Result<Box<dyn Runtime>, EngineError>, Use);
-
-fn backends(library: Option<&Path>) -> Vec<Backend> {
-    let onnxruntime = || {
-        let loaded = OnnxRuntime::load(library, Device::Cpu, Optimization::Default);
-        loaded.map(|runtime| Box::new(runtime) as Box<dyn Runtime>)
-    };
-    vec![
-        ("tract, raw", Ok(Box::new(Tract)), Use::Graph),
-        ("tract, optimised", Ok(Box::new(Tract)), Use::OptimizedGraph),
-        ("ONNX Runtime, level 0", onnxruntime(), Use::Graph),
-        ("ONNX Runtime, default", onnxruntime(), Use::OptimizedGraph),
-    ]
 }
 
 fn table(name: &str, verifier: &Verifier<'_>) -> String {
