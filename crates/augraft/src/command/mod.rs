@@ -134,7 +134,7 @@ struct FileArgs {
     /// Where draws come from: graph (inputs `seed`, `epoch`, `index`), inputs (one per drawn value), baked (constants of one batch).
     #[arg(long, default_value = "graph", value_name = "graph|inputs|baked")]
     draws: DrawSource,
-    /// Height and width of the images, for a pipeline without data [default: open].
+    /// Height and width of the images, for a pipeline without data [default: open in an export, those of the model in a graft].
     #[arg(long, num_args = 2, value_names = ["H", "W"], value_parser = clap::value_parser!(u32).range(1..=65536))]
     size: Option<Vec<u32>>,
     /// Number of classes, for a pipeline without data.
