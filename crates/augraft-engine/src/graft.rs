@@ -52,7 +52,7 @@ pub fn graft(plan: &Plan, model: &Model, options: &ExportOptions) -> Result<Graf
         Some(last) if batch.images.id() != images.id() => graph.name(batch.images, &format!("{}/out", last.id)),
         _ => batch.images,
     };
-    let mut splices = Splices { input: Some(into_model.name()), sites: Vec::new(), output: "logits".to_owned() };
+    let mut splices = Splices { input: into_model.name(), sites: Vec::new(), output: "logits".to_owned() };
     let mut labels = batch.labels;
     for site in &planned.sites {
         // After a part of the model, boxes of earlier pastes say nothing of where things are.

@@ -19,10 +19,10 @@ use crate::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto, type_prot
 const BATCH: &str = "N";
 
 /// Where a fragment goes.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Splices {
     /// A tensor of the fragment that takes the place of the model's image input, which is then no input any more.
-    pub input: Option<String>,
+    pub input: String,
     /// Tensors of the model, and what happens to each.
     pub sites: Vec<Splice>,
     /// The name that the model's first output gets.
@@ -68,7 +68,7 @@ pub fn graft(
     };
     let output = model.outputs().into_iter().next().ok_or_else(|| refused("it has no output"))?;
     // An output that hands the input on would lose its source.
-    if splices.input.is_some() && model.outputs().iter().any(|port| port.name == input.name) {
+    if model.outputs().iter().any(|port| port.name == input.name) {
         return Err(refused(format!("its output '{}' is its input", input.name)));
     }
     let symbol = match input.shape.as_deref() {
@@ -90,19 +90,15 @@ pub fn graft(
     while all.contains(&spliced) || renames.values().any(|name| *name == spliced) {
         spliced.push_str(".spliced");
     }
-    if splices.input.is_some() {
-        graph.input.retain(|port| port.name() != input.name);
-        graph.value_info.retain(|info| info.name() != input.name);
-        redirect(&mut graph.node, &BTreeMap::from([(input.name.as_str(), spliced.as_str())]));
-    }
+    graph.input.retain(|port| port.name() != input.name);
+    graph.value_info.retain(|info| info.name() != input.name);
+    redirect(&mut graph.node, &BTreeMap::from([(input.name.as_str(), spliced.as_str())]));
     rename(graph, &renames);
-    if let Some(with) = &splices.input {
-        redirect(&mut graph.node, &BTreeMap::from([(spliced.as_str(), with.as_str())]));
-    }
-    let current = |name: &String| match &splices.input {
-        // At the model's input, a step acts on what comes out of the fragment.
-        Some(with) if *name == input.name => with.clone(),
-        _ => renames.get(name).unwrap_or(name).clone(),
+    redirect(&mut graph.node, &BTreeMap::from([(spliced.as_str(), splices.input.as_str())]));
+    // At the model's input, a step acts on what comes out of the fragment.
+    let current = |name: &String| {
+        let now = if *name == input.name { &splices.input } else { renames.get(name).unwrap_or(name) };
+        now.clone()
     };
     let externals = splices.sites.iter().map(|splice| (splice.external.clone(), current(&splice.site)));
     rename_nodes(&mut fragment.nodes, &externals.collect());
@@ -164,8 +160,8 @@ fn renames(
     taken.insert(&splices.output);
     let all = names_in(graph);
     let mut renames = BTreeMap::new();
-    let replaced = |name: &str| name == output || (name == input && splices.input.is_some());
-    for name in all.iter().filter(|name| taken.contains(name.as_str()) && !replaced(name)) {
+    let stays = |name: &str| name == output || name == input;
+    for name in all.iter().filter(|name| taken.contains(name.as_str()) && !stays(name)) {
         let mut new = format!("{name}.model");
         while all.contains(&new) || taken.contains(new.as_str()) {
             new.push_str(".model");

@@ -12,7 +12,7 @@ fn grafted(model: &Model, sites: &[&str]) -> Result<Grafted, Error> {
     let graph = Graph::new(18);
     let images = graph.input("images", DataType::F32, &[Side::Named("N"), Side::Fixed(3)]);
     let into_model = graph.name(images.unary("Neg"), "step/out");
-    let mut splices = Splices { input: Some(into_model.name()), sites: Vec::new(), output: "logits".to_owned() };
+    let mut splices = Splices { input: into_model.name(), sites: Vec::new(), output: "logits".to_owned() };
     for site in sites {
         let external = format!("site:{site}");
         let with = graph.name(graph.external(&external, DataType::F32).unary("Abs"), &format!("at {site}"));

@@ -92,7 +92,7 @@ fn grafted(model: &Model, names: &[String]) -> Result<Model, Error> {
     let graph = Graph::new(model.opset().clamp(9, 21));
     let sides = [Side::Named("N"), Side::Fixed(3), Side::Fixed(8), Side::Fixed(8)];
     let into_model = graph.input("x", DataType::F32, &sides).unary("Neg");
-    let mut splices = Splices { input: Some(into_model.name()), sites: Vec::new(), output: "y".to_owned() };
+    let mut splices = Splices { input: into_model.name(), sites: Vec::new(), output: "y".to_owned() };
     for site in names {
         let external = format!("site:{site}");
         let with = graph.name(graph.external(&external, DataType::F32).unary("Abs"), &format!("step/{site}"));
