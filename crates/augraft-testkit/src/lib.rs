@@ -34,17 +34,17 @@ pub fn backends() -> Vec<Backend> {
     let runtime = onnxruntime(Optimization::Default);
     found.extend(runtime.into_iter().flat_map(|runtime| Backend::of_onnxruntime(runtime, None)));
     let device = std::env::var("AUGRAFT_DEVICE").unwrap_or_default();
-    // The CPU is there anyway.
-    if !matches!(device.as_str(), "" | "cpu") {
-        found.extend(on_device(&device).unwrap_or_else(|error| panic!("AUGRAFT_DEVICE={device}: {error}")));
-    }
+    found.extend(on_device(&device).unwrap_or_else(|error| panic!("AUGRAFT_DEVICE={device}: {error}")));
     found
 }
 
-/// The backends of a CUDA device.
-fn on_device(device: &str) -> Result<[Backend; 2], String> {
+/// The backends that a device adds; the CPU is there anyway.
+fn on_device(device: &str) -> Result<Vec<Backend>, String> {
+    if matches!(device, "" | "cpu") {
+        return Ok(Vec::new());
+    }
     let runtime = OnnxRuntime::load(None, device.parse()?, Optimization::Default).map_err(|error| error.to_string())?;
-    Ok(Backend::of_onnxruntime(runtime, Some(device)))
+    Ok(Vec::from(Backend::of_onnxruntime(runtime, Some(device))))
 }
 
 /// ONNX Runtime on the CPU, where its library is found.
