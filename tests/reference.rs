@@ -57,7 +57,7 @@ fn the_reference_evaluator_draws_the_same_numbers() {
         }
         let file = record_draws(&*operator, "drawn", &shape).expect("a file");
         cases.push(Case { model: file.model, inputs: address(seed, &index) });
-        let (native, _) = operator.draw_audited(StepKey::new(seed, "drawn"), 3, &index, &shape);
+        let (native, _) = operator.draw_audited(&StepKey::new(seed, "drawn"), 3, &index, &shape);
         expected.push((operator.name(), native));
     }
     for (result, (name, native)) in python.evaluate(&cases).into_iter().zip(expected) {

@@ -254,7 +254,7 @@ fn drawn_inputs(plan: &augraft::pipeline::Plan) -> Vec<(String, Tensor)> {
         ("labels".to_owned(), Tensor::F32(batch.labels.soft.clone().into_dyn())),
     ];
     for step in &plan.model.as_ref().expect("a model").sites[0].steps {
-        let (draws, _) = step.operator.draw_audited(step.key, 0, &batch.index, &step.before);
+        let (draws, _) = step.operator.draw_audited(&step.key, 0, &batch.index, &step.before);
         inputs.extend(draws.columns.into_iter().map(|(field, column)| (format!("{}/{field}", step.id), column)));
     }
     inputs

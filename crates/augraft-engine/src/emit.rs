@@ -1,7 +1,7 @@
 //! Steps as nodes of a graph, with their draws from where the caller wants them.
 
 use augraft_onnx::{DataType, Graph, Side, Value};
-use augraft_operator::{Draws, Element, Lowered, Recording, Role, Shape, step_hash};
+use augraft_operator::{Draws, Element, Lowered, Recording, Role, Shape};
 use augraft_pipeline::Step;
 
 use crate::error::EngineError;
@@ -96,11 +96,11 @@ impl<'g> Columns<'g> {
     }
 
     /// The columns of a step over `batch`, each called `STEP/FIELD`.
-    fn of(&'g self, graph: &'g Graph, step: &Step, sample: &Draws, batch: &Lowered<'g>) -> Vec<Value<'g>> {
+    fn of(&'g self, graph: &'g Graph, step: &'g Step, sample: &Draws, batch: &Lowered<'g>) -> Vec<Value<'g>> {
         let name = |field: &str| format!("{}/{field}", step.id);
         match self {
             Self::Graph(recording) => {
-                let columns = step.operator.record(recording, step_hash(&step.id), batch);
+                let columns = step.operator.record(recording, &step.key, batch);
                 let fields = step.operator.columns().iter();
                 columns.into_iter().zip(fields).map(|(value, (field, _))| graph.name(value, &name(field))).collect()
             }
@@ -114,7 +114,7 @@ impl<'g> Columns<'g> {
                 sample.columns.iter().map(input).collect()
             }
             Self::Baked { epoch, index } => {
-                let (drawn, _) = step.operator.draw_audited(step.key, *epoch, index, &batch.shape);
+                let (drawn, _) = step.operator.draw_audited(&step.key, *epoch, index, &batch.shape);
                 drawn.columns.into_iter().map(|(field, column)| graph.named_constant(column, &name(&field))).collect()
             }
         }
@@ -128,7 +128,7 @@ impl<'g> Columns<'g> {
 pub(crate) fn emit_steps<'g>(
     graph: &'g Graph,
     columns: &'g Columns<'g>,
-    steps: &[Step],
+    steps: &'g [Step],
     mut batch: Lowered<'g>,
 ) -> Result<Lowered<'g>, EngineError> {
     let mixing = steps.iter().filter(|step| step.operator.role() == Role::Mix && !never_acts(step));
@@ -142,7 +142,7 @@ pub(crate) fn emit_steps<'g>(
     for (at, step) in steps.iter().enumerate() {
         graph.set_scope(&step.id);
         graph.describe_scope(&step.id, &step.operator.summary());
-        let (sample, _) = step.operator.draw_audited(step.key, 0, &[0], &batch.shape);
+        let (sample, _) = step.operator.draw_audited(&step.key, 0, &[0], &batch.shape);
         let drawn = columns.of(graph, step, &sample, &batch);
         if never_acts(step) {
             continue;

@@ -32,7 +32,7 @@ pub fn run_steps(
 ) -> Result<Vec<StepDraws>, EngineError> {
     let mut drawn = Vec::with_capacity(steps.len());
     for step in steps {
-        let draws = step.operator.draw(step.key, epoch, batch);
+        let draws = step.operator.draw(&step.key, epoch, batch);
         let grafts = matches!(step.operator.role(), Role::Mix | Role::Erase);
         if let Some(clean) = clean.as_deref_mut() {
             match clean {
@@ -62,7 +62,7 @@ fn copy(batch: &Batch, scratch: &mut Scratch) -> Batch {
         Images::F32(images) => Images::F32(copied(images, scratch)),
     };
     let (labels, index, transfer) = (batch.labels.clone(), batch.index.clone(), batch.transfer.clone());
-    Batch { images, labels, index, transfer, image_size: batch.image_size }
+    Batch { images, labels, masks: batch.masks.clone(), index, transfer, image_size: batch.image_size }
 }
 
 fn copied<T: augraft_operator::Pooled>(images: &Array4<T>, scratch: &mut Scratch) -> Array4<T> {

@@ -104,7 +104,7 @@ impl std::fmt::Debug for OnnxOperator {
 impl OnnxOperator {
     /// Decides everything random for one sample, in the order of the columns; each parameter is an item by its name, so that others do not move it.
     fn drawn<D: Dice>(&self, dice: D) -> Vec<Field<D>> {
-        let apply = dice.chance(0, self.p);
+        let apply = dice.acts(0, self.p);
         let mut fields = vec![Field::Bool(apply)];
         for (parameter, setting) in &self.parameters {
             let item = dice.item(item_of(&parameter.name));
@@ -142,7 +142,8 @@ impl OnnxOperator {
         let images = pseudo_random(&sides, self.file.ports.element);
         let rows = |index: std::ops::Range<u64>| {
             let index: Vec<u64> = index.collect();
-            let dice = BatchDice::new(StepKey::new(1, self.file.name), 0, &index);
+            let key = StepKey::new(1, self.file.name);
+            let dice = BatchDice::new(&key, 0, &index);
             Draws::from_rows(self.file.columns, (0..index.len()).map(|row| self.drawn(dice.sample(row))).collect())
         };
         let together = self.run(&images, &rows(0..3)).map_err(|issue| issue.message)?;
@@ -232,19 +233,19 @@ impl AnyOperator for OnnxOperator {
         Ok(shape.clone())
     }
 
-    fn draw(&self, key: StepKey, epoch: u32, batch: &Batch) -> Draws {
+    fn draw(&self, key: &StepKey, epoch: u32, batch: &Batch) -> Draws {
         let dice = BatchDice::new(key, epoch, &batch.index);
         Draws::from_rows(self.file.columns, (0..batch.len()).map(|row| self.drawn(dice.sample(row))).collect())
     }
 
-    fn draw_audited(&self, key: StepKey, epoch: u32, index: &[u64], _: &Shape) -> (Draws, Vec<(usize, u32, u32)>) {
+    fn draw_audited(&self, key: &StepKey, epoch: u32, index: &[u64], _: &Shape) -> (Draws, Vec<(usize, u32, u32)>) {
         let dice = BatchDice::new(key, epoch, index).audited();
         let rows = (0..index.len()).map(|row| self.drawn(dice.sample(row))).collect();
         (Draws::from_rows(self.file.columns, rows), dice.words_read_twice())
     }
 
-    fn record<'g>(&self, recording: &'g Recording<'g>, hash: u64, _: &Lowered<'g>) -> Vec<Value<'g>> {
-        self.drawn(recording.step(hash)).into_iter().map(|field| recording.column(field)).collect()
+    fn record<'g>(&self, recording: &'g Recording<'g>, key: &'g StepKey, _: &Lowered<'g>) -> Vec<Value<'g>> {
+        self.drawn(recording.step(key)).into_iter().map(|field| recording.column(field)).collect()
     }
 
     fn apply(&self, draws: &Draws, batch: &mut Batch, _: &mut Scratch) -> Result<(), Issue> {

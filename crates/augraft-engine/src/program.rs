@@ -195,6 +195,7 @@ impl SiteRun<'_> {
         let mut batch = Batch {
             images: Images::F32(map),
             labels: labels.clone(),
+            masks: None,
             index: self.index.to_vec(),
             transfer: Vec::new(),
             image_size: Some(self.image_size),

@@ -198,7 +198,7 @@ impl<'p> Verifier<'p> {
         }
         let sites = plan.model.iter().flat_map(|model| &model.sites).filter(|_| self.facts.grafted);
         for step in sites.flat_map(|site| &site.steps) {
-            let (draws, _) = step.operator.draw_audited(step.key, plan.epoch, &batch.index, &step.before);
+            let (draws, _) = step.operator.draw_audited(&step.key, plan.epoch, &batch.index, &step.before);
             drawn.insert(step.id.clone(), draws);
         }
         Ok(drawn)
@@ -224,6 +224,7 @@ impl<'p> Verifier<'p> {
             let mut at = Batch {
                 images: Images::F32(map),
                 labels: labels.clone(),
+                masks: None,
                 index: batch.index.clone(),
                 transfer: Vec::new(),
                 image_size: Some([height, width]),

@@ -2,8 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use ndarray::{Array3, Array4, ArrayViewMut3, Axis};
+use ndarray::{Array2, Array3, Array4, ArrayViewMut3, Axis};
 
+use crate::key::VIEW;
 use crate::labels::Labels;
 use crate::shape::{Layout, Shape};
 
@@ -34,12 +35,40 @@ pub struct Batch {
     pub images: Images,
     /// Labels, mixed along with the pixels.
     pub labels: Labels,
-    /// Index of each sample in the data set.
+    /// Masks of the images, moved and mixed along with the pixels.
+    pub masks: Option<Masks>,
+    /// Index of each sample in the data set; the bits from 56 on number the views of a sample.
     pub index: Vec<u64>,
     /// How pixel values 0..=255 became the values in `images`, per channel.
     pub transfer: Vec<Transfer>,
     /// Height and width of the images that feature maps come from; `None` at the input.
     pub image_size: Option<[usize; 2]>,
+}
+
+/// Semantic masks: what each pixel shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Masks {
+    /// Class ids (bytes, one channel), or after a blend the share of every class (floats, a channel for each class).
+    pub images: Images,
+    /// Number of classes; a class id beyond counts as none.
+    pub classes: usize,
+}
+
+/// The index of the sample itself, without the number of the view.
+#[must_use]
+pub fn sample_of(index: u64) -> u64 {
+    index & ((1 << VIEW) - 1)
+}
+
+/// The number of the view, 0 for the sample itself.
+#[must_use]
+pub fn view_of(index: u64) -> u64 {
+    index >> VIEW
+}
+
+/// The index of every view of the samples, one after the other.
+pub(crate) fn replicated(index: &[u64], views: usize) -> Vec<u64> {
+    index.iter().flat_map(|index| (0..views as u64).map(move |view| index + (view << VIEW))).collect()
 }
 
 /// An affine map of one channel: `value = scale * pixel + bias`.
@@ -88,6 +117,41 @@ impl Batch {
         }
     }
 
+    /// Makes every sample this many, one after the other.
+    pub fn replicate(&mut self, views: usize) {
+        let rows: Vec<usize> = (0..self.len() * views).map(|row| row / views).collect();
+        let index = replicated(&self.index, views);
+        self.select(&rows);
+        self.index = index;
+    }
+
+    /// Takes the samples at these rows.
+    pub fn select(&mut self, rows: &[usize]) {
+        self.images = self.images.select(rows);
+        self.labels.select(rows);
+        self.index = rows.iter().map(|row| self.index[*row]).collect();
+        if let Some(masks) = &mut self.masks {
+            masks.images = masks.images.select(rows);
+        }
+    }
+
+    /// The masks as the images of a batch; with `shares`, class ids become shares of classes first.
+    pub(crate) fn take_masks(&mut self, shares: bool) -> Option<Self> {
+        let masks = self.masks.take()?;
+        let images = match masks.images {
+            Images::U8(ids) if shares => Images::F32(shares_of(&ids, masks.classes)),
+            images => images,
+        };
+        let labels = Labels::new(Array2::zeros([self.len(), 0]), vec![Vec::new(); self.len()]);
+        let transfer = vec![Transfer::IDENTITY; masks.classes.max(1)];
+        Some(Self { images, labels, masks: None, index: self.index.clone(), transfer, image_size: self.image_size })
+    }
+
+    /// Takes masks back.
+    pub(crate) fn put_masks(&mut self, masks: Self) {
+        self.masks = Some(Masks { images: masks.images, classes: masks.transfer.len() });
+    }
+
     /// The shape that a step sees.
     #[must_use]
     pub fn shape(&self) -> Shape {
@@ -122,7 +186,25 @@ impl Batch {
     }
 }
 
+/// The share of every class in each pixel: 1 for its class id.
+fn shares_of(ids: &Array4<u8>, classes: usize) -> Array4<f32> {
+    let (n, _, height, width) = ids.dim();
+    Array4::from_shape_fn([n, classes, height, width], |(row, class, y, x)| {
+        f32::from(usize::from(ids[[row, 0, y, x]]) == class)
+    })
+}
+
 impl Images {
+    /// The images at these rows.
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Self {
+        match self {
+            Images::Ragged(images) => Images::Ragged(rows.iter().map(|row| images[*row].clone()).collect()),
+            Images::U8(images) => Images::U8(images.select(Axis(0), rows)),
+            Images::F32(images) => Images::F32(images.select(Axis(0), rows)),
+        }
+    }
+
     /// Views of the samples with the axes channels, rows, columns, where the elements are bytes.
     pub fn samples_u8(&mut self) -> Option<Vec<ArrayViewMut3<'_, u8>>> {
         match self {

@@ -2,6 +2,7 @@
 
 use core::ops::{Add, BitAnd, BitOr, Mul, Not, Sub};
 
+use crate::gate::Gate;
 use crate::partner::Partner;
 use crate::table::{Alpha, Table};
 use crate::values::Probability;
@@ -52,6 +53,16 @@ pub trait Dice: Copy {
     /// The same dice for the whole batch: addressed by the first sample's index, equal for every sample.
     #[must_use]
     fn batch(self) -> Self;
+    /// The same dice for the pair of samples `i` and `N - 1 - i`: addressed by the one that comes first in the batch, equal for both.
+    #[must_use]
+    fn pair(self) -> Self;
+    /// Number of the view that this sample is (see [`Rows::Views`](crate::Rows)), 0 for the sample itself.
+    fn view(self) -> Self::Int;
+    /// The dice of another step of the pipeline, by the hash of its id.
+    #[must_use]
+    fn of(self, hash: u64) -> Self;
+    /// The epoch.
+    fn epoch(self) -> Self::Real;
     /// The dice of item `k` of a fixed number of items (holes, retries).
     #[must_use]
     fn item(self, k: u32) -> Self;
@@ -86,6 +97,10 @@ pub trait Dice: Copy {
     fn chance(self, lane: u32, p: Probability) -> Self::Bool {
         self.less(self.uniform(lane), self.real(p.get()))
     }
+    /// Whether the step acts: true with probability `p`, and only where the combinators around the step let it.
+    ///
+    /// An operator with a `p` asks this once; where it is false, its draw must change nothing.
+    fn acts(self, lane: u32, p: Probability) -> Self::Bool;
     /// A value in `[0, 1]` with the distribution Beta(alpha, alpha).
     fn beta(self, lane: u32, alpha: &Alpha) -> Self::Real {
         match alpha.table() {
@@ -93,6 +108,16 @@ pub trait Dice: Copy {
             Some(table) => self.lookup(self.uniform(lane), table),
         }
     }
+}
+
+/// See [`Dice::acts`]: with the gates of the combinators around the step.
+pub(crate) fn acts<D: Dice>(dice: D, gates: &[Gate], lane: u32, p: Probability) -> D::Bool {
+    let ramps = gates.iter().filter_map(|gate| if let Gate::Ramp(ramp) = gate { Some(ramp.at(dice)) } else { None });
+    let drawn = match ramps.reduce(|product, ramp| product * ramp) {
+        None => dice.chance(lane, p),
+        Some(factor) => dice.less(dice.uniform(lane), dice.real(p.get()) * factor),
+    };
+    gates.iter().filter_map(|gate| gate.open(dice)).fold(drawn, |drawn, open| drawn & open)
 }
 
 /// The size of what a draw acts on, in elements; the origin is the top left corner.

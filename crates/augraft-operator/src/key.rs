@@ -1,11 +1,19 @@
 //! Where a draw lives: step keys and the layout of Philox counters.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
+use crate::gate::Gate;
+
 /// Bit of `block` that separates the batch scope from the sample scope.
-///
-/// Bits 24..=30 number the replicas of one sample; replica 0 is the sample itself.
 pub(crate) const BATCH: u32 = 1 << 31;
+/// Bit of `block` that separates the scope of a pair from the sample scope.
+pub(crate) const PAIR: u32 = 1 << 30;
+/// First bit of the number of the view in the index of a sample; view 0 is the sample itself.
+pub(crate) const VIEW: u32 = 56;
+/// Largest number of views of one sample.
+pub const MAX_VIEWS: usize = 64;
 /// Bit of `block` that marks the cells of a grid.
 pub(crate) const CELLS: u32 = 1 << 23;
 /// Blocks reserved for each item; a block has four lanes.
@@ -15,21 +23,49 @@ pub const LANES: u32 = 4 * BLOCKS_PER_ITEM;
 /// Largest number of cells of a grid.
 pub const MAX_CELLS: usize = 1 << 23;
 
-/// The key of one step: `seed` XOR the first 8 bytes of SHA-256 of the step id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct StepKey(u64);
+/// What addresses the draws of one step: the seed, the hash of its id, and the combinators around it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepKey {
+    seed: u64,
+    hash: u64,
+    gates: Arc<[Gate]>,
+}
 
 impl StepKey {
     /// Derives the key of the step called `id` in a pipeline seeded with `seed`.
     #[must_use]
     pub fn new(seed: u64, id: &str) -> Self {
-        Self(seed ^ step_hash(id))
+        Self { seed, hash: step_hash(id), gates: Arc::from([]) }
     }
 
-    /// Returns the two key words of Philox, low word first.
+    /// The same within combinators, the outermost first.
     #[must_use]
-    pub fn words(self) -> [u32; 2] {
-        [self.0 as u32, (self.0 >> 32) as u32]
+    pub fn within(self, gates: &[Gate]) -> Self {
+        Self { gates: Arc::from(gates), ..self }
+    }
+
+    /// Hash of the step id, a constant of an exported graph.
+    #[must_use]
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// The combinators around the step, the outermost first.
+    #[must_use]
+    pub fn gates(&self) -> &[Gate] {
+        &self.gates
+    }
+
+    /// Returns the two key words of Philox, low word first: the seed XOR the hash of the id.
+    #[must_use]
+    pub fn words(&self) -> [u32; 2] {
+        self.words_of(self.hash)
+    }
+
+    /// The words of another step of the same pipeline.
+    pub(crate) fn words_of(&self, hash: u64) -> [u32; 2] {
+        let key = self.seed ^ hash;
+        [key as u32, (key >> 32) as u32]
     }
 }
 

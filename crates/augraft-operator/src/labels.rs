@@ -34,9 +34,20 @@ struct Base {
 /// One mixing step over a batch.
 #[derive(Debug, PartialEq)]
 enum Mix {
-    Paste { boxes: Vec<Rectangle>, partner: Vec<usize> },
-    Blend { lam: Vec<f32>, partner: Vec<usize> },
-    Mirror { axis: Mirror, apply: Vec<bool> },
+    /// What the partner brings is as it was after the first `before` steps.
+    Paste {
+        boxes: Vec<Rectangle>,
+        partner: Vec<usize>,
+        before: usize,
+    },
+    Blend {
+        lam: Vec<f32>,
+        partner: Vec<usize>,
+    },
+    Mirror {
+        axis: Mirror,
+        apply: Vec<bool>,
+    },
 }
 
 /// A reflection of a plane.
@@ -94,7 +105,29 @@ impl Labels {
             self.forget_boxes();
         }
         self.history.grid = Some(grid);
-        self.mix(Mix::Paste { boxes, partner: partner.to_vec() });
+        self.mix(Mix::Paste { boxes, partner: partner.to_vec(), before: self.history.mixes.len() });
+    }
+
+    /// Pastes several boxes into each sample, later ones over earlier ones, all from the partners as they were before the first.
+    pub fn collage(&mut self, parts: Vec<(Vec<Rectangle>, Vec<usize>)>, grid: [usize; 2]) {
+        if !self.history.fits(grid) {
+            self.forget_boxes();
+        }
+        self.history.grid = Some(grid);
+        let before = self.history.mixes.len();
+        let Some((last, first)) = parts.split_last() else { return };
+        let paste =
+            |(boxes, partner): &(_, _)| Mix::Paste { boxes: Vec::clone(boxes), partner: Vec::clone(partner), before };
+        self.base();
+        self.history.mixes.extend(first.iter().map(|part| Arc::new(paste(part))));
+        self.mix(paste(last));
+    }
+
+    /// Takes the labels at these rows, as they are for whole samples.
+    pub fn select(&mut self, rows: &[usize]) {
+        self.soft = self.soft.select(ndarray::Axis(0), rows);
+        self.sources = rows.iter().map(|row| self.sources[*row].clone()).collect();
+        self.forget_boxes();
     }
 
     /// Mixes `lam` of each sample with `1 - lam` of its partner.
@@ -115,11 +148,14 @@ impl Labels {
         self.base = None;
     }
 
+    /// The labels before the history.
+    fn base(&mut self) -> Arc<Base> {
+        let whole = || Arc::new(Base { soft: self.soft.clone(), sources: self.sources.clone() });
+        self.base.get_or_insert_with(whole).clone()
+    }
+
     fn mix(&mut self, mix: Mix) {
-        let base = self
-            .base
-            .get_or_insert_with(|| Arc::new(Base { soft: self.soft.clone(), sources: self.sources.clone() }))
-            .clone();
+        let base = self.base();
         self.history.mixes.push(Arc::new(mix));
         let [height, width] = self.history.extent();
         let total = (height * width) as f64;
@@ -184,10 +220,11 @@ fn measure<A>(
     };
     let part = |row, rectangle, weight| measure(before, plane, row, rectangle, weight, leaf, add);
     let parts = match &**last {
-        Mix::Paste { boxes, partner } => {
+        Mix::Paste { boxes, partner, before: state } => {
             let [from_top, from_left, to_bottom, to_right] = boxes[row];
             let covered = [top.max(from_top), left.max(from_left), bottom.min(to_bottom), right.min(to_right)];
-            [part(row, rectangle, weight), part(row, covered, -weight), part(partner[row], covered, weight)]
+            let brought = measure(&mixes[..*state], plane, partner[row], covered, weight, leaf, add);
+            [part(row, rectangle, weight), part(row, covered, -weight), brought]
         }
         Mix::Blend { lam, partner } => {
             let lam = f64::from(lam[row]);

@@ -6,6 +6,7 @@
 mod batch;
 mod dice;
 mod draws;
+mod gate;
 mod key;
 mod labels;
 mod lowered;
@@ -21,15 +22,16 @@ mod shape;
 mod table;
 mod values;
 
-pub use batch::{Batch, Buffers, Element, Images, Pooled, Scratch, Transfer, parallel};
+pub use batch::{Batch, Buffers, Element, Images, Masks, Pooled, Scratch, Transfer, parallel, sample_of, view_of};
 pub use dice::{Dice, Extent};
 pub use draws::{Draw, Draws, Field, Fixed, Kind};
+pub use gate::{Gate, Ramp};
 pub use inventory;
-pub use key::{LANES, MAX_CELLS, StepKey, step_hash};
+pub use key::{LANES, MAX_CELLS, MAX_VIEWS, StepKey, step_hash};
 pub use labels::{Labels, Mirror, Rectangle};
-pub use lowered::{Lowered, LoweredLabels};
+pub use lowered::{Lowered, LoweredLabels, LoweredMasks};
 pub use mask::box_mask;
-pub use operator::{AnyOperator, Operator};
+pub use operator::{AnyOperator, Operator, Rows};
 pub use partner::Partner;
 pub use philox::{PhiloxRng, philox4x32};
 pub use recorder::{Recorder, Recording};

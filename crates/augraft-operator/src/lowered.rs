@@ -2,7 +2,9 @@
 
 use augraft_onnx::{DataType, Tensor, Value};
 
+use crate::batch::Element;
 use crate::labels::Mirror;
+use crate::recorder::first_half;
 use crate::shape::Shape;
 
 /// A batch in a graph under construction.
@@ -12,10 +14,21 @@ pub struct Lowered<'g> {
     pub images: Value<'g>,
     /// Labels; none when there are no classes.
     pub labels: Option<LoweredLabels<'g>>,
+    /// Masks that move along.
+    pub masks: Option<LoweredMasks<'g>>,
     /// What is known of it.
     pub shape: Shape,
     /// Height and width, int64 scalars: constants, unless the size is open.
     pub sides: [Value<'g>; 2],
+}
+
+/// Masks in a graph; [`Masks`](crate::Masks) natively.
+#[derive(Debug, Clone)]
+pub struct LoweredMasks<'g> {
+    /// Class ids, u8 `[N,1,H,W]`, or shares of classes, f32 `[N,K,H,W]`.
+    pub images: Value<'g>,
+    /// Number of classes.
+    pub classes: usize,
 }
 
 impl<'g> Lowered<'g> {
@@ -24,13 +37,54 @@ impl<'g> Lowered<'g> {
     pub fn new(images: Value<'g>, labels: Option<LoweredLabels<'g>>, shape: Shape) -> Self {
         let constant = |side: usize| images.graph().constant(Tensor::scalar(side as i64));
         let sides = shape.size().map_or_else(|| [2, 3].map(|axis| images.side(axis)), |size| size.map(constant));
-        Self { images, labels, shape, sides }
+        Self { images, labels, masks: None, shape, sides }
     }
 
     /// The batch with `images` of another size; the boxes of earlier pastes say nothing from here on.
     #[must_use]
     pub fn resized(self, images: Value<'g>, shape: Shape) -> Self {
-        Self::new(images, self.labels.map(LoweredLabels::forget_boxes), shape)
+        Self { masks: self.masks, ..Self::new(images, self.labels.map(LoweredLabels::forget_boxes), shape) }
+    }
+
+    /// Makes every sample this many, one after the other.
+    pub(crate) fn replicate(self, views: usize) -> Self {
+        let graph = self.images.graph();
+        let views = graph.constant(Tensor::scalar(views as i64));
+        let rows = graph.range(self.images.side(0) * views) / views;
+        self.at_rows(|value| value.gather(rows, 0))
+    }
+
+    /// Keeps the first half of the samples, the middle one included.
+    pub(crate) fn halve(self) -> Self {
+        self.at_rows(first_half)
+    }
+
+    fn at_rows(self, rows: impl Fn(Value<'g>) -> Value<'g>) -> Self {
+        let labels = self.labels.map(|labels| LoweredLabels::new(rows(labels.soft())));
+        let masks = self.masks.map(|masks| LoweredMasks { images: rows(masks.images), ..masks });
+        Self { images: rows(self.images), labels, masks, shape: self.shape, sides: self.sides }
+    }
+
+    /// The masks as the images of a batch; with `shares`, class ids become shares of classes first.
+    pub(crate) fn take_masks(&mut self, shares: bool) -> Option<Self> {
+        let LoweredMasks { mut images, classes } = self.masks.take()?;
+        if images.dtype() == DataType::U8 && shares {
+            let graph = images.graph();
+            let ids = graph.constant(Tensor::vector((0..classes as i64).collect())).reshape(&[1, -1, 1, 1]);
+            let found = images.cast(DataType::I64);
+            images = (found.at_least(ids) & ids.at_least(found)).cast(DataType::F32);
+        }
+        let soft = images.dtype() == DataType::F32;
+        let element = if soft { Element::F32 } else { Element::U8 };
+        // The classes of the labels keep the number of classes, which an image of class ids does not show.
+        let channels = if soft { classes } else { 1 };
+        let shape = Shape { element, channels, classes, ..self.shape.clone() };
+        Some(Self { images, labels: None, masks: None, shape, sides: self.sides })
+    }
+
+    /// Takes masks back.
+    pub(crate) fn put_masks(&mut self, masks: Self) {
+        self.masks = Some(LoweredMasks { images: masks.images, classes: masks.shape.classes });
     }
 }
 
@@ -47,7 +101,7 @@ type Edges<'g> = [Value<'g>; 4];
 
 #[derive(Debug, Clone)]
 enum Mix<'g> {
-    Paste { edges: Edges<'g>, partner: Value<'g> },
+    Paste { edges: Edges<'g>, partner: Value<'g>, before: usize },
     Blend { lam: Value<'g>, partner: Value<'g> },
     Mirror { axis: Mirror, apply: Value<'g> },
 }
@@ -66,7 +120,19 @@ impl<'g> LoweredLabels<'g> {
             self = self.forget_boxes();
         }
         self.grid = Some(grid);
-        self.mixes.push(Mix::Paste { edges, partner });
+        self.mixes.push(Mix::Paste { edges, partner, before: self.mixes.len() });
+        self
+    }
+
+    /// See [`Labels::collage`](crate::Labels::collage).
+    #[must_use]
+    pub fn collage(mut self, parts: &[(Edges<'g>, Value<'g>)], grid: [Value<'g>; 2]) -> Self {
+        if self.grid.is_some_and(|known| known.map(Value::id) != grid.map(Value::id)) {
+            self = self.forget_boxes();
+        }
+        self.grid = Some(grid);
+        let before = self.mixes.len();
+        self.mixes.extend(parts.iter().map(|(edges, partner)| Mix::Paste { edges: *edges, partner: *partner, before }));
         self
     }
 
@@ -128,7 +194,7 @@ impl<'g> LoweredLabels<'g> {
             return at(self.base).cast(DataType::F64) * amount.unsqueeze(&[1]);
         };
         match last {
-            Mix::Paste { edges: pasted, partner } => {
+            Mix::Paste { edges: pasted, partner, before } => {
                 let [top, left, bottom, right] = edges;
                 let [from_top, from_left, to_bottom, to_right] = pasted.map(at);
                 let covered = [
@@ -139,7 +205,7 @@ impl<'g> LoweredLabels<'g> {
                 ];
                 let kept = self.measure(steps - 1, rows, edges, weight);
                 let lost = self.measure(steps - 1, rows, covered, weight.unary("Neg"));
-                kept + lost + self.measure(steps - 1, Some(at(*partner)), covered, weight)
+                kept + lost + self.measure(*before, Some(at(*partner)), covered, weight)
             }
             Mix::Mirror { axis, apply } => {
                 let [top, left, bottom, right] = edges;

@@ -31,8 +31,20 @@ pub trait Operator: Debug + Default + Serialize + DeserializeOwned + JsonSchema 
     const PARITY: Parity;
     /// What kind of change it makes.
     const ROLE: Role;
+    /// What `compat: NAME` sets: names of peers with their options as JSON, which options beside `compat` win over.
+    const PRESETS: &'static [(&'static str, &'static str)] = &[];
     /// What one draw decides.
     type Draw<D: Dice>: Draw<D>;
+
+    /// How the number of samples changes.
+    fn rows(&self) -> Rows {
+        Rows::Same
+    }
+
+    /// Whether it blends values of several samples, so that masks of class ids must become shares of classes first.
+    fn blends(&self) -> bool {
+        false
+    }
 
     /// Predicts the shape after the step.
     ///
@@ -52,11 +64,39 @@ pub trait Operator: Debug + Default + Serialize + DeserializeOwned + JsonSchema 
     /// When the operator or this shape has no ONNX form.
     fn lower<'g>(&self, draw: &Self::Draw<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue>;
 
+    /// Changes the masks as drawn: `masks` is a batch whose images are class ids (u8 `[N,1,H,W]`) or shares of classes (f32 `[N,K,H,W]`).
+    ///
+    /// What moves pixels or mixes samples does to masks what it does to images; an operator that resamples must take the nearest pixel here.
+    fn apply_masks(&self, draws: &[Self::Draw<Row>], masks: &mut Batch, scratch: &mut Scratch) {
+        if matches!(Self::ROLE, Role::Geometry | Role::Mix) {
+            self.apply(draws, masks, scratch);
+        }
+    }
+
+    /// Writes [`apply_masks`](Self::apply_masks) as ONNX nodes.
+    ///
+    /// # Errors
+    /// As [`lower`](Self::lower).
+    fn lower_masks<'g>(&self, draw: &Self::Draw<Recorder<'g>>, masks: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
+        if matches!(Self::ROLE, Role::Geometry | Role::Mix) { self.lower(draw, masks) } else { Ok(masks) }
+    }
+
     /// Whether a draw should change sample `row`: then an unchanged tensor is a defect.
     fn acts(&self, row: usize, draw: &Self::Draw<Row>) -> bool {
         let _ = (row, draw);
         false
     }
+}
+
+/// How a step changes the number of samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// As many as before.
+    Same,
+    /// Every sample becomes this many (1 to 64), one after the other, each with draws of its own.
+    Views(usize),
+    /// The first half of the batch, the middle sample included.
+    Half,
 }
 
 /// The object-safe face of an [`Operator`], implemented for each by a blanket.
@@ -73,6 +113,14 @@ pub trait AnyOperator: Debug + Send + Sync {
     fn oldest_opset(&self) -> i64 {
         9
     }
+    /// See [`Operator::rows`].
+    fn rows(&self) -> Rows {
+        Rows::Same
+    }
+    /// See [`Operator::blends`].
+    fn blends(&self) -> bool {
+        false
+    }
     /// Columns of its draws.
     fn columns(&self) -> &'static [(&'static str, Kind)];
     /// See [`Operator::check`].
@@ -81,11 +129,11 @@ pub trait AnyOperator: Debug + Send + Sync {
     /// Says why the step cannot work on `shape`.
     fn check(&self, shape: &Shape) -> Result<Shape, Issue>;
     /// Draws for the samples of a batch, natively.
-    fn draw(&self, key: StepKey, epoch: u32, batch: &Batch) -> Draws;
+    fn draw(&self, key: &StepKey, epoch: u32, batch: &Batch) -> Draws;
     /// Draws for samples of one size; `audit` receives the words that were read twice.
-    fn draw_audited(&self, key: StepKey, epoch: u32, index: &[u64], shape: &Shape) -> (Draws, Vec<(usize, u32, u32)>);
+    fn draw_audited(&self, key: &StepKey, epoch: u32, index: &[u64], shape: &Shape) -> (Draws, Vec<(usize, u32, u32)>);
     /// Records the draw for the samples of a batch into a graph; one value per column, N first.
-    fn record<'g>(&self, recording: &'g Recording<'g>, hash: u64, batch: &Lowered<'g>) -> Vec<Value<'g>>;
+    fn record<'g>(&self, recording: &'g Recording<'g>, key: &'g StepKey, batch: &Lowered<'g>) -> Vec<Value<'g>>;
     /// Changes the batch as drawn.
     ///
     /// # Errors
@@ -122,6 +170,12 @@ impl<T: Operator> AnyOperator for T {
     fn summary(&self) -> String {
         summary_of(&schema_of::<T>())
     }
+    fn rows(&self) -> Rows {
+        Operator::rows(self)
+    }
+    fn blends(&self) -> bool {
+        Operator::blends(self)
+    }
     fn columns(&self) -> &'static [(&'static str, Kind)] {
         <T::Draw<Row> as Draw<Row>>::COLUMNS
     }
@@ -129,39 +183,60 @@ impl<T: Operator> AnyOperator for T {
         Operator::check(self, shape)
     }
 
-    fn draw(&self, key: StepKey, epoch: u32, batch: &Batch) -> Draws {
-        let dice = BatchDice::new(key, epoch, &batch.index);
-        let draw = |row| Operator::draw(self, dice.sample(row), &native_extent(batch.extent(row), batch.image_size));
-        Draws::from_rows(self.columns(), (0..batch.len()).map(|row| draw(row).into_fields()).collect())
+    fn draw(&self, key: &StepKey, epoch: u32, batch: &Batch) -> Draws {
+        let (index, views) = viewed(&batch.index, Operator::rows(self));
+        let dice = BatchDice::new(key, epoch, &index);
+        let extent = |row: usize| native_extent(batch.extent(row / views), batch.image_size);
+        let draw = |row| Operator::draw(self, dice.sample(row), &extent(row)).into_fields();
+        Draws::from_rows(self.columns(), (0..index.len()).map(draw).collect())
     }
 
-    fn draw_audited(&self, key: StepKey, epoch: u32, index: &[u64], shape: &Shape) -> (Draws, Vec<(usize, u32, u32)>) {
-        let dice = BatchDice::new(key, epoch, index).audited();
+    fn draw_audited(&self, key: &StepKey, epoch: u32, index: &[u64], shape: &Shape) -> (Draws, Vec<(usize, u32, u32)>) {
+        let (index, _) = viewed(index, Operator::rows(self));
+        let dice = BatchDice::new(key, epoch, &index).audited();
         let [height, width] = shape.size().unwrap_or([1, 1]);
         let extent = native_extent([shape.channels, height, width], shape.image_size);
         let draw = |row| Operator::draw(self, dice.sample(row), &extent).into_fields();
         (Draws::from_rows(self.columns(), (0..index.len()).map(draw).collect()), dice.words_read_twice())
     }
 
-    fn record<'g>(&self, recording: &'g Recording<'g>, hash: u64, batch: &Lowered<'g>) -> Vec<Value<'g>> {
-        let dice = recording.step(hash);
+    fn record<'g>(&self, recording: &'g Recording<'g>, key: &'g StepKey, batch: &Lowered<'g>) -> Vec<Value<'g>> {
+        if let Rows::Views(views) = Operator::rows(self) {
+            recording.replicate(views);
+        }
+        let dice = recording.step(key);
         let [height, width] = batch.sides;
         let image_size = batch.shape.image_size.map(|size| size.map(|side| dice.int(side as i64)));
         let [image_height, image_width] = image_size.unwrap_or(batch.sides);
         let channels = dice.int(batch.shape.channels as i64);
         let extent = Extent { channels, height, width, image_height, image_width };
         let drawn = Operator::draw(self, dice, &extent);
-        drawn.into_fields().into_iter().map(|field| recording.column(field)).collect()
+        let columns = drawn.into_fields().into_iter().map(|field| recording.column(field)).collect();
+        if Operator::rows(self) == Rows::Half {
+            recording.halve();
+        }
+        columns
     }
 
     fn apply(&self, draws: &Draws, batch: &mut Batch, scratch: &mut Scratch) -> Result<(), Issue> {
+        if let Rows::Views(views) = Operator::rows(self) {
+            batch.replicate(views);
+        }
         let rows = draws.rows::<T::Draw<Row>>(batch.len());
         let rows = rows.ok_or_else(|| Issue::new("", "the draws are not those of this operator and batch"))?;
+        let masks = batch.take_masks(Operator::blends(self));
         Operator::apply(self, &rows, batch, scratch);
+        if let Some(mut masks) = masks {
+            self.apply_masks(&rows, &mut masks, scratch);
+            batch.put_masks(masks);
+        }
+        if Operator::rows(self) == Rows::Half {
+            batch.select(&(0..batch.len().div_ceil(2)).collect::<Vec<_>>());
+        }
         Ok(())
     }
 
-    fn lower<'g>(&self, columns: &[Value<'g>], sample: &Draws, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
+    fn lower<'g>(&self, columns: &[Value<'g>], sample: &Draws, mut batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
         if let Parity::NativeOnly(reason) = T::PARITY {
             return Err(Issue::new("", format!("runs natively only, because {reason}"))
                 .help("leave the step out of what is exported"));
@@ -172,7 +247,15 @@ impl<T: Operator> AnyOperator for T {
             columns.iter().zip(kinds).zip(items).map(|((column, kind), items)| field_of_column(kind, *column, items));
         let draw = Draw::from_fields(fields.collect())
             .ok_or_else(|| Issue::new("", "the draws are not those of this operator"))?;
-        Operator::lower(self, &draw, batch)
+        if let Rows::Views(views) = Operator::rows(self) {
+            batch = batch.replicate(views);
+        }
+        let masks = batch.take_masks(Operator::blends(self));
+        let mut batch = Operator::lower(self, &draw, batch)?;
+        if let Some(masks) = masks {
+            batch.put_masks(self.lower_masks(&draw, masks)?);
+        }
+        Ok(if Operator::rows(self) == Rows::Half { batch.halve() } else { batch })
     }
 
     fn acting(&self, draws: &Draws, n: usize) -> Vec<bool> {
@@ -190,6 +273,14 @@ impl<T: Operator> AnyOperator for T {
 
     fn as_any(&self) -> &dyn Any {
         self
+    }
+}
+
+/// The index of every sample after a step that makes views, and how many it makes.
+fn viewed(index: &[u64], rows: Rows) -> (std::borrow::Cow<'_, [u64]>, usize) {
+    match rows {
+        Rows::Views(views) => (crate::batch::replicated(index, views).into(), views),
+        Rows::Same | Rows::Half => (index.into(), 1),
     }
 }
 

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use augraft_onnx::{DataType, Graph, Side, Tensor, Value, int_attribute, text_attribute};
 use ndarray::{Array2, Array3, Axis};
 
-use crate::dice::Dice;
+use crate::dice::{Dice, acts};
 use crate::draws::Field;
-use crate::key::{BATCH, MAX_CELLS, cell_block, item_block};
+use crate::key::{BATCH, MAX_CELLS, PAIR, StepKey, VIEW, cell_block, item_block};
 use crate::partner::Partner;
 use crate::philox::{MULTIPLIER, ROUNDS, WEYL};
 use crate::table::{CELLS, Table};
@@ -24,7 +24,8 @@ pub struct Recording<'g> {
     graph: &'g Graph,
     seed: Value<'g>,
     epoch: Value<'g>,
-    index: Value<'g>,
+    /// Numbers of the values that hold the samples of the batch, one more after each step that changes how many there are.
+    index: RefCell<Vec<u32>>,
     words: RefCell<Vec<Request>>,
 }
 
@@ -32,8 +33,33 @@ pub struct Recording<'g> {
 #[derive(Debug)]
 struct Request {
     value: u32,
+    index: usize,
     shape: Option<[usize; 3]>,
     addresses: Vec<Address>,
+}
+
+/// Whose index addresses a word, in the order in which they are stacked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Scope {
+    Sample,
+    Pair,
+    Batch,
+}
+
+impl Scope {
+    fn of(block: u32) -> Self {
+        match block & (BATCH | PAIR) {
+            0 => Self::Sample,
+            PAIR => Self::Pair,
+            _ => Self::Batch,
+        }
+    }
+}
+
+/// The first half of the rows, the middle one included.
+pub(crate) fn first_half(rows: Value<'_>) -> Value<'_> {
+    let int = |value: i64| rows.graph().constant(Tensor::scalar(value));
+    rows.gather(rows.graph().range((rows.side(0) + int(1)) / int(2)), 0)
 }
 
 /// Hash of the step, block, word of the block.
@@ -46,18 +72,40 @@ impl<'g> Recording<'g> {
         let scalar = |name| graph.input(name, DataType::I64, &[]);
         let (seed, epoch) = (scalar("seed"), scalar("epoch"));
         let index = graph.input("index", DataType::I64, &[Side::Named("N")]);
-        Self { graph, seed, epoch, index, words: RefCell::default() }
+        Self { graph, seed, epoch, index: RefCell::new(vec![index.id()]), words: RefCell::default() }
     }
 
-    /// The dice of the step whose id hashes to `hash`.
+    /// The dice of the step that `key` addresses; the seed is that of the graph.
     #[must_use]
-    pub fn step(&'g self, hash: u64) -> Recorder<'g> {
-        Recorder { recording: self, hash, block_base: 0, item: 0, cells: None }
+    pub fn step(&'g self, key: &'g StepKey) -> Recorder<'g> {
+        Recorder { recording: self, key, hash: key.hash(), block_base: 0, item: 0, cells: None }
+    }
+
+    /// The index of every sample, int64 `[N]`.
+    #[must_use]
+    pub fn index(&self) -> Value<'g> {
+        self.graph.value(*self.index.borrow().last().expect("the index that it began with"))
+    }
+
+    /// From here on, every sample is `views` samples, one after the other.
+    pub(crate) fn replicate(&self, views: usize) {
+        let int = |value: usize| self.graph.constant(Tensor::scalar(value as i64));
+        let all = self.graph.range(self.index().side(0) * int(views));
+        let sample = all / int(views);
+        let view = all - sample * int(views);
+        let index = self.index().gather(sample, 0) + view * self.graph.constant(Tensor::scalar(1i64 << VIEW));
+        self.index.borrow_mut().push(index.id());
+    }
+
+    /// From here on, only the first half of the samples is left, the middle one included.
+    pub(crate) fn halve(&self) {
+        let index = first_half(self.index());
+        self.index.borrow_mut().push(index.id());
     }
 
     /// Turns one drawn value into a column of the batch: bool, int64 or f32 with N as the first axis.
     pub fn column(&self, field: Field<Recorder<'g>>) -> Value<'g> {
-        let rows = |value: Value<'g>| value.expand(self.index.shape());
+        let rows = |value: Value<'g>| value.expand(self.index().shape());
         match field {
             Field::Bool(value) | Field::Int(value) => rows(value),
             Field::Real(value) => rows(value.cast(DataType::F32)),
@@ -71,11 +119,19 @@ impl<'g> Recording<'g> {
 
     /// Adds the Philox4x32-10 that fills every requested word.
     pub fn finish(&self) {
+        for (at, index) in self.index.borrow().iter().enumerate() {
+            self.fill(at, self.graph.value(*index));
+        }
+    }
+
+    /// Fills the words that were requested for the samples `index`, which are the `at`-th.
+    fn fill(&self, at: usize, index: Value<'g>) {
         let requests = self.words.borrow();
-        let mut blocks: Vec<(bool, u64, u32)> = requests
+        let requests: Vec<&Request> = requests.iter().filter(|request| request.index == at).collect();
+        let mut blocks: Vec<(Scope, u64, u32)> = requests
             .iter()
             .flat_map(|request| &request.addresses)
-            .map(|(hash, block, _)| (block & BATCH != 0, *hash, *block))
+            .map(|(hash, block, _)| (Scope::of(*block), *hash, *block))
             .collect();
         blocks.sort_unstable();
         blocks.dedup();
@@ -83,12 +139,12 @@ impl<'g> Recording<'g> {
             return;
         }
         self.graph.set_scope("draws");
-        let words = self.philox(&blocks);
+        let words = self.philox(&blocks, index);
         let unit = words.cast(DataType::F64) * self.graph.constant(Tensor::scalar((-32f64).exp2()));
         let integer = words.cast(DataType::I64);
         let rows: BTreeMap<_, _> =
             blocks.iter().enumerate().map(|(row, (_, hash, block))| ((*hash, *block), row)).collect();
-        for request in requests.iter() {
+        for request in requests {
             let positions = request.addresses.iter().map(|(hash, block, word)| {
                 let plane = [0, 2, 1, 3][*word as usize];
                 (plane * blocks.len() + rows[&(*hash, *block)]) as i64
@@ -113,9 +169,9 @@ impl<'g> Recording<'g> {
     }
 
     /// The words of `blocks` for every sample, uint64 `[4 * blocks, N]`, in the planes 0, 2, 1, 3.
-    fn philox(&self, blocks: &[(bool, u64, u32)]) -> Value<'g> {
+    fn philox(&self, blocks: &[(Scope, u64, u32)], samples: Value<'g>) -> Value<'g> {
         let graph = self.graph;
-        let column = |value: &dyn Fn(&(bool, u64, u32)) -> u64| {
+        let column = |value: &dyn Fn(&(Scope, u64, u32)) -> u64| {
             graph.constant(Tensor::U64(
                 Array2::from_shape_fn([blocks.len(), 1], |(row, _)| value(&blocks[row])).into_dyn(),
             ))
@@ -127,17 +183,25 @@ impl<'g> Recording<'g> {
         };
         let pair = |a: Value<'g>, b: Value<'g>| graph.concat(&[a.unsqueeze(&[0]), b.unsqueeze(&[0])], 0);
 
-        let in_batch = blocks.iter().filter(|(batch, _, _)| *batch).count();
-        let per_sample = blocks.len() - in_batch;
-        let shape = self.index.shape();
+        let shape = samples.shape();
         let rows =
             |index: Value<'g>, count: usize| index.expand(graph.concat(&[graph.ints(&[count as i64]), shape], 0));
         let mut index = Vec::new();
-        if per_sample > 0 {
-            index.push(rows(self.index, per_sample));
-        }
-        if in_batch > 0 {
-            index.push(rows(self.index.slice(0, 0, 1), in_batch));
+        for scope in [Scope::Sample, Scope::Pair, Scope::Batch] {
+            let count = blocks.iter().filter(|(known, _, _)| *known == scope).count();
+            if count == 0 {
+                continue;
+            }
+            let addressed = match scope {
+                Scope::Sample => samples,
+                Scope::Batch => samples.slice(0, 0, 1),
+                Scope::Pair => {
+                    let row = graph.range(samples.side(0));
+                    let other = samples.side(0) - graph.constant(Tensor::scalar(1i64)) - row;
+                    samples.gather(row.less(other).select(row, other), 0)
+                }
+            };
+            index.push(rows(addressed, count));
         }
         let index = graph.concat(&index, 0).cast(DataType::U64);
         let all = index.shape();
@@ -169,6 +233,7 @@ impl<'g> Recording<'g> {
 #[derive(Debug, Clone, Copy)]
 pub struct Recorder<'g> {
     recording: &'g Recording<'g>,
+    key: &'g StepKey,
     hash: u64,
     block_base: u32,
     item: u32,
@@ -189,7 +254,12 @@ impl<'g> Recorder<'g> {
             }
         };
         let value = self.graph().declare("word", dtype);
-        self.recording.words.borrow_mut().push(Request { value: value.id(), shape: self.cells, addresses });
+        self.recording.words.borrow_mut().push(Request {
+            value: value.id(),
+            index: self.recording.index.borrow().len() - 1,
+            shape: self.cells,
+            addresses,
+        });
         value
     }
 
@@ -282,7 +352,7 @@ impl<'g> Dice for Recorder<'g> {
             let attributes = vec![int_attribute("axis", 1), int_attribute("keepdims", 0)];
             return graph.node("ArgMin", &[distance.unary("Abs")], attributes, DataType::I64);
         }
-        let count = self.recording.index.side(0);
+        let count = self.recording.index().side(0);
         let row = graph.range(count);
         match partner {
             // Not a remainder, which ONNX Runtime refuses to take of a batch of none.
@@ -294,6 +364,21 @@ impl<'g> Dice for Recorder<'g> {
     fn batch(self) -> Self {
         Self { block_base: BATCH, ..self }
     }
+    fn pair(self) -> Self {
+        Self { block_base: PAIR, ..self }
+    }
+    fn of(self, hash: u64) -> Self {
+        Self { hash, block_base: 0, item: 0, cells: None, ..self }
+    }
+    fn view(self) -> Value<'g> {
+        self.recording.index() / self.int(1 << VIEW)
+    }
+    fn epoch(self) -> Value<'g> {
+        self.recording.epoch.cast(DataType::F64)
+    }
+    fn acts(self, lane: u32, p: Probability) -> Value<'g> {
+        acts(self, self.key.gates(), lane, p)
+    }
     fn item(self, k: u32) -> Self {
         Self { item: k + 1, ..self }
     }
@@ -304,7 +389,7 @@ impl<'g> Dice for Recorder<'g> {
         assert!((1..=MAX_CELLS).contains(&count), "a recorded grid has constant sides and at most {MAX_CELLS} cells");
         let drawn = cell(Self { cells: Some(extent), ..self });
         let sides = self.graph().ints(&extent.map(|side| side as i64));
-        drawn.expand(self.graph().concat(&[sides, self.recording.index.shape()], 0))
+        drawn.expand(self.graph().concat(&[sides, self.recording.index().shape()], 0))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Value, json};
 
 use crate::operator::{AnyOperator, Operator};
 use crate::shape::{Issue, Parity, Role};
@@ -19,6 +20,8 @@ pub struct Entry {
     pub role: Role,
     /// Crate or file that it comes from.
     pub origin: &'static str,
+    /// Peers whose options `compat` sets, with these options as JSON.
+    pub presets: &'static [(&'static str, &'static str)],
     source: Source,
 }
 
@@ -52,9 +55,11 @@ impl Entry {
             parity: T::PARITY,
             role: T::ROLE,
             origin,
+            presets: T::PRESETS,
             source: Source::Linked {
                 schema: schema_of::<T>,
                 parse: |config| {
+                    let config = with_preset(T::PRESETS, config)?;
                     serde_json::from_value::<T>(config).map(|operator| Box::new(operator) as Box<dyn AnyOperator>)
                 },
                 default: || Box::new(T::default()),
@@ -66,7 +71,7 @@ impl Entry {
     #[must_use]
     pub fn loaded(operator: Box<dyn AnyOperator>, schema: Schema, since: &'static str, origin: &'static str) -> Self {
         let (name, parity, role) = (operator.name(), operator.parity(), operator.role());
-        Self { name, since, parity, role, origin, source: Source::Loaded(operator, schema) }
+        Self { name, since, parity, role, origin, presets: &[], source: Source::Loaded(operator, schema) }
     }
 
     /// JSON schema of the configuration, with the doc comments as descriptions.
@@ -128,7 +133,27 @@ pub(crate) fn schema_of<T: Operator>() -> Schema {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });
-    SchemaGenerator::new(settings).into_root_schema_for::<T>()
+    let mut schema = SchemaGenerator::new(settings).into_root_schema_for::<T>();
+    if let (false, Some(fields)) =
+        (T::PRESETS.is_empty(), schema.get_mut("properties").and_then(|fields| fields.as_object_mut()))
+    {
+        let names: Vec<&str> = T::PRESETS.iter().map(|(name, _)| *name).collect();
+        let text = "Options of another library; options that are given beside it win.";
+        fields.insert("compat".to_owned(), json!({ "description": text, "enum": names }));
+    }
+    schema
+}
+
+/// A configuration whose `compat` is replaced by what it stands for.
+fn with_preset(presets: &[(&str, &str)], config: Value) -> Result<Value, serde_json::Error> {
+    let Value::Object(mut given) = config else { return Ok(config) };
+    let Some(name) = given.get("compat").filter(|_| !presets.is_empty()) else { return Ok(Value::Object(given)) };
+    let preset = presets.iter().find(|(known, _)| name == known).map(|(_, options)| *options);
+    let preset = preset.ok_or_else(|| serde::de::Error::custom(format!("there is no preset {name}")))?;
+    let Value::Object(mut options) = serde_json::from_str(preset)? else { return Ok(Value::Object(given)) };
+    given.shift_remove("compat");
+    options.append(&mut given);
+    Ok(Value::Object(options))
 }
 
 /// All operators, by name.

@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 
 use ndarray::Array3;
 
-use crate::dice::Dice;
-use crate::key::{BATCH, MAX_CELLS, StepKey, cell_block, item_block};
+use crate::dice::{Dice, acts};
+use crate::key::{BATCH, MAX_CELLS, PAIR, StepKey, VIEW, cell_block, item_block};
 use crate::partner::{Partner, key62, match_ranks};
 use crate::philox::philox4x32;
 use crate::table::Table;
+use crate::values::Probability;
 
 /// One step's draws over one batch: where the words come from.
 #[derive(Debug)]
 pub struct BatchDice<'a> {
-    key: [u32; 2],
+    key: &'a StepKey,
     epoch: u32,
     index: &'a [u64],
     partners: RefCell<BTreeMap<u32, Vec<usize>>>,
@@ -27,8 +28,8 @@ type Word = (usize, u32, u32);
 impl<'a> BatchDice<'a> {
     /// Addresses the draws of the step `key` in `epoch` for the samples `index` (indices in the data set).
     #[must_use]
-    pub fn new(key: StepKey, epoch: u32, index: &'a [u64]) -> Self {
-        Self { key: key.words(), epoch, index, partners: RefCell::default(), audit: None }
+    pub fn new(key: &'a StepKey, epoch: u32, index: &'a [u64]) -> Self {
+        Self { key, epoch, index, partners: RefCell::default(), audit: None }
     }
 
     /// Also records which words are read, so that a test can find one that is read twice.
@@ -49,12 +50,17 @@ impl<'a> BatchDice<'a> {
     /// The dice of the sample at position `row` of the batch.
     #[must_use]
     pub fn sample(&'a self, row: usize) -> Scalar<'a> {
-        Scalar { batch: self, row, block_base: 0, item: 0, cell: None }
+        Scalar { batch: self, row, hash: self.key.hash(), block_base: 0, item: 0, cell: None }
     }
 
-    fn word(&self, row: usize, block: u32, word: u32) -> u32 {
-        let index = self.index[if block & BATCH == 0 { row } else { 0 }];
-        philox4x32([index as u32, (index >> 32) as u32, self.epoch, block], self.key)[word as usize]
+    fn word(&self, row: usize, hash: u64, block: u32, word: u32) -> u32 {
+        let addressed = match block & (BATCH | PAIR) {
+            0 => row,
+            PAIR => row.min(self.index.len() - 1 - row),
+            _ => 0,
+        };
+        let index = self.index[addressed];
+        philox4x32([index as u32, (index >> 32) as u32, self.epoch, block], self.key.words_of(hash))[word as usize]
     }
 }
 
@@ -63,6 +69,7 @@ impl<'a> BatchDice<'a> {
 pub struct Scalar<'a> {
     batch: &'a BatchDice<'a>,
     row: usize,
+    hash: u64,
     block_base: u32,
     item: u32,
     cell: Option<u32>,
@@ -78,10 +85,11 @@ impl Scalar<'_> {
             None => (item_block(self.item, lane), lane % 4),
         };
         let block = self.block_base | block;
-        if let Some(audit) = &self.batch.audit {
+        // What a combinator draws is read by every step in it.
+        if let Some(audit) = self.batch.audit.as_ref().filter(|_| self.hash == self.batch.key.hash()) {
             audit.borrow_mut().push((self.row, block, word));
         }
-        self.batch.word(self.row, block, word)
+        self.batch.word(self.row, self.hash, block, word)
     }
 
     fn permuted(self, lane: u32) -> usize {
@@ -92,7 +100,7 @@ impl Scalar<'_> {
         let address = item_block(self.item, 0) << 4 | lane;
         let mut partners = self.batch.partners.borrow_mut();
         let table = partners.entry(address).or_insert_with(|| {
-            let word = |row, lane| self.batch.word(row, item_block(self.item, lane), lane % 4);
+            let word = |row, lane| self.batch.word(row, self.hash, item_block(self.item, lane), lane % 4);
             let keys = |lane| (0..self.batch.index.len()).map(move |row| key62(word(row, lane), word(row, lane + 1)));
             match_ranks(&keys(lane).collect::<Vec<_>>(), &keys(lane + 2).collect::<Vec<_>>())
         });
@@ -156,6 +164,26 @@ impl Dice for Scalar<'_> {
 
     fn batch(self) -> Self {
         Self { block_base: BATCH, ..self }
+    }
+
+    fn pair(self) -> Self {
+        Self { block_base: PAIR, ..self }
+    }
+
+    fn of(self, hash: u64) -> Self {
+        Self { hash, block_base: 0, item: 0, cell: None, ..self }
+    }
+
+    fn epoch(self) -> f64 {
+        f64::from(self.batch.epoch)
+    }
+
+    fn acts(self, lane: u32, p: Probability) -> bool {
+        acts(self, self.batch.key.gates(), lane, p)
+    }
+
+    fn view(self) -> i64 {
+        (self.batch.index[self.row] >> VIEW) as i64
     }
 
     fn item(self, k: u32) -> Self {

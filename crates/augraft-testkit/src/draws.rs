@@ -2,7 +2,7 @@
 
 use augraft_engine::EngineError;
 use augraft_onnx::{Graph, Model, Side, Tensor};
-use augraft_operator::{AnyOperator, Layout, Lowered, Recording, Shape, StepKey, step_hash};
+use augraft_operator::{AnyOperator, Layout, Lowered, Recording, Shape, StepKey};
 
 use crate::Backend;
 use crate::fixtures::{batch, known};
@@ -37,6 +37,7 @@ pub struct DrawFile {
 /// # Errors
 /// When the graph is not valid ONNX.
 pub fn record_draws(operator: &dyn AnyOperator, id: &str, shape: &Shape) -> Result<DrawFile, EngineError> {
+    let key = StepKey::new(0, id);
     let graph = Graph::new(18);
     let recording = Recording::new(&graph);
     let images = match shape.layout {
@@ -48,7 +49,7 @@ pub fn record_draws(operator: &dyn AnyOperator, id: &str, shape: &Shape) -> Resu
         _ => graph.external("images", dtype_of(shape)),
     };
     let batch = Lowered::new(images, None, shape.clone());
-    let columns = operator.record(&recording, step_hash(id), &batch);
+    let columns = operator.record(&recording, &key, &batch);
     for ((field, kind), value) in operator.columns().iter().zip(columns) {
         let sides: Vec<Side> = std::iter::once(Side::Named("N"))
             .chain(["items", "rows", "columns"].map(Side::Named))
@@ -89,7 +90,7 @@ pub fn compare_draws(
         for start in (0..rows).step_by(chunk) {
             // Indices beyond 2^32 reach the high word of the counter.
             let index: Vec<u64> = (start..(start + chunk).min(rows)).map(|row| row as u64 * 0x1234_5677).collect();
-            let (native, twice) = operator.draw_audited(StepKey::new(seed, &file.id), EPOCH, &index, &known(shape));
+            let (native, twice) = operator.draw_audited(&StepKey::new(seed, &file.id), EPOCH, &index, &known(shape));
             if let Some(word) = twice.first() {
                 return Err(format!("reads the word {word:?} (row, block, word) twice"));
             }

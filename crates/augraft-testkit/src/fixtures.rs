@@ -64,5 +64,12 @@ pub fn batch(shape: &Shape, n: usize) -> Batch {
     let index: Vec<u64> = (0..n as u64).map(|row| 10 * row + 3).collect();
     let classes: Vec<Option<usize>> = (0..n).map(|row| Some(row % shape.classes.max(1))).collect();
     let labels = Labels::one_hot(&classes, shape.classes, &index);
-    Batch { images, labels, index, transfer: vec![Transfer::IDENTITY; channels], image_size: shape.image_size }
+    Batch {
+        images,
+        labels,
+        masks: None,
+        index,
+        transfer: vec![Transfer::IDENTITY; channels],
+        image_size: shape.image_size,
+    }
 }

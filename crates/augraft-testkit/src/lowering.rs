@@ -15,7 +15,7 @@ const BATCHES: [usize; 4] = [0, 1, 2, 5];
 /// # Errors
 /// When the operator has no ONNX form for `shape`.
 pub fn lower_operator(operator: &dyn AnyOperator, shape: &Shape, opset: i64) -> Result<Model, EngineError> {
-    let (sample, _) = operator.draw_audited(StepKey::new(9, "sizes"), 0, &[0], shape);
+    let (sample, _) = operator.draw_audited(&StepKey::new(9, "sizes"), 0, &[0], shape);
     let refused = |issue: augraft_operator::Issue| EngineError::Step {
         step: operator.name().to_owned(),
         message: issue.message,
@@ -65,12 +65,12 @@ impl Expectation {
     /// When the operator refuses its own draws.
     pub fn of(operator: &dyn AnyOperator, shape: &Shape, n: usize) -> Result<Self, String> {
         let before = batch(shape, n);
-        let draws = operator.draw(StepKey::new(9, "lowered"), 1, &before);
+        let draws = operator.draw(&StepKey::new(9, "lowered"), 1, &before);
         let (images, labels) = (images_of(&before), Tensor::F32(before.labels.soft.clone().into_dyn()));
         let mut inputs = vec![("images".to_owned(), images), ("labels".to_owned(), labels)];
         if n == 0 {
             // Natively, a batch without samples does not know the sizes of its columns.
-            let (sample, _) = operator.draw_audited(StepKey::new(9, "sizes"), 0, &[0], shape);
+            let (sample, _) = operator.draw_audited(&StepKey::new(9, "sizes"), 0, &[0], shape);
             inputs.extend(sample.columns.into_iter().map(|(field, column)| (field, column.rows(0..0))));
         } else {
             inputs.extend(draws.columns.clone());

@@ -15,13 +15,13 @@ pub fn check_promises(operator: &dyn AnyOperator, shape: &Shape) -> Vec<String> 
     for n in [0, 1, 2, 7] {
         let before = batch(shape, n);
         let run = || -> Result<(), String> {
-            let draws = operator.draw(key, 2, &before);
-            if draws != operator.draw(key, 2, &before) {
+            let draws = operator.draw(&key, 2, &before);
+            if draws != operator.draw(&key, 2, &before) {
                 return Err("the same key gives two different draws".to_owned());
             }
             if n == 7
                 && is_random(operator, &before)
-                && (3..2000).all(|epoch| operator.draw(key, epoch, &before) == draws)
+                && (3..2000).all(|epoch| operator.draw(&key, epoch, &before) == draws)
             {
                 return Err("every epoch gives the same draws".to_owned());
             }
@@ -57,7 +57,7 @@ pub fn check_identity(operator: &dyn AnyOperator, shape: &Shape) -> Option<Strin
         Err(error) => return Some(format!("{}: p 0 is refused: {error}", shape.describe())),
     };
     let before = batch(shape, 4);
-    let draws = never.draw(StepKey::new(5, "identity"), 2, &before);
+    let draws = never.draw(&StepKey::new(5, "identity"), 2, &before);
     match applied(&*never, &draws, &before) {
         Ok(after) if same(&after, &before) => None,
         Ok(_) => Some(format!("{}: p 0 is not the identity", shape.describe())),
@@ -78,6 +78,6 @@ fn applied(operator: &dyn AnyOperator, draws: &Draws, before: &Batch) -> Result<
 
 /// Whether the draws of some of many steps differ.
 fn is_random(operator: &dyn AnyOperator, batch: &Batch) -> bool {
-    let draw = |step: u64| operator.draw(StepKey::new(step, "some step"), 2, batch);
+    let draw = |step: u64| operator.draw(&StepKey::new(step, "some step"), 2, batch);
     (1..40).any(|step| draw(step) != draw(0))
 }

@@ -254,7 +254,7 @@ fn network(
 fn mixed(map: Array4<f32>) -> Array4<f32> {
     let operator: &dyn AnyOperator = &CutMix { mode: Mode::Elem, ..CutMix::default() };
     let mut batch = Batch { image_size: Some([SHAPE[2], SHAPE[3]]), ..batch(map, CLASSES) };
-    let draws = operator.draw(StepKey::new(1, "graft"), 0, &batch);
+    let draws = operator.draw(&StepKey::new(1, "graft"), 0, &batch);
     operator.apply(&draws, &mut batch, &mut Scratch::default()).expect("the draws fit");
     let Images::F32(map) = batch.images else { unreachable!("CutMix leaves f32") };
     map

@@ -43,7 +43,7 @@ fn medians<const K: usize>(mut runs: [&mut dyn FnMut(usize); K]) -> [Duration; K
 /// All walk through buffers of the size of the batch, so that they find their bytes in memory, not in the cache.
 fn measure(name: &str, operator: &dyn AnyOperator, bytes: usize, rows: impl Fn(&Draws) -> Rows) {
     let mut batch = batch();
-    let draws = operator.draw(StepKey::new(1, name), 0, &batch);
+    let draws = operator.draw(&StepKey::new(1, name), 0, &batch);
     let mut scratch = Scratch::default();
     let rows = rows(&draws);
     let bytes = if bytes > 0 { bytes } else { rows.iter().map(|(_, length)| length * 4).sum() };

@@ -53,7 +53,7 @@ impl Operator for DropChannel {
     }
 
     fn draw<D: Dice>(&self, dice: D, extent: &Extent<D>) -> Drawn<D> {
-        Drawn { apply: dice.chance(0, self.p), channel: dice.below(1, extent.channels) }
+        Drawn { apply: dice.acts(0, self.p), channel: dice.below(1, extent.channels) }
     }
 
     fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, _: &mut Scratch) {

@@ -60,7 +60,7 @@ impl Operator for GaussianNoise {
 
     fn draw<D: Dice>(&self, dice: D, _: &Extent<D>) -> Drawn<D> {
         let word = |lane| dice.below(lane, dice.int(1 << 21));
-        Drawn { apply: dice.chance(0, self.p), stream: word(1) * dice.int(1 << 21) + word(2) }
+        Drawn { apply: dice.acts(0, self.p), stream: word(1) * dice.int(1 << 21) + word(2) }
     }
 
     fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, _: &mut Scratch) {

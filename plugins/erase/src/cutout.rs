@@ -72,7 +72,7 @@ impl Operator for Cutout {
     }
 
     fn draw<D: Dice>(&self, dice: D, extent: &Extent<D>) -> Drawn<D> {
-        let apply = dice.chance(0, self.p);
+        let apply = dice.acts(0, self.p);
         let half = dice.int(i64::from(self.length.get() / 2));
         let zero = dice.int(0);
         let edge = |center, offset, side| dice.select_int(apply, dice.clamp(center + offset, zero, side), zero);

@@ -104,7 +104,7 @@ impl Operator for RandomErasing {
                 right: dice.select_int(fits, left + width, drawn.right),
             };
         }
-        let apply = dice.chance(0, self.p) & drawn.apply;
+        let apply = dice.acts(0, self.p) & drawn.apply;
         let kept = |edge| dice.select_int(apply, edge, zero);
         Drawn {
             apply,

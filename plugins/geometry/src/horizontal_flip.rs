@@ -51,7 +51,7 @@ impl Operator for HorizontalFlip {
     }
 
     fn draw<D: Dice>(&self, dice: D, _: &Extent<D>) -> Drawn<D> {
-        Drawn { apply: dice.chance(0, self.p) }
+        Drawn { apply: dice.acts(0, self.p) }
     }
 
     fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, _: &mut Scratch) {

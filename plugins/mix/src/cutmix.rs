@@ -91,7 +91,7 @@ impl Operator for CutMix {
             Frame::Local => (extent.height, extent.width),
             Frame::Project => (extent.image_height, extent.image_width),
         };
-        let apply = scope.chance(0, self.p);
+        let apply = scope.acts(0, self.p);
         let cut = scope.sqrt(scope.real(1.0) - scope.beta(1, &self.alpha));
         let half = |side| scope.floor(scope.real(0.5) * cut * scope.to_real(side));
         let (cy, cx) = (scope.below(2, height), scope.below(3, width));

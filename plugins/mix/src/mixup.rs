@@ -68,7 +68,7 @@ impl Operator for Mixup {
 
     fn draw<D: Dice>(&self, dice: D, _: &Extent<D>) -> Drawn<D> {
         let scope = self.mode.scope(dice);
-        let apply = scope.chance(0, self.p);
+        let apply = scope.acts(0, self.p);
         let lam = scope.select(apply, scope.beta(1, &self.alpha), scope.real(1.0));
         Drawn { apply, lam, partner: dice.partner(4, self.partner) }
     }

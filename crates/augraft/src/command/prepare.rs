@@ -145,6 +145,7 @@ pub(crate) fn load(
     let batch = Batch {
         images: Images::Ragged(loaded.images),
         labels: Labels::one_hot(&loaded.labels, dataset.classes().len(), &loaded.index),
+        masks: None,
         index: loaded.index,
         transfer: vec![Transfer::IDENTITY; 3],
         image_size: None,

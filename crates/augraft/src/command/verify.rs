@@ -164,5 +164,12 @@ fn made_batch(prepared: &Prepared, index: Vec<u64>) -> Batch {
     let labels = Labels::one_hot(&classes, shape.classes, &index);
     // Floats stand for pixels that were scaled to 0 to 1.
     let scale = if shape.element == Element::F32 { 1.0 / 255.0 } else { 1.0 };
-    Batch { images, labels, index, transfer: vec![Transfer { scale, bias: 0.0 }; channels], image_size: None }
+    Batch {
+        images,
+        labels,
+        masks: None,
+        index,
+        transfer: vec![Transfer { scale, bias: 0.0 }; channels],
+        image_size: None,
+    }
 }
