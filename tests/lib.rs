@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use augraft::engine::{inspect, load_operator, open};
 use augraft::onnx::Model;
 use augraft::operator::{AnyOperator, Entry, Issue, Registry};
-use augraft::pipeline::{Facts, Overrides, PipelineSpec, Plan, Report, plan};
+use augraft::pipeline::{Facts, Overrides, PipelineSpec, Plan, Report, plan, read_macro};
 use augraft_testkit::random_configurations;
 use ndarray::ArrayD;
 use ndarray_npy::{NpzReader, ReadableElement};
@@ -113,7 +113,11 @@ pub fn npz<T: ReadableElement>(path: &Path, name: &str) -> ArrayD<T> {
 pub fn parse(text: &str, file: &Path) -> Result<PipelineSpec, Report> {
     let mut registry = Registry::linked();
     for header in PipelineSpec::operator_files(text, file)? {
-        registry = registry.with(load_operator(&header)?).expect("a new name");
+        registry = match read_macro(&header)? {
+            Some(known) => registry.with_macro(known),
+            None => registry.with(load_operator(&header)?),
+        }
+        .expect("a new name");
     }
     PipelineSpec::parse(text, file, &registry)
 }

@@ -68,6 +68,8 @@ pub enum OnError {
 pub struct Loaded {
     /// Decoded pixels.
     pub images: Vec<Image>,
+    /// Masks, one for each image, where the data set has them: u8, axes H, W, 1.
+    pub masks: Option<Vec<Image>>,
     /// Class indices, one for each image.
     pub labels: Vec<Option<usize>>,
     /// Indices in the data set, one for each image.
@@ -92,12 +94,22 @@ pub struct Skipped {
 /// # Panics
 /// If an index is not below the number of samples.
 pub fn load_batch(dataset: &Dataset, indices: &[u64], on_error: OnError) -> Result<Loaded, Error> {
-    let results: Vec<_> = indices.par_iter().map(|&index| dataset.load(index as usize)).collect();
-    let mut loaded = Loaded { images: Vec::new(), labels: Vec::new(), index: Vec::new(), skipped: Vec::new() };
+    let load = |&index: &u64| -> Result<(Image, Option<Image>), Error> {
+        let image = dataset.load(index as usize)?;
+        let size = [image.dim().0, image.dim().1];
+        let mask = dataset.has_masks().then(|| dataset.load_mask(index as usize, size)).transpose()?;
+        Ok((image, mask))
+    };
+    let results: Vec<_> = indices.par_iter().map(load).collect();
+    let masks = dataset.has_masks().then(Vec::new);
+    let mut loaded = Loaded { images: Vec::new(), masks, labels: Vec::new(), index: Vec::new(), skipped: Vec::new() };
     for (&index, result) in indices.iter().zip(results) {
         match result {
-            Ok(image) => {
+            Ok((image, mask)) => {
                 loaded.images.push(image);
+                if let (Some(masks), Some(mask)) = (&mut loaded.masks, mask) {
+                    masks.push(mask);
+                }
                 loaded.labels.push(dataset.label(index as usize));
                 loaded.index.push(index);
             }

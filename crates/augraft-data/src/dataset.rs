@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::decode::{Image, Limits, decode};
 use crate::error::Error;
+use crate::mask::decode_mask;
 use crate::{folder, shards};
 
 /// Says where images come from.
@@ -43,6 +44,7 @@ pub struct Dataset {
     entries: Vec<Entry>,
     shards: Vec<PathBuf>,
     class_list: Option<PathBuf>,
+    masks: Option<PathBuf>,
     limits: Limits,
 }
 
@@ -76,13 +78,63 @@ impl Dataset {
             Source::Flat(path) => (folder::images(path)?, listed.unwrap_or_default()),
             Source::Shards(_) => shards::index(&shards, listed)?,
         };
-        Ok(Dataset { classes, entries, shards, class_list, limits: Limits::default() })
+        Ok(Dataset { classes, entries, shards, class_list, masks: None, limits: Limits::default() })
     }
 
     /// Returns the data set with other bounds on what an image's header may claim.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Dataset {
         Dataset { limits, ..self }
+    }
+
+    /// Returns the data set with masks: the one of the image `a/b.jpg` is `a/b.png` below `folder`.
+    ///
+    /// # Errors
+    /// If there is no such folder, or the images are members of tar files.
+    pub fn with_masks(self, folder: &Path) -> Result<Dataset, Error> {
+        if !folder.is_dir() {
+            return Err(Error::Missing { what: "folder of masks", path: folder.to_owned() });
+        }
+        if !self.shards.is_empty() {
+            let problem = "lies in a folder, but the images are members of shards; unpack the shards".to_owned();
+            return Err(Error::Mask { path: folder.to_owned(), problem });
+        }
+        Ok(Dataset { masks: Some(folder.to_owned()), ..self })
+    }
+
+    /// Says whether the samples have masks.
+    pub fn has_masks(&self) -> bool {
+        self.masks.is_some()
+    }
+
+    /// Reads and decodes the mask of sample `i`, whose image has the size `[height, width]`: u8, axes H, W, 1.
+    ///
+    /// # Errors
+    /// If there are no masks, or this one is missing, cannot be decoded or has another size.
+    pub fn load_mask(&self, i: usize, size: [usize; 2]) -> Result<Image, Error> {
+        let path = self.mask_path(i).ok_or(Error::Missing { what: "folder of masks", path: PathBuf::new() })?;
+        let refused = |problem: String| Error::Mask { path: path.clone(), problem };
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let problem = format!("of the image `{}` does not exist; add it, or set `on_error: skip`", self.key(i));
+                return Err(refused(problem));
+            }
+            Err(error) => return Err(Error::io("read", &path)(error)),
+        };
+        let mask = decode_mask(&bytes, self.limits).map_err(|error| {
+            refused(format!("cannot be used: {error}; write class ids as a gray or palette PNG of 8 bits"))
+        })?;
+        let [height, width] = [mask.dim().0, mask.dim().1];
+        if [height, width] == size {
+            return Ok(mask);
+        }
+        let [rows, columns] = size;
+        Err(refused(format!("has {width} x {height} pixels, but its image {columns} x {rows}; make them one size")))
+    }
+
+    fn mask_path(&self, i: usize) -> Option<PathBuf> {
+        Some(self.masks.as_ref()?.join(Path::new(self.key(i)).with_extension("png")))
     }
 
     /// Returns the number of samples.
@@ -136,9 +188,12 @@ impl Dataset {
     /// Returns every file that `samples` and their labels are read from, sorted: all shards, whose members are listed when
     /// the set is opened, or the images, and the class list where there is one.
     pub fn files(&self, samples: impl IntoIterator<Item = usize>) -> Vec<PathBuf> {
-        let entries = samples.into_iter().filter_map(|i| self.entries.get(i));
+        let wanted: Vec<usize> = samples.into_iter().collect();
+        let entries = wanted.iter().filter_map(|i| self.entries.get(*i));
+        let masks = wanted.iter().filter_map(|i| self.mask_path(*i));
         let images = entries.filter(|e| matches!(e.place, Place::File)).map(|e| e.path.clone());
-        let mut files: Vec<_> = images.chain(self.shards.iter().cloned()).chain(self.class_list.clone()).collect();
+        let mut files: Vec<_> =
+            images.chain(masks).chain(self.shards.iter().cloned()).chain(self.class_list.clone()).collect();
         files.sort();
         files
     }

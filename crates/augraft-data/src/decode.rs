@@ -58,6 +58,9 @@ pub enum DecodeError {
         /// The limit in all.
         max_pixels: u64,
     },
+    /// A PNG that is no mask.
+    #[error("it {0}")]
+    NotMask(&'static str),
     /// The format's decoder found damage or a feature that it does not know.
     #[error("the {format} data are invalid ({reason})")]
     Invalid {
@@ -92,7 +95,7 @@ pub fn decode(bytes: &[u8], limits: Limits) -> Result<Image, DecodeError> {
     Err(DecodeError::UnknownFormat)
 }
 
-fn check_size(width: u32, height: u32, limits: Limits) -> Result<(), DecodeError> {
+pub(crate) fn check_size(width: u32, height: u32, limits: Limits) -> Result<(), DecodeError> {
     if width == 0 || height == 0 {
         return Err(DecodeError::Empty(width, height));
     }
@@ -175,7 +178,7 @@ fn decode_png(bytes: &[u8], limits: Limits) -> Result<Image, DecodeError> {
 /// Walks the chunks from the header to IEND and returns the size that the header claims.
 ///
 /// The decoder is content once it has all pixels; a file cut after them is refused here.
-fn scan_png(bytes: &[u8]) -> Result<(u32, u32), DecodeError> {
+pub(crate) fn scan_png(bytes: &[u8]) -> Result<(u32, u32), DecodeError> {
     const TRUNCATED: DecodeError = DecodeError::Truncated("PNG");
     let word = |at: usize| bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_be_bytes);
     let mut at = PNG_SIGNATURE.len();
@@ -198,6 +201,6 @@ fn to_image(width: u32, height: u32, pixels: Vec<u8>, format: &'static str) -> R
     Image::from_shape_vec(shape, pixels).map_err(|e| invalid(format, &e))
 }
 
-fn invalid(format: &'static str, reason: &(impl ToString + ?Sized)) -> DecodeError {
+pub(crate) fn invalid(format: &'static str, reason: &(impl ToString + ?Sized)) -> DecodeError {
     DecodeError::Invalid { format, reason: reason.to_string() }
 }

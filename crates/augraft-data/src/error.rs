@@ -91,6 +91,14 @@ pub enum Error {
         /// Why.
         source: DecodeError,
     },
+    /// The mask of an image is missing or cannot be used.
+    #[error("the mask `{}` {problem}", path.display())]
+    Mask {
+        /// The mask.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        problem: String,
+    },
     /// The folder for the outputs holds something else.
     #[error("the output folder `{}` exists and is not the output of an earlier run (it has no run.json); choose another `out` or empty it", path.display())]
     OutputTaken {

@@ -8,6 +8,7 @@ mod dataset;
 mod decode;
 mod error;
 mod folder;
+mod mask;
 mod order;
 mod shards;
 mod write;
@@ -16,5 +17,8 @@ pub use batches::{BatchPlan, Loaded, OnError, Skipped, load_batch};
 pub use dataset::{Dataset, Source};
 pub use decode::{DecodeError, Image, Limits, decode};
 pub use error::Error;
+pub use mask::decode_mask;
 pub use order::Permutation;
-pub use write::{JsonLines, NpzArray, OutputFolder, atomic_write, sha256_file, write_json, write_npz, write_png};
+pub use write::{
+    JsonLines, NpzArray, OutputFolder, atomic_write, sha256_file, write_gray, write_json, write_npz, write_png,
+};

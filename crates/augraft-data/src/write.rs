@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
-use ndarray::{ArrayView3, ArrayViewD};
+use ndarray::{ArrayView2, ArrayView3, ArrayViewD};
 use ndarray_npy::{NpzWriter, WritableElement};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -119,6 +119,19 @@ pub fn write_png(path: &Path, image: &ArrayView3<'_, u8>) -> Result<(), Error> {
         let pixels: Vec<u8> = image.iter().copied().collect();
         let encoder = PngEncoder::new(&mut file);
         encoder.write_image(&pixels, width as u32, height as u32, ExtendedColorType::Rgb8).map_err(io::Error::other)?;
+        file.flush()
+    };
+    write().map_err(Error::io("write", path))
+}
+
+/// Writes an image of one channel, axes H, W, as an 8-bit gray PNG.
+pub fn write_gray(path: &Path, image: &ArrayView2<'_, u8>) -> Result<(), Error> {
+    let (height, width) = image.dim();
+    let write = || {
+        let mut file = BufWriter::new(File::create(path)?);
+        let pixels: Vec<u8> = image.iter().copied().collect();
+        let encoder = PngEncoder::new(&mut file);
+        encoder.write_image(&pixels, width as u32, height as u32, ExtendedColorType::L8).map_err(io::Error::other)?;
         file.flush()
     };
     write().map_err(Error::io("write", path))

@@ -1,7 +1,7 @@
 //! A plan's input steps as an ONNX file.
 
 use augraft_onnx::{DataType, Graph, Model, Side};
-use augraft_operator::{Layout, Lowered, LoweredLabels};
+use augraft_operator::{Layout, Lowered, LoweredLabels, LoweredMasks, Rows, Shape};
 use augraft_pipeline::{Plan, Step};
 
 use crate::emit::{Columns, DrawSource, ExportOptions, dtype_of, emit_steps, sides_of};
@@ -28,6 +28,7 @@ pub fn export(plan: &Plan, options: &ExportOptions) -> Result<Model, EngineError
         return Err(EngineError::Unfit(format!("opset {} is not one of {first} to 21; {why}", options.opset)));
     }
     let steps = exported_steps(plan)?;
+    check_scheduled(steps.iter(), options)?;
     if let Some(step) = steps.iter().find(|step| step.operator.oldest_opset() > options.opset) {
         let needed = step.operator.oldest_opset();
         let message = format!("is written for opset {needed}, and the file has {}", options.opset);
@@ -44,10 +45,14 @@ pub fn export(plan: &Plan, options: &ExportOptions) -> Result<Model, EngineError
     let class_sides = [options.batch(), Side::Fixed(shape.classes)];
     let images = graph.input("images", dtype_of(&shape), &sides_of(&shape, options.batch()));
     let labels = (shape.classes > 0).then(|| LoweredLabels::new(graph.input("labels", DataType::F32, &class_sides)));
+    let masks = masks_input(&graph, plan, &shape, options);
     let columns = Columns::new(&graph, options, plan.epoch)?;
-    let batch = emit_steps(&graph, &columns, steps, Lowered::new(images, labels, shape))?;
+    let batch = emit_steps(&graph, &columns, steps, Lowered { masks, ..Lowered::new(images, labels, shape) })?;
     columns.finish();
-    graph.output(batch.images, "images_out", &sides_of(&batch.shape, options.batch()));
+    let (after, shape) = (batch_after(steps, options.batch()), batch.shape.clone());
+    let class_sides = [after.clone(), Side::Fixed(shape.classes)];
+    graph.output(batch.images, "images_out", &sides_of(&shape, after.clone()));
+    masks_output(&graph, batch.masks, &shape, after);
     if let Some(labels) = batch.labels {
         graph.output(labels.soft(), "labels_out", &class_sides);
     }
@@ -55,10 +60,59 @@ pub fn export(plan: &Plan, options: &ExportOptions) -> Result<Model, EngineError
     Ok(Model::from_proto(graph.into_proto("augraft", &metadata(plan, options, "steps")?))?)
 }
 
+/// The batch after the steps: as before, unless a step changes how many samples there are.
+pub(crate) fn batch_after(steps: &[Step], before: Side) -> Side {
+    let rows: Vec<Rows> = steps.iter().map(|step| step.operator.rows()).filter(|rows| *rows != Rows::Same).collect();
+    match before {
+        Side::Named(_) if !rows.is_empty() => Side::Named("M"),
+        Side::Fixed(count) => Side::Fixed(rows.iter().fold(count, |count, rows| match rows {
+            Rows::Same => count,
+            Rows::Views(views) => count * views,
+            Rows::Half => count.div_ceil(2),
+        })),
+        side => side,
+    }
+}
+
+/// Declares the input `masks`, u8 `[N,H,W]`, of a plan that has masks.
+pub(crate) fn masks_input<'g>(
+    graph: &'g Graph,
+    plan: &Plan,
+    shape: &Shape,
+    options: &ExportOptions,
+) -> Option<LoweredMasks<'g>> {
+    let sides = sides_of(shape, options.batch());
+    let sides = [sides[0].clone(), sides[2].clone(), sides[3].clone()];
+    let input = |classes| LoweredMasks { images: graph.input("masks", DataType::U8, &sides).unsqueeze(&[1]), classes };
+    plan.masks.map(input)
+}
+
+/// Makes the masks the output `masks_out`: class ids u8 `[N,H,W]`, or shares of classes f32 `[N,K,H,W]`.
+pub(crate) fn masks_output(graph: &Graph, masks: Option<LoweredMasks<'_>>, shape: &Shape, batch: Side) {
+    let Some(masks) = masks else { return };
+    let [n, _, height, width] = [0, 1, 2, 3].map(|side| sides_of(shape, batch.clone())[side].clone());
+    if masks.images.dtype() == DataType::U8 {
+        let ids = graph.node("Squeeze", &[masks.images, graph.ints(&[1])], vec![], DataType::U8);
+        return graph.output(ids, "masks_out", &[n, height, width]);
+    }
+    graph.output(masks.images, "masks_out", &[n, Side::Fixed(masks.classes), height, width]);
+}
+
 /// The shape of the images that enter a file.
 pub(crate) fn shape_before<'p>(plan: &'p Plan, steps: &'p [Step]) -> &'p augraft_operator::Shape {
     let end = plan.steps.last().map_or(&plan.input, |step| &step.after);
     steps.first().map_or(end, |step| &step.before)
+}
+
+/// Refuses draws in the graph beside a strength of one epoch.
+pub(crate) fn check_scheduled<'s>(
+    mut steps: impl Iterator<Item = &'s Step>,
+    options: &ExportOptions,
+) -> Result<(), EngineError> {
+    let Some(step) = steps.find(|step| step.scheduled && options.draws == DrawSource::Graph) else { return Ok(()) };
+    let message = "has a scheduled strength, which is that of one epoch, but the file would draw for any".to_owned();
+    let help = Some("use `--draws inputs` or `--draws baked`, or schedule `p` alone".to_owned());
+    Err(EngineError::Step { step: step.id.clone(), message, help })
 }
 
 /// What a file says of itself; `kind` is `steps` or `graft`.

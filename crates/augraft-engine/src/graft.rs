@@ -1,12 +1,12 @@
 //! A plan's steps inside its model, as one ONNX file.
 
-use augraft_onnx::{DataType, Grafted, Graph, Model, Side, Splice, Splices, raise_opset};
+use augraft_onnx::{DataType, Grafted, Graph, Model, Side, Splice, Splices, Value, raise_opset};
 use augraft_operator::{Lowered, LoweredLabels};
-use augraft_pipeline::{ModelPlan, Plan, Step};
+use augraft_pipeline::{ModelPlan, Plan, Step, Tokens};
 
 use crate::emit::{Columns, DrawSource, ExportOptions, dtype_of, emit_steps, sides_of};
 use crate::error::EngineError;
-use crate::export::{exported_steps, metadata, shape_before};
+use crate::export::{batch_after, check_scheduled, exported_steps, masks_input, masks_output, metadata, shape_before};
 
 /// Versions of the standard operators that a graft can be written for.
 const OPSETS: std::ops::RangeInclusive<i64> = 9..=21;
@@ -29,6 +29,7 @@ pub fn graft(plan: &Plan, model: &Model, options: &ExportOptions) -> Result<Graf
         ));
     };
     let steps = exported_steps(plan)?;
+    check_scheduled(steps.iter().chain(planned.sites.iter().flat_map(|site| &site.steps)), options)?;
     if steps.is_empty() && planned.sites.is_empty() {
         return Err(EngineError::Unfit(
             "there is nothing to graft: no step has images of one size, and none is at a site".to_owned(),
@@ -46,8 +47,12 @@ pub fn graft(plan: &Plan, model: &Model, options: &ExportOptions) -> Result<Graf
     let images = graph.input("images", dtype_of(&shape), &sides_of(&shape, options.batch()));
     let class_sides = [options.batch(), Side::Fixed(classes)];
     let labels = (classes > 0).then(|| LoweredLabels::new(graph.input("labels", DataType::F32, &class_sides)));
+    let masks = masks_input(&graph, plan, &shape, options);
     let columns = Columns::new(&graph, options, plan.epoch)?;
-    let batch = emit_steps(&graph, &columns, steps, Lowered::new(images, labels, shape))?;
+    let batch = emit_steps(&graph, &columns, steps, Lowered { masks, ..Lowered::new(images, labels, shape) })?;
+    let after = batch_after(steps, options.batch());
+    let class_sides = [after.clone(), Side::Fixed(classes)];
+    masks_output(&graph, batch.masks, &batch.shape, after);
     let into_model = match steps.last() {
         Some(last) if batch.images.id() != images.id() => graph.name(batch.images, &format!("{}/out", last.id)),
         _ => batch.images,
@@ -60,9 +65,11 @@ pub fn graft(plan: &Plan, model: &Model, options: &ExportOptions) -> Result<Graf
         let Some(shape) = site.steps.first().map(|step| step.before.clone()) else { continue };
         let external = format!("site:{}", site.tensor);
         let value = graph.external(&external, DataType::F32);
-        let after = emit_steps(&graph, &columns, &site.steps, Lowered::new(value, labels, shape))?;
-        if let Some(last) = site.steps.last().filter(|_| after.images.id() != value.id()) {
+        let map = site.tokens.map_or(value, |tokens| tokens_to_map(value, tokens));
+        let after = emit_steps(&graph, &columns, &site.steps, Lowered::new(map, labels, shape))?;
+        if let Some(last) = site.steps.last().filter(|_| after.images.id() != map.id()) {
             let named = graph.name(after.images, &format!("{}/out", last.id));
+            let named = site.tokens.map_or(named, |tokens| map_to_tokens(named, value, tokens));
             splices.sites.push(Splice { site: site.tensor.clone(), external, with: named.name() });
         }
         labels = after.labels;
@@ -76,6 +83,23 @@ pub fn graft(plan: &Plan, model: &Model, options: &ExportOptions) -> Result<Graf
     let sites: Vec<&str> = planned.sites.iter().map(|site| site.tensor.as_str()).collect();
     entries.push(("augraft_sites".to_owned(), sites.join(",")));
     Ok(augraft_onnx::graft(&raised, graph.into_fragment(), &splices, &entries)?)
+}
+
+/// The map N,D,H,W in the rows of a tensor N,T,D.
+fn tokens_to_map(tokens: Value<'_>, layout: Tokens) -> Value<'_> {
+    let [height, width] = layout.grid.map(|side| i64::from(side.get()));
+    let class = i64::from(layout.class.get());
+    let cells = tokens.slice(1, class, class + height * width).transpose(&[0, 2, 1]);
+    cells.reshape(&[0, 0, height, width])
+}
+
+/// The tensor N,T,D with a map in its rows, its class tokens as in `tokens`.
+fn map_to_tokens<'g>(map: Value<'g>, tokens: Value<'g>, layout: Tokens) -> Value<'g> {
+    let cells = map.reshape(&[0, 0, -1]).transpose(&[0, 2, 1]);
+    match i64::from(layout.class.get()) {
+        0 => cells,
+        class => map.graph().concat(&[tokens.slice(1, 0, class), cells], 1),
+    }
 }
 
 /// The oldest opset with everything that the file holds, and what needs it.

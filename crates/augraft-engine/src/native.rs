@@ -1,6 +1,6 @@
 //! Steps on the host: draw, then apply in place.
 
-use augraft_operator::{Batch, Draws, Images, Role, Scratch};
+use augraft_operator::{Batch, Draws, Images, Role, Rows, Scratch};
 use augraft_pipeline::Step;
 use ndarray::Array4;
 
@@ -32,6 +32,7 @@ pub fn run_steps(
 ) -> Result<Vec<StepDraws>, EngineError> {
     let mut drawn = Vec::with_capacity(steps.len());
     for step in steps {
+        let before = batch.len();
         let draws = step.operator.draw(&step.key, epoch, batch);
         let grafts = matches!(step.operator.role(), Role::Mix | Role::Erase);
         if let Some(clean) = clean.as_deref_mut() {
@@ -42,12 +43,28 @@ pub fn run_steps(
             }
         }
         apply(step, &draws, batch, scratch)?;
+        if step.operator.rows() != Rows::Same {
+            let rows = rows_after(step.operator.rows(), before);
+            drawn.iter_mut().for_each(|earlier: &mut StepDraws| earlier.draws.select(&rows));
+            if let (Some(Some(clean)), true) = (clean.as_deref_mut(), grafts) {
+                clean.select(&rows);
+            }
+        }
         drawn.push(StepDraws { step: step.id.clone(), site: None, draws });
     }
     if let Some(clean @ None) = clean {
         *clean = Some(copy(batch, scratch));
     }
     Ok(drawn)
+}
+
+/// Which sample each one is after a step that changes how many there are, of `n` before.
+fn rows_after(rows: Rows, n: usize) -> Vec<usize> {
+    match rows {
+        Rows::Same => (0..n).collect(),
+        Rows::Views(views) => (0..n * views).map(|row| row / views).collect(),
+        Rows::Half => (0..n.div_ceil(2)).collect(),
+    }
 }
 
 fn apply(step: &Step, draws: &Draws, batch: &mut Batch, scratch: &mut Scratch) -> Result<(), EngineError> {

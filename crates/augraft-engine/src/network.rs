@@ -1,7 +1,8 @@
 //! A model that is cut at sites: its stages run one after the other, with host steps in between.
 
 use augraft_onnx::{Model, Stage, Tensor, cut};
-use ndarray::{Array2, Array4, ArrayD, Ix2, Ix4};
+use augraft_pipeline::{SitePlan, Tokens};
+use ndarray::{Array2, Array3, Array4, ArrayD, Ix2, Ix3, Ix4, s};
 
 use crate::error::EngineError;
 use crate::runtime::{Runtime, Session, Tensors, Use};
@@ -15,6 +16,7 @@ pub struct Network {
     output: String,
     whole: Box<dyn Session>,
     stages: Vec<(Stage, Option<Box<dyn Session>>)>,
+    tokens: Vec<(String, Tokens)>,
 }
 
 impl Network {
@@ -55,7 +57,13 @@ impl Network {
         };
         let stages = if sites.is_empty() { Vec::new() } else { cut(model, sites)? };
         let stages = stages.into_iter().map(stage).collect::<Result<_, EngineError>>()?;
-        Ok(Self { input: input.name.clone(), output: output.name, whole, stages })
+        Ok(Self { input: input.name.clone(), output: output.name, whole, stages, tokens: Vec::new() })
+    }
+
+    /// Takes the tensors N,T,D of these sites as maps.
+    pub(crate) fn with_tokens(self, sites: &[SitePlan]) -> Self {
+        let tokens = sites.iter().filter_map(|site| Some((site.tensor.clone(), site.tokens?))).collect();
+        Self { tokens, ..self }
     }
 
     /// The first output, N x K, for normalised images N,C,H,W.
@@ -97,15 +105,42 @@ impl Network {
                 logits = tensors.get(&self.output).cloned();
             }
             let Some(site) = &stage.site else { continue };
-            let map = tensors
-                .remove(site)
-                .and_then(|tensor| if let Tensor::F32(map) = tensor { feature_map(map) } else { None });
-            let map = map.ok_or_else(|| EngineError::Unfit(format!("`{site}` is no feature map N,C,H,W of f32")))?;
-            tensors.insert(site.clone(), Tensor::F32(at(site, map)?.into_dyn()));
+            let unfit = || EngineError::Unfit(format!("`{site}` is no feature map N,C,H,W of f32"));
+            let Some(Tensor::F32(value)) = tensors.remove(site) else { return Err(unfit()) };
+            let tokens = self.tokens.iter().find(|(name, _)| name == site).map(|(_, tokens)| *tokens);
+            let after = match tokens {
+                None => at(site, feature_map(value).ok_or_else(unfit)?)?.into_dyn(),
+                Some(tokens) => {
+                    let mut rows = value.into_dimensionality::<Ix3>().map_err(|_| unfit())?;
+                    let map = token_map(&rows, tokens).ok_or_else(unfit)?;
+                    put_tokens(&mut rows, &at(site, map)?, tokens);
+                    rows.into_dyn()
+                }
+            };
+            tensors.insert(site.clone(), Tensor::F32(after));
         }
         logits
             .ok_or_else(|| EngineError::Unfit(format!("no stage of the model gives `{}`", self.output)))
             .and_then(matrix)
+    }
+}
+
+/// The map N,D,H,W in the rows of a tensor N,T,D; none when it has another number of rows.
+fn token_map(rows: &Array3<f32>, tokens: Tokens) -> Option<Array4<f32>> {
+    let [height, width] = tokens.grid.map(|side| side.get() as usize);
+    let class = tokens.class.get() as usize;
+    let (n, count, channels) = rows.dim();
+    let cells = (count == class + height * width).then(|| rows.slice(s![.., class.., ..]))?;
+    let map = cells.permuted_axes([0, 2, 1]).as_standard_layout().into_owned();
+    map.into_shape_with_order([n, channels, height, width]).ok()
+}
+
+/// Puts a map back into the rows behind the class tokens.
+fn put_tokens(rows: &mut Array3<f32>, map: &Array4<f32>, tokens: Tokens) {
+    let width = tokens.grid[1].get() as usize;
+    let class = tokens.class.get() as usize;
+    for ((n, channel, y, x), value) in map.indexed_iter() {
+        rows[[n, class + y * width + x, channel]] = *value;
     }
 }
 

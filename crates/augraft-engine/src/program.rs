@@ -82,7 +82,7 @@ impl<'p> Program<'p> {
                 }
                 let runtime = open(model.engine, model.device, library)?;
                 let sites: Vec<&str> = model.sites.iter().map(|site| site.tensor.as_str()).collect();
-                Some(Network::bind(&*runtime, &Model::load(&model.file)?, &sites)?)
+                Some(Network::bind(&*runtime, &Model::load(&model.file)?, &sites)?.with_tokens(&model.sites))
             }
         };
         Ok(Self { plan, network, scratch: Scratch::default(), grafts, drift: None })

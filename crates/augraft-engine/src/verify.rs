@@ -135,7 +135,10 @@ impl<'p> Verifier<'p> {
             plan.model.iter().flat_map(|model| &model.sites).map(|site| site.tensor.as_str()).collect();
         let network = match (facts.grafted, model) {
             (false, _) => None,
-            (true, Some(model)) => Some(Network::bind_for(runtime, model, &sites, purpose)?),
+            (true, Some(model)) => {
+                let planned = plan.model.as_ref().map_or(&[][..], |model| &model.sites);
+                Some(Network::bind_for(runtime, model, &sites, purpose)?.with_tokens(planned))
+            }
             (true, None) => {
                 return Err(EngineError::Unfit("the file is a graft, and the pipeline names no model; give the one it was made of with `--model FILE`".to_owned()));
             }
@@ -179,6 +182,11 @@ impl<'p> Verifier<'p> {
                 largest = follow(Some(found.get("images_out").ok_or_else(|| lacking("images_out"))?), &mut batch)?;
             }
             self.add(Finding::of(Subject::Output("images_out"), n, None, largest, allowed));
+        }
+        if let Some(masks) = batch.masks.as_ref().and_then(|masks| masks_tensor(&masks.images)) {
+            let made = found.get("masks_out").ok_or_else(|| lacking("masks_out"))?;
+            let largest = largest_difference(&masks, made);
+            self.add(Finding::of(Subject::Output("masks_out"), n, None, Some(largest), 0.0));
         }
         if labels.soft.ncols() > 0 {
             let made = found.get("labels_out").ok_or_else(|| lacking("labels_out"))?;
@@ -339,9 +347,20 @@ fn inputs(plan: &Plan, batch: &Batch, drawn: &Drawn) -> Result<Vec<(String, Tens
         ("epoch", Tensor::scalar(i64::from(plan.epoch))),
         ("index", Tensor::vector(index)),
     ];
+    let masks = batch.masks.as_ref().and_then(|masks| masks_tensor(&masks.images));
+    let named = named.into_iter().chain(masks.map(|masks| ("masks", masks)));
     let columns = drawn.iter().flat_map(|(id, draws)| draws.columns.iter().map(move |column| (id, column)));
     let columns = columns.map(|(id, (field, column))| (format!("{id}/{field}"), column.clone()));
-    Ok(named.into_iter().map(|(name, tensor)| (name.to_owned(), tensor)).chain(columns).collect())
+    Ok(named.map(|(name, tensor)| (name.to_owned(), tensor)).chain(columns).collect())
+}
+
+/// Masks as a file has them: class ids `[N,H,W]`, or shares of classes `[N,K,H,W]`.
+fn masks_tensor(masks: &Images) -> Option<Tensor> {
+    match masks {
+        Images::U8(ids) => Some(Tensor::U8(ids.index_axis(ndarray::Axis(1), 0).to_owned().into_dyn())),
+        Images::F32(shares) => Some(Tensor::F32(shares.clone().into_dyn())),
+        Images::Ragged(_) => None,
+    }
 }
 
 fn apply(step: &Step, drawn: &Drawn, batch: &mut Batch, scratch: &mut Scratch) -> Result<(), EngineError> {

@@ -73,6 +73,13 @@ macro_rules! element_types {
                     })*
                 }
             }
+            /// The rows at these places of the first axis.
+            #[must_use]
+            pub fn at_rows(&self, rows: &[usize]) -> Self {
+                match self {
+                    $(Tensor::$variant(array) => Tensor::$variant(array.select(ndarray::Axis(0), rows)),)*
+                }
+            }
             /// Joins tensors of one type along the first axis; `None` when they do not fit.
             #[must_use]
             pub fn concat(parts: &[&Tensor]) -> Option<Self> {

@@ -147,6 +147,13 @@ impl Draws {
         self.columns.iter().find(|(column, _)| column == name).map(|(_, tensor)| tensor)
     }
 
+    /// Takes the draws at these rows.
+    pub fn select(&mut self, rows: &[usize]) {
+        for (_, column) in &mut self.columns {
+            *column = column.at_rows(rows);
+        }
+    }
+
     /// Collects one row per sample into columns; real numbers are rounded to f32 here.
     #[must_use]
     pub fn from_rows(names: &[(&str, Kind)], rows: Vec<Vec<Field<Scalar<'_>>>>) -> Self {

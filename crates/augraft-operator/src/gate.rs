@@ -1,7 +1,7 @@
 //! What combinators decide about the steps in them: whether, and how often, they act.
 
 use crate::dice::Dice;
-use crate::table::{CELLS, Table};
+use crate::table::Table;
 use crate::values::Mode;
 
 /// One combinator around a step, as the step sees it.
@@ -41,6 +41,7 @@ pub struct Ramp {
     start: f64,
     scale: f64,
     table: Table,
+    end: f64,
 }
 
 impl Ramp {
@@ -48,16 +49,17 @@ impl Ramp {
     #[must_use]
     pub fn new([start, end]: [u32; 2], value: impl Fn(f64) -> f64) -> Self {
         let length = f64::from(end.saturating_sub(start).max(1));
-        Self { start: f64::from(start), scale: 1.0 / length, table: Table::new(value) }
+        Self { start: f64::from(start), scale: 1.0 / length, end: value(1.0), table: Table::new(value) }
     }
 
     /// The value at the epoch of the dice.
     pub fn at<D: Dice>(&self, dice: D) -> D::Real {
         let share = (dice.epoch() - dice.real(self.start)) * dice.real(self.scale);
-        // The last knot is reached from below, because a lookup takes [0, 1).
-        let (zero, last) = (dice.real(0.0), dice.real(1.0 - 1.0 / (CELLS as f64 * 1024.0)));
-        let share = dice.select(dice.less(share, zero), zero, share);
-        dice.lookup(dice.select(dice.less(last, share), last, share), &self.table)
+        let (zero, one) = (dice.real(0.0), dice.real(1.0));
+        let (before, within) = (dice.less(share, zero), dice.less(share, one));
+        // A lookup takes [0, 1): outside, it is made at 0 and not used.
+        let inside = dice.select(within & !before, share, zero);
+        dice.select(within, dice.lookup(inside, &self.table), dice.real(self.end))
     }
 }
 

@@ -36,7 +36,7 @@ pub use partner::Partner;
 pub use philox::{PhiloxRng, philox4x32};
 pub use recorder::{Recorder, Recording};
 pub use rectangle::{Aspects, start_within};
-pub use registry::{Entry, Registry, first_paragraph};
+pub use registry::{Entry, Macro, Registry, first_paragraph};
 pub use scalar::{BatchDice, Row, Scalar};
 pub use shape::{Issue, Layout, Parity, Role, Shape};
 pub use table::{Alpha, Table};

@@ -160,6 +160,24 @@ fn with_preset(presets: &[(&str, &str)], config: Value) -> Result<Value, serde_j
 #[derive(Clone)]
 pub struct Registry {
     entries: BTreeMap<&'static str, &'static Entry>,
+    macros: BTreeMap<String, Macro>,
+}
+
+/// A named list of steps with parameters, which stands for these steps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Macro {
+    /// Name in YAML.
+    pub name: String,
+    /// What it does.
+    pub description: String,
+    /// Version that brought it.
+    pub since: String,
+    /// File that it comes from.
+    pub origin: String,
+    /// Parameters and their defaults.
+    pub parameters: serde_json::Map<String, Value>,
+    /// The steps; `$NAME` in place of a value stands for a parameter.
+    pub steps: Value,
 }
 
 impl Registry {
@@ -174,7 +192,32 @@ impl Registry {
             let before: Option<&Entry> = entries.insert(entry.name, entry);
             assert!(before.is_none(), "two linked operators are called `{}`", entry.name);
         }
-        Self { entries }
+        Self { entries, macros: BTreeMap::new() }
+    }
+
+    /// The same with one macro more.
+    ///
+    /// # Errors
+    /// When there is an operator or a macro of this name already.
+    pub fn with_macro(mut self, new: Macro) -> Result<Self, Issue> {
+        let origin = self.entries.get(&*new.name).map(|known| known.origin.to_owned());
+        if let Some(origin) = origin.or_else(|| self.macros.get(&new.name).map(|known| known.origin.clone())) {
+            let message = format!("there is an operator `{}` already, from {origin}", new.name);
+            return Err(Issue::new("name", message).help("give the new one another name"));
+        }
+        self.macros.insert(new.name.clone(), new);
+        Ok(self)
+    }
+
+    /// The macro called `name`.
+    #[must_use]
+    pub fn macro_of(&self, name: &str) -> Option<&Macro> {
+        self.macros.get(name)
+    }
+
+    /// Every macro, sorted by name.
+    pub fn macros(&self) -> impl Iterator<Item = &Macro> + '_ {
+        self.macros.values()
     }
 
     /// The same with one operator more, which lives as long as the program.

@@ -95,6 +95,12 @@ impl Margin {
     pub const NONE: Self = Self(0);
 }
 
+impl Default for Margin {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
 impl Count {
     /// One item.
     pub const ONE: Self = Self(1);

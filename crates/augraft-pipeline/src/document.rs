@@ -105,6 +105,21 @@ impl Document {
 }
 
 impl Node {
+    /// A value that is not in the file, all of it at `span`.
+    pub(crate) fn of(json: &serde_json::Value, span: Span) -> Self {
+        let value = match json {
+            serde_json::Value::Array(items) => Value::List(items.iter().map(|item| Self::of(item, span)).collect()),
+            serde_json::Value::Object(fields) => {
+                let field = |(name, value): (&String, &serde_json::Value)| {
+                    (Key { span, name: name.clone() }, Self::of(value, span))
+                };
+                Value::Map(fields.iter().map(field).collect())
+            }
+            scalar => Value::Scalar(scalar.clone()),
+        };
+        Self { span, value }
+    }
+
     /// The value as JSON.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use augraft_operator::{Parity, Registry};
+use augraft_operator::{Gate, Parity, Registry};
 use serde_json::Value;
 
 use crate::plan::{ModelPlan, Plan, Step};
@@ -48,6 +48,10 @@ impl Plan {
         parts.extend(data.classes.as_ref().map(|path| format!("classes {}", self.written(path))));
         parts.extend(data.shuffle.then(|| "shuffle".to_owned()));
         parts.extend(data.drop_last.then(|| "drop_last".to_owned()));
+        let masks = data.masks.as_ref();
+        parts.extend(
+            masks.map(|masks| format!("masks {} ({} classes)", self.written(&masks.folder), masks.classes.count())),
+        );
         parts.extend((data.on_error == OnDataError::Skip).then(|| "on_error skip".to_owned()));
         parts.join(", ")
     }
@@ -91,9 +95,22 @@ fn steps(registry: &Registry, steps: &[Step], indent: &str) -> String {
         } else {
             format!("{} -> {}", step.before.describe(), step.after.describe())
         };
+        let drawn = step.key.gates().iter().map(gate).fold(drawn, |drawn, gate| format!("{drawn}; {gate}"));
         [step.id.clone(), configured(registry, step), shape, parity(step.operator.parity()), drawn]
     };
     columns(&steps.iter().map(row).collect::<Vec<_>>(), indent)
+}
+
+/// What a combinator lets the step do, in words.
+fn gate(gate: &Gate) -> String {
+    match gate {
+        Gate::OneOf { low, high, .. } => format!("one of several, {:.3} of the time", high - low),
+        Gate::SomeOf { count: [least, most], steps, .. } if least == most => {
+            format!("one of the {least} of {steps} that act")
+        }
+        Gate::SomeOf { count: [least, most], steps, .. } => format!("one of the {least} to {most} of {steps} that act"),
+        Gate::Ramp(_) => "p scheduled by the epoch".to_owned(),
+    }
 }
 
 /// The operator with what differs from its defaults.

@@ -1,5 +1,6 @@
 //! The YAML header that makes an ONNX file an operator.
 
+mod macros;
 mod parameters;
 
 use std::fs;
@@ -11,6 +12,7 @@ use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+pub use self::macros::read_macro;
 use self::parameters::read_parameters;
 pub use self::parameters::{Distribution, Parameter};
 use crate::diagnostic::{Diagnostic, Report, Span};
@@ -134,11 +136,7 @@ impl OperatorHeader {
     /// All problems of the file.
     pub fn read(path: &Path) -> Result<Self, Report> {
         let name = path.display().to_string();
-        let text = fs::read_to_string(path).map_err(|error| {
-            let message = format!("the header of an operator cannot be read: {error}");
-            let error = Diagnostic::error("unreadable", &name, Span::default(), message);
-            Report::new("", vec![error.help("name the YAML file beside the ONNX file")])
-        })?;
+        let text = fs::read_to_string(path).map_err(|error| unreadable_header(&name, &error))?;
         let document = Document::parse(&name, &text)?;
         let mut problems = Problems::new(&document);
         let json = document.to_json();
@@ -156,7 +154,9 @@ impl OperatorHeader {
         };
         let inputs = named_inputs(&fields.inputs, &parameters, &mut problems);
         check_blend(&fields, &parameters, &mut problems);
-        if ["id", "at"].contains(&fields.name.as_str()) {
+        if crate::combinators::combinator(&fields.name).is_some()
+            || crate::step::RESERVED.contains(&fields.name.as_str())
+        {
             let message = format!("`{}` is a field of every step, so that no operator can have this name", fields.name);
             problems.error("/name", "bad-name", message, None);
         }
@@ -215,6 +215,12 @@ impl OperatorHeader {
         });
         Schema::try_from(schema).expect("an object is a schema")
     }
+}
+
+fn unreadable_header(name: &str, error: &std::io::Error) -> Report {
+    let message = format!("the header of an operator cannot be read: {error}");
+    let error = Diagnostic::error("unreadable", name, Span::default(), message);
+    Report::new("", vec![error.help("name the YAML file beside the ONNX file")])
 }
 
 fn first_version() -> String {

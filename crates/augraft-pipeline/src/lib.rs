@@ -6,6 +6,7 @@
 //! This is the only crate that knows YAML. Operators report paths, and the places are found here.
 
 mod catalogue;
+mod combinators;
 mod device;
 mod diagnostic;
 mod document;
@@ -29,8 +30,8 @@ pub use catalogue::{operator_page, operators_table, unknown_operator};
 pub use device::{Device, EngineKind};
 pub use diagnostic::{Diagnostic, Report, Severity, Span};
 pub use document::{Document, Key, Node, Value};
-pub use header::{Distribution, OperatorHeader, Parameter};
+pub use header::{Distribution, OperatorHeader, Parameter, read_macro};
 pub use plan::{Facts, Inspect, ModelFacts, ModelPlan, Overrides, Plan, SiteFacts, SitePlan, Step, plan};
 pub use schema::pipeline_schema;
-pub use spec::{DataSource, DataSpec, ModelSpec, OnDataError, PipelineSpec};
-pub use step::{SiteStepSpec, StepSpec};
+pub use spec::{DataSource, DataSpec, MaskClasses, MaskSpec, ModelSpec, OnDataError, PipelineSpec};
+pub use step::{SiteStepSpec, StepSpec, Tokens};

@@ -10,6 +10,7 @@ use crate::diagnostic::{Diagnostic, Report, render_all};
 use crate::problems::Problems;
 use crate::sites::plan_model;
 use crate::spec::{DataSpec, ModelSpec, PipelineSpec};
+use crate::step::Tokens;
 use crate::step_run::StepRun;
 use crate::warnings::warn;
 
@@ -88,6 +89,8 @@ pub struct Plan {
     pub data: Option<DataSpec>,
     /// Shape before the first step.
     pub input: Shape,
+    /// Number of classes of the masks; none without masks.
+    pub masks: Option<usize>,
     /// Steps on the images, in order.
     pub steps: Vec<Step>,
     /// The model and the steps in it.
@@ -113,6 +116,8 @@ pub struct Step {
     pub before: Shape,
     /// Shape after it.
     pub after: Shape,
+    /// Whether its configuration is that of one epoch.
+    pub scheduled: bool,
 }
 
 /// A model and the steps in it.
@@ -143,6 +148,8 @@ pub struct SitePlan {
     pub separates: bool,
     /// Its shape at batch 1.
     pub shape: Vec<usize>,
+    /// How a tensor N,T,D is a map.
+    pub tokens: Option<Tokens>,
     /// Steps there, in order.
     pub steps: Vec<Step>,
 }
@@ -181,7 +188,8 @@ pub fn plan<E: Into<Issue>>(
     let data = spec.data.as_ref().map(with_flags);
     let input = facts.input.clone().unwrap_or_else(|| Shape::ragged(0));
     let input = Shape { classes: facts.classes, ..input };
-    let mut run = StepRun::new(seed, input.clone());
+    let epoch = overrides.epoch.unwrap_or(spec.epoch);
+    let mut run = StepRun::new(seed, epoch, input.clone());
     let steps: Vec<Step> =
         spec.steps.iter().filter_map(|step| run.check(step, step.id.clone(), &mut problems)).collect();
     let end = (!run.failed()).then(|| run.shape().clone());
@@ -191,7 +199,7 @@ pub fn plan<E: Into<Issue>>(
         let device = overrides.device.unwrap_or(model.device);
         ModelSpec { engine, device, ..model.clone() }
     });
-    let model = model.and_then(|model| plan_model(&model, seed, end.as_ref(), facts, inspect, &mut problems));
+    let model = model.and_then(|model| plan_model(&model, (seed, epoch), end.as_ref(), facts, inspect, &mut problems));
     if !problems.has_errors() {
         warn(spec, &steps, model.as_ref(), batch_size(data.as_ref(), facts), &mut problems);
     }
@@ -203,7 +211,8 @@ pub fn plan<E: Into<Issue>>(
         text: spec.document.text.clone(),
         folder: spec.folder.clone(),
         seed,
-        epoch: overrides.epoch.unwrap_or(spec.epoch),
+        epoch,
+        masks: data.as_ref().and_then(|data| Some(data.masks.as_ref()?.classes.count())),
         data,
         input,
         steps,

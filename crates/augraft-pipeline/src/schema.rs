@@ -9,7 +9,9 @@ use schemars::{JsonSchema, Schema, json_schema};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::combinators::{COMBINATORS, Combinator};
 use crate::device::{Device, EngineKind};
+use crate::step::{RESERVED, step_names, tokens_schema};
 
 /// Version of the format that this crate reads.
 pub(crate) const VERSION: u64 = 1;
@@ -90,6 +92,42 @@ pub(crate) struct DataFields {
     /// What to do with an image that cannot be read.
     #[serde(default)]
     pub on_error: OnDataError,
+    /// Semantic masks beside the images.
+    #[serde(default)]
+    #[schemars(with = "MaskFields")]
+    pub masks: Option<MaskFields>,
+}
+
+/// Semantic masks: PNG files whose pixels are class ids, at the paths of the images below another folder.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MaskFields {
+    /// Folder of the masks, relative to the pipeline file; the mask of `a/b.jpg` is `a/b.png` below it.
+    #[schemars(length(min = 1))]
+    pub folder: String,
+    /// Number of classes, or their names in order; a pixel of a class id beyond belongs to none.
+    pub classes: MaskClasses,
+}
+
+/// The classes of masks.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum MaskClasses {
+    /// How many.
+    Count(#[schemars(range(min = 1, max = 255))] u32),
+    /// Their names.
+    Names(#[schemars(length(min = 1, max = 255))] Vec<String>),
+}
+
+impl MaskClasses {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        match self {
+            MaskClasses::Count(count) => *count as usize,
+            MaskClasses::Names(names) => names.len(),
+        }
+    }
 }
 
 /// What to do with an image that cannot be read.
@@ -134,10 +172,11 @@ fn default_batch() -> usize {
 pub fn pipeline_schema(registry: &Registry) -> Value {
     let mut schema = outer_schema();
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
-    schema["properties"]["steps"]["items"] = step_schema(registry, false);
-    schema["properties"]["model"]["properties"]["steps"]["items"] = step_schema(registry, true);
+    schema["properties"]["steps"]["items"] = json!({ "$ref": "#/$defs/step" });
+    schema["properties"]["model"]["properties"]["steps"]["items"] = json!({ "$ref": "#/$defs/model_step" });
+    schema["$defs"] = json!({ "step": step_schema(registry, false), "model_step": step_schema(registry, true) });
     // Without `operators`, every step has a name that is known here.
-    let names: Vec<&str> = registry.iter().map(|entry| entry.name).chain(["id", "at"]).collect();
+    let names: Vec<&str> = step_names(registry).into_iter().chain(RESERVED).collect();
     let known = json!({ "items": { "anyOf": [{ "type": "string" }, { "propertyNames": { "enum": names } }] } });
     schema["if"] = json!({ "not": { "required": ["operators"] } });
     schema["then"] = json!({ "properties": { "steps": known, "model": { "properties": { "steps": known } } } });
@@ -183,15 +222,26 @@ fn step_schema(registry: &Registry, in_model: bool) -> Value {
         let operator = json!({ "description": entry.summary(), "anyOf": [entry.schema(), { "type": "null" }] });
         let mut properties =
             serde_json::Map::from_iter([(entry.name.to_owned(), operator), ("id".to_owned(), id_schema().to_value())]);
-        let mut required = vec![entry.name];
+        let required = vec![entry.name];
         if in_model {
             properties.insert("at".to_owned(), at_schema().to_value());
-            required.push("at");
+            properties.insert("tokens".to_owned(), tokens_schema());
         }
         json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
     };
-    let mut steps: Vec<Value> = registry.iter().map(step).collect();
-    let linked: Vec<Value> = registry.iter().map(|entry| json!({ "required": [entry.name] })).collect();
+    let combined = |known: &Combinator| {
+        let mut held = (known.schema)();
+        let inner = if in_model { "#/$defs/model_step" } else { "#/$defs/step" };
+        held["properties"]["steps"]["items"] = json!({ "$ref": inner });
+        let mut properties = json!({ known.name: held, "id": id_schema().to_value() });
+        if in_model {
+            properties["at"] = at_schema().to_value();
+            properties["tokens"] = tokens_schema();
+        }
+        json!({ "type": "object", "properties": properties, "required": [known.name], "additionalProperties": false })
+    };
+    let mut steps: Vec<Value> = registry.iter().map(step).chain(COMBINATORS.iter().map(combined)).collect();
+    let linked: Vec<Value> = step_names(registry).into_iter().map(|name| json!({ "required": [name] })).collect();
     let other = json!({ "description": "An operator of `operators`.", "type": "object", "not": { "anyOf": linked } });
     steps.push(other);
     if !in_model {

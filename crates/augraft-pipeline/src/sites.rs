@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use augraft_operator::{Element, Issue, Layout, Shape};
+use augraft_operator::{Element, Issue, Layout, Rows, Shape};
 
 use crate::device::{Device, EngineKind};
 use crate::plan::{Facts, Inspect, ModelFacts, ModelPlan, SiteFacts, SitePlan};
 use crate::problems::Problems;
 use crate::spec::ModelSpec;
-use crate::step::SiteStepSpec;
+use crate::step::{SiteStepSpec, Tokens};
 use crate::step_run::StepRun;
 use crate::suggest::{choices, nearest};
 use crate::validate::escaped;
@@ -16,7 +16,7 @@ use crate::validate::escaped;
 /// Resolves the sites of a model and checks the steps there; `end` is the shape of the images, none when their steps have problems.
 pub(crate) fn plan_model<E: Into<Issue>>(
     spec: &ModelSpec,
-    seed: u64,
+    (seed, epoch): (u64, u32),
     end: Option<&Shape>,
     facts: &Facts,
     inspect: &mut Inspect<'_, E>,
@@ -57,10 +57,18 @@ pub(crate) fn plan_model<E: Into<Issue>>(
     let image_size = end
         .and_then(Shape::size)
         .or_else(|| Some([model.input_shape.get(2).copied()??, model.input_shape.get(3).copied()??]));
-    let mut sites =
-        Sites { seed, classes: facts.classes, image_size, spec, model: &model, latest: None, runs: BTreeMap::new() };
-    for (at, step) in spec.steps.iter().enumerate() {
-        sites.place(&format!("/model/steps/{at}/at"), step, problems);
+    let mut sites = Sites {
+        seed,
+        epoch,
+        classes: facts.classes,
+        image_size,
+        spec,
+        model: &model,
+        latest: None,
+        runs: BTreeMap::new(),
+    };
+    for step in &spec.steps {
+        sites.place(&step.at_path, step, problems);
     }
     let sites = sites.runs.into_values().map(|(site, _)| site).collect();
     Some(ModelPlan {
@@ -76,6 +84,7 @@ pub(crate) fn plan_model<E: Into<Issue>>(
 /// The sites that have steps so far, by their position in the model.
 struct Sites<'s> {
     seed: u64,
+    epoch: u32,
     classes: usize,
     image_size: Option<[usize; 2]>,
     spec: &'s ModelSpec,
@@ -116,10 +125,24 @@ impl<'s> Sites<'s> {
         self.latest = Some((*first, &step.at));
         for position in &found {
             let facts = &self.model.sites[*position];
-            let Some(shape) = self.shape(pointer, facts, problems) else { return };
+            let Some(shape) = self.shape(pointer, facts, step.tokens, problems) else { return };
             let id = if found.len() == 1 { step.step.id.clone() } else { format!("{}@{}", step.step.id, facts.name) };
-            let (site, run) =
-                self.runs.entry(*position).or_insert_with(|| (self.spec.site(facts), StepRun::new(self.seed, shape)));
+            let start = || (self.spec.site(facts, step.tokens), StepRun::new(self.seed, self.epoch, shape));
+            let (site, run) = self.runs.entry(*position).or_insert_with(start);
+            if site.tokens != step.tokens {
+                let message = format!("the steps at `{}` do not agree on `tokens`", facts.name);
+                problems.error(pointer, "site-shape", message, Some("write the same `tokens` at each".to_owned()));
+                return;
+            }
+            if step.step.operator.rows() != Rows::Same {
+                let message = format!(
+                    "`{}` changes the number of samples, but the model goes on with those it had",
+                    step.step.operator.name()
+                );
+                let help = "put it under `steps`".to_owned();
+                problems.error(&step.step.path, "site-shape", message, Some(help));
+                return;
+            }
             let Some(planned) = run.check(&step.step, id, problems) else { return };
             if planned.after != planned.before {
                 let message = format!(
@@ -136,7 +159,16 @@ impl<'s> Sites<'s> {
         }
     }
 
-    fn shape(&self, pointer: &str, facts: &SiteFacts, problems: &mut Problems<'_>) -> Option<Shape> {
+    fn shape(
+        &self,
+        pointer: &str,
+        facts: &SiteFacts,
+        tokens: Option<Tokens>,
+        problems: &mut Problems<'_>,
+    ) -> Option<Shape> {
+        if let Some(tokens) = tokens {
+            return self.token_shape(pointer, facts, tokens, problems);
+        }
         let [1, channels, height, width] = facts.shape[..] else {
             let message =
                 format!("`{}` has the shape {:?} for one image, but steps act on N,C,H,W", facts.name, facts.shape);
@@ -144,23 +176,55 @@ impl<'s> Sites<'s> {
                 pointer,
                 "site-shape",
                 message,
-                Some(format!("choose a feature map; `augraft sites {}` lists shapes", self.spec.file.display())),
+                Some(match facts.shape.len() {
+                    3 => "say how its rows are a map, for example `tokens: { grid: [14, 14], class: 1 }` beside `at`"
+                        .to_owned(),
+                    _ => format!("choose a feature map; `augraft sites {}` lists shapes", self.spec.file.display()),
+                }),
             );
             return None;
         };
+        Some(self.map_shape(channels, [height, width]))
+    }
+
+    fn map_shape(&self, channels: usize, [height, width]: [usize; 2]) -> Shape {
         let layout = Layout::Dense { height, width };
-        Some(Shape { layout, channels, element: Element::F32, classes: self.classes, image_size: self.image_size })
+        Shape { layout, channels, element: Element::F32, classes: self.classes, image_size: self.image_size }
+    }
+
+    /// The map that the rows of a tensor N,T,D are.
+    fn token_shape(
+        &self,
+        pointer: &str,
+        facts: &SiteFacts,
+        tokens: Tokens,
+        problems: &mut Problems<'_>,
+    ) -> Option<Shape> {
+        let (grid, class) = (tokens.grid.map(|side| side.get() as usize), tokens.class.get() as usize);
+        match facts.shape[..] {
+            [1, rows, channels] if rows == grid[0] * grid[1] + class => Some(self.map_shape(channels, grid)),
+            _ => {
+                let message = format!(
+                    "`{}` has the shape {:?} for one image, which is no [1, {} x {} + {class}, D]",
+                    facts.name, facts.shape, grid[0], grid[1]
+                );
+                let help = "the grid and the class tokens make up the second side".to_owned();
+                problems.error(&pointer.replace("/at", "/tokens"), "site-shape", message, Some(help));
+                None
+            }
+        }
     }
 }
 
 impl ModelSpec {
-    fn site(&self, facts: &SiteFacts) -> SitePlan {
+    fn site(&self, facts: &SiteFacts, tokens: Option<Tokens>) -> SitePlan {
         let alias = self.sites.iter().find(|(_, tensor)| **tensor == facts.name).map(|(alias, _)| alias.clone());
         SitePlan {
             tensor: facts.name.clone(),
             alias,
             separates: facts.separates,
             shape: facts.shape.clone(),
+            tokens,
             steps: Vec::new(),
         }
     }

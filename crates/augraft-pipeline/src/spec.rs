@@ -12,8 +12,8 @@ use crate::diagnostic::{Diagnostic, Report, Span};
 use crate::document::Document;
 use crate::ids::{clashes, ids};
 use crate::problems::Problems;
-pub use crate::schema::OnDataError;
 use crate::schema::{DataFields, FileFields, ModelFields, VERSION, outer_schema};
+pub use crate::schema::{MaskClasses, OnDataError};
 use crate::step::{SiteStepSpec, StepSpec, Written, read_steps};
 use crate::validate::check;
 
@@ -57,6 +57,17 @@ pub struct DataSpec {
     pub limit: Option<usize>,
     /// What to do with an image that cannot be read.
     pub on_error: OnDataError,
+    /// Masks beside the images.
+    pub masks: Option<MaskSpec>,
+}
+
+/// Where the masks of the images lie.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MaskSpec {
+    /// Folder with a PNG file for each image, at the image's path.
+    pub folder: PathBuf,
+    /// Their classes.
+    pub classes: MaskClasses,
 }
 
 /// Where images lie.
@@ -177,9 +188,11 @@ impl PipelineSpec {
         let mut problems = Problems::new(&document);
         let json = document.to_json();
         check_outer(&json, &mut problems);
-        let steps = read_steps(registry, "/steps", false, &mut problems);
-        let model_steps = read_steps(registry, "/model/steps", true, &mut problems);
-        let ids = named(&steps, &model_steps, &mut problems);
+        let mut written = Vec::new();
+        read_steps(registry, "/steps", false, &mut written, &mut problems);
+        let in_model = written.len();
+        read_steps(registry, "/model/steps", true, &mut written, &mut problems);
+        let ids = named(&written, &mut problems);
         if problems.has_errors() {
             return Err(Report::from(problems));
         }
@@ -191,9 +204,10 @@ impl PipelineSpec {
             }
         };
         let folder = file.parent().unwrap_or(Path::new("")).to_owned();
-        let mut ids = ids.into_iter();
-        let steps = steps.into_iter().zip(ids.by_ref()).filter_map(step_spec).collect();
-        let model_steps = model_steps.into_iter().zip(ids).filter_map(site_step_spec).collect();
+        let (input, model) = written.split_at(in_model);
+        let (input_ids, model_ids) = ids.split_at(in_model);
+        let steps = input.iter().zip(input_ids).filter_map(|(step, id)| step_spec(step, id, &ids)).collect();
+        let model_steps = model.iter().zip(model_ids).filter_map(|(step, id)| site_step_spec(step, id, &ids)).collect();
         Ok(Self {
             file: file.to_owned(),
             data: fields.data.and_then(|data| data_spec(data, &folder)),
@@ -231,9 +245,8 @@ fn check_outer(json: &serde_json::Value, problems: &mut Problems<'_>) {
 }
 
 /// The ids of all steps; reports those that would share their draws.
-fn named(steps: &[Written], model_steps: &[Written], problems: &mut Problems<'_>) -> Vec<String> {
-    let all: Vec<&Written> = steps.iter().chain(model_steps).collect();
-    let written: Vec<(&str, Option<&str>)> = all.iter().map(|step| (step.name, step.id.as_deref())).collect();
+fn named(all: &[Written], problems: &mut Problems<'_>) -> Vec<String> {
+    let written: Vec<(&str, Option<&str>)> = all.iter().map(|step| (&*step.label, step.id.as_deref())).collect();
     let ids = ids(&written);
     for (first, second) in clashes(&ids) {
         let line = problems.document.locate(&all[first].path).line;
@@ -250,12 +263,15 @@ fn named(steps: &[Written], model_steps: &[Written], problems: &mut Problems<'_>
     ids
 }
 
-fn step_spec((written, id): (Written, String)) -> Option<StepSpec> {
-    Some(StepSpec { id, operator: written.operator?, path: written.path })
+fn step_spec(written: &Written, id: &str, ids: &[String]) -> Option<StepSpec> {
+    let (gates, strengths) = written.gates(ids);
+    let (operator, path) = (written.operator.clone()?, written.path.clone());
+    Some(StepSpec { id: id.to_owned(), operator, path, gates, strengths })
 }
 
-fn site_step_spec((mut written, id): (Written, String)) -> Option<SiteStepSpec> {
-    Some(SiteStepSpec { at: written.at.take()?, step: step_spec((written, id))? })
+fn site_step_spec(written: &Written, id: &str, ids: &[String]) -> Option<SiteStepSpec> {
+    let (at, at_path) = written.at.clone()?;
+    Some(SiteStepSpec { at, at_path, tokens: written.tokens, step: step_spec(written, id, ids)? })
 }
 
 fn data_spec(fields: DataFields, folder: &Path) -> Option<DataSpec> {
@@ -272,6 +288,7 @@ fn data_spec(fields: DataFields, folder: &Path) -> Option<DataSpec> {
         drop_last: fields.drop_last,
         limit: fields.limit,
         on_error: fields.on_error,
+        masks: fields.masks.map(|masks| MaskSpec { folder: folder.join(masks.folder), classes: masks.classes }),
     })
 }
 

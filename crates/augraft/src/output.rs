@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use augraft_data::{JsonLines, NpzArray, OutputFolder, write_npz, write_png};
+use augraft_data::{JsonLines, NpzArray, OutputFolder, write_gray, write_npz, write_png};
 use augraft_engine::{Outcome, StepDraws};
 use augraft_onnx::Tensor;
-use augraft_operator::{Batch, Images, Labels};
-use ndarray::{Array1, ArrayView1, Axis};
+use augraft_operator::{Batch, Images, Labels, Masks, sample_of, view_of};
+use ndarray::{Array1, Array2, ArrayView1, Axis, s};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -47,7 +47,8 @@ impl Output {
     pub(crate) fn write(&mut self, outcome: &Outcome) -> Result<(), Failure> {
         let batch = &outcome.batch;
         self.write_images(batch)?;
-        let index = Array1::from_iter(batch.index.iter().map(|index| *index as i64)).into_dyn();
+        let index = Array1::from_iter(batch.index.iter().map(|index| sample_of(*index) as i64)).into_dyn();
+        let view = Array1::from_iter(batch.index.iter().map(|index| view_of(*index) as i64)).into_dyn();
         let images = match &batch.images {
             Images::U8(images) => NpzArray::U8(images.view().into_dyn()),
             Images::F32(images) => NpzArray::F32(images.view().into_dyn()),
@@ -55,11 +56,22 @@ impl Output {
         };
         let labels = NpzArray::F32(batch.labels.soft.view().into_dyn());
         let file = self.folder.path().join("batches").join(format!("{:06}.npz", self.batches));
-        write_npz(&file, &[("images", images), ("labels", labels), ("index", NpzArray::I64(index.view()))])?;
+        let mut arrays = vec![("images", images), ("labels", labels), ("index", NpzArray::I64(index.view()))];
+        if view.iter().any(|view| *view > 0) {
+            arrays.push(("view", NpzArray::I64(view.view())));
+        }
+        match batch.masks.as_ref().map(|masks| &masks.images) {
+            Some(Images::U8(ids)) => {
+                arrays.push(("masks", NpzArray::U8(ids.index_axis(Axis(1), 0).into_dyn())));
+            }
+            Some(Images::F32(shares)) => arrays.push(("masks", NpzArray::F32(shares.view().into_dyn()))),
+            Some(Images::Ragged(_)) | None => {}
+        }
+        write_npz(&file, &arrays)?;
         self.batches += 1;
         for row in 0..batch.len() {
             let mut record = label_record(&batch.labels, row);
-            record.insert("index".to_owned(), json!(batch.index[row]));
+            record.extend(addressed(batch.index[row]));
             record.sort_keys();
             self.labels.write(&record)?;
             self.draws.write(&draw_record(&outcome.draws, batch.index[row], row))?;
@@ -79,8 +91,18 @@ impl Output {
         let folder = self.folder.path().join("images");
         let write = |row: usize| {
             let pixels = batch.pixels(row);
-            write_png(&folder.join(format!("{:06}.png", batch.index[row])), &pixels.view())
+            write_png(&folder.join(file_name(batch.index[row])), &pixels.view())
         };
+        (0..batch.len()).into_par_iter().map(write).collect::<Result<(), _>>()?;
+        self.write_masks(batch)
+    }
+
+    /// Writes the class ids of every mask; of a blend, those of the largest share.
+    fn write_masks(&self, batch: &Batch) -> Result<(), Failure> {
+        let Some(masks) = &batch.masks else { return Ok(()) };
+        let folder = self.folder.path().join("masks");
+        std::fs::create_dir_all(&folder).map_err(Failure::user)?;
+        let write = |row: usize| write_gray(&folder.join(file_name(batch.index[row])), &mask_ids(masks, row).view());
         Ok((0..batch.len()).into_par_iter().map(write).collect::<Result<(), _>>()?)
     }
 
@@ -92,12 +114,13 @@ impl Output {
             let top = |logits: ArrayView1<'_, f32>| top5(logits, &self.classes);
             let mut input = label_record(&outcome.batch.labels, row);
             input.insert("top5".to_owned(), top(predictions.input.row(row)));
-            let mut record =
-                json!({ "index": index, "clean": { "top5": top(predictions.clean.row(row)) }, "input": input });
+            let mut record = addressed(*index);
+            record.insert("clean".to_owned(), json!({ "top5": top(predictions.clean.row(row)) }));
+            record.insert("input".to_owned(), Value::Object(input));
             if let Some((logits, labels)) = &predictions.feature {
                 let mut feature = label_record(labels, row);
                 feature.insert("top5".to_owned(), top(logits.row(row)));
-                record["feature"] = Value::Object(feature);
+                record.insert("feature".to_owned(), Value::Object(feature));
             }
             file.write(&record)?;
         }
@@ -119,6 +142,18 @@ impl Written {
     /// Gives the folder its name and returns it.
     pub(crate) fn commit(self) -> Result<PathBuf, Failure> {
         Ok(self.folder.commit()?)
+    }
+}
+
+/// The class ids of a mask, rows by columns; 255 where no class has a share.
+pub(crate) fn mask_ids(masks: &Masks, row: usize) -> Array2<u8> {
+    match &masks.images {
+        Images::Ragged(images) => images[row].index_axis(Axis(2), 0).to_owned(),
+        Images::U8(ids) => ids.slice(s![row, 0, .., ..]).to_owned(),
+        Images::F32(shares) => shares.index_axis(Axis(0), row).map_axis(Axis(0), |shares| {
+            let best = (0..shares.len()).max_by(|a, b| shares[*a].total_cmp(&shares[*b]).then(b.cmp(a)));
+            best.filter(|best| shares[*best] > 0.0).map_or(255, |best| best as u8)
+        }),
     }
 }
 
@@ -144,9 +179,24 @@ pub(crate) fn label_record(labels: &Labels, row: usize) -> Map<String, Value> {
     if let Value::Object(record) = record { record } else { Map::new() }
 }
 
+/// The index of a sample in the data set, and the number of the view where it is not the sample itself.
+fn addressed(index: u64) -> Map<String, Value> {
+    let view = Some(view_of(index)).filter(|view| *view > 0);
+    let entries = [("index", Some(sample_of(index))), ("view", view)];
+    entries.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))).collect()
+}
+
+/// The name of a file of a sample: its index, and the number of the view where it is not the sample itself.
+fn file_name(index: u64) -> String {
+    match view_of(index) {
+        0 => format!("{:06}.png", sample_of(index)),
+        view => format!("{:06}-{view}.png", sample_of(index)),
+    }
+}
+
 /// What every step decided for one sample.
 fn draw_record(draws: &[StepDraws], index: u64, row: usize) -> Value {
-    let mut record = Map::from_iter([("index".to_owned(), json!(index))]);
+    let mut record = addressed(index);
     for step in draws {
         for (field, column) in &step.draws.columns {
             record.insert(format!("{}/{field}", step.step), cell(column, row));

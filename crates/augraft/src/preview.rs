@@ -5,7 +5,7 @@ use std::path::Path;
 use augraft_data::write_png;
 use augraft_engine::{Outcome, StepDraws};
 use augraft_onnx::Tensor;
-use augraft_operator::Labels;
+use augraft_operator::{Batch, Images, Labels, Masks, sample_of, view_of};
 use ndarray::{Array3, ArrayView3};
 
 use crate::failure::Failure;
@@ -24,6 +24,10 @@ const PAPER: Color = [250, 250, 248];
 const INK: Color = [33, 37, 41];
 const FAINT: Color = [134, 142, 150];
 const ACCENT: Color = [224, 49, 49];
+/// Colors of the classes of masks, from class 1 on, and how much of the pixels they cover.
+const MASK_COLORS: [Color; 6] =
+    [[0, 158, 115], [0, 114, 178], [230, 159, 0], [204, 121, 167], [86, 180, 233], [213, 94, 0]];
+const COVER: f32 = 0.55;
 
 /// Draws the first samples of a batch.
 pub(crate) fn write_preview(path: &Path, title: &str, outcome: &Outcome, classes: &[String]) -> Result<(), Failure> {
@@ -44,8 +48,8 @@ fn draw_row(sheet: &mut Sheet, row: usize, outcome: &Outcome, classes: &[String]
     let batch = &outcome.batch;
     let y = HEADER + row * (TILE + GAP);
     let x = |column: usize| GAP + column * (TILE + GAP);
-    let before = |row: usize| outcome.clean.as_ref().map_or_else(|| batch.pixels(row), |clean| clean.pixels(row));
-    let after = batch.pixels(row);
+    let before = |row: usize| outcome.clean.as_ref().map_or_else(|| shown(batch, row), |clean| shown(clean, row));
+    let after = shown(batch, row);
     sheet.paste(fitted(before(row).view()).view(), y, x(0));
     sheet.paste(fitted(after.view()).view(), y, x(1));
     for rectangle in boxes(&outcome.draws, row, after.dim()) {
@@ -63,7 +67,9 @@ fn draw_row(sheet: &mut Sheet, row: usize, outcome: &Outcome, classes: &[String]
         sheet.text(text, line, x(3), size, color, TEXT_WIDTH);
         line += size as usize + 4;
     };
-    write(&format!("sample {}", batch.index[row]), 14.0, FAINT);
+    let view = view_of(batch.index[row]);
+    let view = if view > 0 { format!(", view {view}") } else { String::new() };
+    write(&format!("sample {}{view}", sample_of(batch.index[row])), 14.0, FAINT);
     for text in label_lines(&batch.labels, row, classes) {
         write(&text, 18.0, INK);
     }
@@ -79,6 +85,32 @@ fn draw_row(sheet: &mut Sheet, row: usize, outcome: &Outcome, classes: &[String]
         write(&format!("features mixed: {}", best(logits)), 15.0, INK);
         let mixed = label_lines(labels, row, classes).join(", ");
         write(&format!("with the label {mixed}"), 13.0, FAINT);
+    }
+}
+
+/// The pixels of a sample, with its mask in colors over it: each class has one, class 0 none.
+fn shown(batch: &Batch, row: usize) -> Array3<u8> {
+    let mut pixels = batch.pixels(row);
+    let Some(masks) = &batch.masks else { return pixels };
+    let (height, width, _) = pixels.dim();
+    for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+        for (class, share) in shares(masks, row, [y, x]).filter(|(class, _)| *class > 0 && *class < masks.classes) {
+            for (channel, ink) in MASK_COLORS[(class - 1) % MASK_COLORS.len()].into_iter().enumerate() {
+                let value = &mut pixels[[y, x, channel]];
+                let covered = COVER * share;
+                *value = (f32::from(*value) * (1.0 - covered) + f32::from(ink) * covered).round() as u8;
+            }
+        }
+    }
+    pixels
+}
+
+/// The classes of a pixel of a mask and their shares.
+fn shares(masks: &Masks, row: usize, [y, x]: [usize; 2]) -> Box<dyn Iterator<Item = (usize, f32)> + '_> {
+    match &masks.images {
+        Images::Ragged(images) => Box::new(std::iter::once((usize::from(images[row][[y, x, 0]]), 1.0))),
+        Images::U8(ids) => Box::new(std::iter::once((usize::from(ids[[row, 0, y, x]]), 1.0))),
+        Images::F32(shares) => Box::new((0..shares.dim().1).map(move |class| (class, shares[[row, class, y, x]]))),
     }
 }
 

@@ -3,8 +3,10 @@
 use augraft_data::{BatchPlan, Dataset, Error as DataError, OnError, Source, load_batch};
 use augraft_engine::{EngineError, inspect, load_operator, open};
 use augraft_onnx::{Model, baked_batch};
-use augraft_operator::{Batch, Images, Labels, Registry, Shape, Transfer};
-use augraft_pipeline::{DataSource, DataSpec, Facts, ModelSpec, OnDataError, Overrides, PipelineSpec, Plan, plan};
+use augraft_operator::{Batch, Images, Labels, Masks, Registry, Shape, Transfer};
+use augraft_pipeline::{
+    DataSource, DataSpec, Facts, ModelSpec, OnDataError, Overrides, PipelineSpec, Plan, plan, read_macro,
+};
 
 use std::path::{Path, PathBuf};
 
@@ -45,7 +47,11 @@ pub(crate) fn with_files(registry: &Registry, files: &[PathBuf]) -> Result<Regis
         let refused = |issue: augraft_operator::Issue| {
             Failure::User(format!("{}: {}; {}", file.display(), issue.message, issue.help.unwrap_or_default()))
         };
-        registry = registry.with(load_operator(file)?).map_err(refused)?;
+        registry = match read_macro(file)? {
+            Some(known) => registry.with_macro(known),
+            None => registry.with(load_operator(file)?),
+        }
+        .map_err(refused)?;
     }
     Ok(registry)
 }
@@ -88,9 +94,15 @@ fn open_dataset(spec: &PipelineSpec, data: &DataSpec) -> Result<Dataset, Failure
         DataSource::Flat(path) => (Source::Flat(path.clone()), "flat"),
         DataSource::Shards(pattern) => (Source::Shards(pattern.clone()), "shards"),
     };
-    Dataset::open_with_classes(&source, data.classes.as_deref()).map_err(|error| {
+    let opened = Dataset::open_with_classes(&source, data.classes.as_deref());
+    let opened = opened.and_then(|dataset| match &data.masks {
+        Some(masks) => dataset.with_masks(&masks.folder),
+        None => Ok(dataset),
+    });
+    opened.map_err(|error| {
         let field = match &error {
             DataError::ClassList { .. } | DataError::Missing { what: "class list", .. } => "classes",
+            DataError::Mask { .. } | DataError::Missing { what: "folder of masks", .. } => "masks/folder",
             _ => field,
         };
         spec.problem(&format!("/data/{field}"), "bad-data", error.to_string(), None).into()
@@ -145,7 +157,11 @@ pub(crate) fn load(
     let batch = Batch {
         images: Images::Ragged(loaded.images),
         labels: Labels::one_hot(&loaded.labels, dataset.classes().len(), &loaded.index),
-        masks: None,
+        masks: data
+            .masks
+            .as_ref()
+            .zip(loaded.masks)
+            .map(|(spec, masks)| Masks { images: Images::Ragged(masks), classes: spec.classes.count() }),
         index: loaded.index,
         transfer: vec![Transfer::IDENTITY; 3],
         image_size: None,
