@@ -40,7 +40,7 @@ pub use registry::{Entry, Macro, Registry, first_paragraph};
 pub use scalar::{BatchDice, Row, Scalar};
 pub use shape::{Issue, Layout, Parity, Role, Shape};
 pub use table::{Alpha, Table};
-pub use values::{Count, Deviation, Fill, Frame, Margin, Mode, PositiveRange, Probability, Side, Size};
+pub use values::{Count, Deviation, Fill, Frame, Margin, MixMode, Mode, PositiveRange, Probability, Scope, Side, Size};
 
 /// Sampling per pixel: the distributions of `rand_distr`, to be fed by a [`PhiloxRng`].
 pub use rand_distr;

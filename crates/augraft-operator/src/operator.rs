@@ -46,6 +46,11 @@ pub trait Operator: Debug + Default + Serialize + DeserializeOwned + JsonSchema 
         false
     }
 
+    /// Whether its labels come from masks, so that there must be some.
+    fn needs_masks(&self) -> bool {
+        false
+    }
+
     /// Predicts the shape after the step.
     ///
     /// # Errors
@@ -121,6 +126,10 @@ pub trait AnyOperator: Debug + Send + Sync {
     fn blends(&self) -> bool {
         false
     }
+    /// See [`Operator::needs_masks`].
+    fn needs_masks(&self) -> bool {
+        false
+    }
     /// Columns of its draws.
     fn columns(&self) -> &'static [(&'static str, Kind)];
     /// See [`Operator::check`].
@@ -176,6 +185,9 @@ impl<T: Operator> AnyOperator for T {
     fn blends(&self) -> bool {
         Operator::blends(self)
     }
+    fn needs_masks(&self) -> bool {
+        Operator::needs_masks(self)
+    }
     fn columns(&self) -> &'static [(&'static str, Kind)] {
         <T::Draw<Row> as Draw<Row>>::COLUMNS
     }
@@ -224,8 +236,8 @@ impl<T: Operator> AnyOperator for T {
         }
         let rows = draws.rows::<T::Draw<Row>>(batch.len());
         let rows = rows.ok_or_else(|| Issue::new("", "the draws are not those of this operator and batch"))?;
-        let masks = batch.take_masks(Operator::blends(self));
         Operator::apply(self, &rows, batch, scratch);
+        let masks = batch.take_masks(Operator::blends(self));
         if let Some(mut masks) = masks {
             self.apply_masks(&rows, &mut masks, scratch);
             batch.put_masks(masks);
@@ -250,7 +262,7 @@ impl<T: Operator> AnyOperator for T {
         if let Rows::Views(views) = Operator::rows(self) {
             batch = batch.replicate(views);
         }
-        let masks = batch.take_masks(Operator::blends(self));
+        let masks = batch.clone().take_masks(Operator::blends(self));
         let mut batch = Operator::lower(self, &draw, batch)?;
         if let Some(masks) = masks {
             batch.put_masks(self.lower_masks(&draw, masks)?);

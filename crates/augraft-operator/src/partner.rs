@@ -10,10 +10,14 @@ pub enum Partner {
     /// A keyed random permutation of the batch (the paper): depends on which samples are in the batch, not on their position.
     #[default]
     Permute,
+    /// A keyed random cycle through the batch: nobody meets itself, but in a batch of one.
+    Derange,
     /// The sample before, and the last one for the first (torchvision).
     Roll,
     /// The batch in reverse (timm): the middle sample of an odd batch meets itself.
     Flip,
+    /// A random sample of the whole data set: the second half of the batch holds those of the first, and is gone afterwards.
+    Dataset,
 }
 
 impl Partner {
@@ -45,6 +49,13 @@ pub(crate) fn match_ranks(first: &[i64], second: &[i64]) -> Vec<usize> {
         .collect()
 }
 
+/// Finds for each sample the one whose rank is the next, and the first for the last.
+pub(crate) fn next_in_rank(keys: &[i64]) -> Vec<usize> {
+    let own = ranks(keys);
+    let nearest = |wanted: usize| (0..own.len()).min_by_key(|&at| (own[at].abs_diff(wanted), at)).unwrap_or(wanted);
+    own.iter().map(|rank| nearest(if rank + 1 < own.len() { rank + 1 } else { 0 })).collect()
+}
+
 fn ranks(keys: &[i64]) -> Vec<usize> {
     let mut sorted = keys.to_vec();
     sorted.sort_unstable();
@@ -58,6 +69,12 @@ mod tests {
     #[test]
     fn distinct_keys_give_a_permutation() {
         assert_eq!(match_ranks(&[5, 1, 9], &[7, 8, 2]), [0, 2, 1]);
+    }
+
+    #[test]
+    fn a_cycle_meets_every_sample_once() {
+        assert_eq!(next_in_rank(&[5, 1, 9]), [2, 0, 1]);
+        assert_eq!(next_in_rank(&[5]), [0]);
     }
 
     #[test]

@@ -345,10 +345,19 @@ impl<'g> Dice for Recorder<'g> {
 
     fn partner(self, lane: u32, partner: Partner) -> Value<'g> {
         let graph = self.graph();
-        if partner == Partner::Permute {
+        if matches!(partner, Partner::Permute | Partner::Derange) {
             let nowhere = graph.constant(Tensor::vector(vec![-1e9f32]));
-            let others = graph.concat(&[self.ranks(lane + 2), nowhere], 0);
-            let distance = self.ranks(lane).unsqueeze(&[1]) - others.unsqueeze(&[0]);
+            let own = self.ranks(lane);
+            let real = |value: f32| graph.constant(Tensor::scalar(value));
+            let (others, wanted) = match partner {
+                Partner::Derange => {
+                    let next = own + real(1.0);
+                    (own, next.less(self.recording.index().side(0).cast(DataType::F32)).select(next, real(0.0)))
+                }
+                _ => (self.ranks(lane + 2), own),
+            };
+            let others = graph.concat(&[others, nowhere], 0);
+            let distance = wanted.unsqueeze(&[1]) - others.unsqueeze(&[0]);
             let attributes = vec![int_attribute("axis", 1), int_attribute("keepdims", 0)];
             return graph.node("ArgMin", &[distance.unary("Abs")], attributes, DataType::I64);
         }
@@ -357,7 +366,11 @@ impl<'g> Dice for Recorder<'g> {
         match partner {
             // Not a remainder, which ONNX Runtime refuses to take of a batch of none.
             Partner::Roll => row.less(self.int(1)).select(count - self.int(1), row - self.int(1)),
-            Partner::Permute | Partner::Flip => count - self.int(1) - row,
+            Partner::Dataset => {
+                let two = self.int(2);
+                row.less(count / two).select(row + (count + self.int(1)) / two, row)
+            }
+            Partner::Permute | Partner::Derange | Partner::Flip => count - self.int(1) - row,
         }
     }
 

@@ -7,7 +7,7 @@ use ndarray::Array3;
 
 use crate::dice::{Dice, acts};
 use crate::key::{BATCH, MAX_CELLS, PAIR, StepKey, VIEW, cell_block, item_block};
-use crate::partner::{Partner, key62, match_ranks};
+use crate::partner::{Partner, key62, match_ranks, next_in_rank};
 use crate::philox::philox4x32;
 use crate::table::Table;
 use crate::values::Probability;
@@ -92,9 +92,10 @@ impl Scalar<'_> {
         self.batch.word(self.row, self.hash, block, word)
     }
 
-    fn permuted(self, lane: u32) -> usize {
+    fn keyed(self, lane: u32, partner: Partner) -> usize {
         if let Some(audit) = &self.batch.audit {
-            let words = (lane..lane + Partner::LANES).map(|lane| (self.row, item_block(self.item, lane), lane % 4));
+            let used = if partner == Partner::Derange { 2 } else { Partner::LANES };
+            let words = (lane..lane + used).map(|lane| (self.row, item_block(self.item, lane), lane % 4));
             audit.borrow_mut().extend(words);
         }
         let address = item_block(self.item, 0) << 4 | lane;
@@ -102,7 +103,11 @@ impl Scalar<'_> {
         let table = partners.entry(address).or_insert_with(|| {
             let word = |row, lane| self.batch.word(row, self.hash, item_block(self.item, lane), lane % 4);
             let keys = |lane| (0..self.batch.index.len()).map(move |row| key62(word(row, lane), word(row, lane + 1)));
-            match_ranks(&keys(lane).collect::<Vec<_>>(), &keys(lane + 2).collect::<Vec<_>>())
+            let first: Vec<i64> = keys(lane).collect();
+            match partner {
+                Partner::Derange => next_in_rank(&first),
+                _ => match_ranks(&first, &keys(lane + 2).collect::<Vec<_>>()),
+            }
         });
         table[self.row]
     }
@@ -155,7 +160,9 @@ impl Dice for Scalar<'_> {
     fn partner(self, lane: u32, partner: Partner) -> i64 {
         let n = self.batch.index.len();
         let at = match partner {
-            Partner::Permute => self.permuted(lane),
+            Partner::Permute | Partner::Derange => self.keyed(lane, partner),
+            Partner::Dataset if self.row < n / 2 => self.row + n.div_ceil(2),
+            Partner::Dataset => self.row,
             Partner::Roll => (self.row + n - 1) % n,
             Partner::Flip => n - 1 - self.row,
         };

@@ -26,6 +26,22 @@ impl Table {
         Self::new(|u| libm::exp(power * (low + u * (high - low))))
     }
 
+    /// Tabulates the standard normal distribution, whose tails end at the quantiles of 1 in 2^20.
+    #[must_use]
+    pub fn normal() -> Self {
+        let below = |x: f64| 0.5 * libm::erfc(-x / core::f64::consts::SQRT_2);
+        let end = (-20f64).exp2();
+        Self::new(|u| {
+            let wanted = u.clamp(end, 1.0 - end);
+            let (mut low, mut high) = (-6.0, 6.0);
+            for _ in 0..80 {
+                let middle = 0.5 * (low + high);
+                if below(middle) < wanted { low = middle } else { high = middle }
+            }
+            0.5 * (low + high)
+        })
+    }
+
     /// The knots, `CELLS + 1` of them.
     #[must_use]
     pub fn knots(&self) -> &[f32] {

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use crate::operator::Rows;
+use crate::partner::Partner;
 use crate::shape::Issue;
 
 macro_rules! numbers {
@@ -250,6 +252,64 @@ impl Mode {
             Mode::Elem => dice,
         }
     }
+}
+
+/// Which samples share a draw of a mixing step, and which samples are left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MixMode {
+    /// One draw per batch (the papers' code).
+    #[default]
+    Batch,
+    /// One draw for the samples `i` and `N - 1 - i`, which are mixed with each other (timm); needs `partner: flip`.
+    Pair,
+    /// One draw per sample.
+    Elem,
+    /// One draw per sample, and only the first half of the batch is left, mixed with the second (timm's collate); needs `partner: flip`.
+    Half,
+}
+
+impl MixMode {
+    /// The dice in the scope of this mode.
+    pub fn scope<D: crate::Dice>(self, dice: D) -> D {
+        match self {
+            MixMode::Batch => dice.batch(),
+            MixMode::Pair => dice.pair(),
+            MixMode::Elem | MixMode::Half => dice,
+        }
+    }
+
+    /// How many samples are left of a batch that is mixed with `partner`.
+    #[must_use]
+    pub fn rows(self, partner: Partner) -> Rows {
+        if self == MixMode::Half || partner == Partner::Dataset { Rows::Half } else { Rows::Same }
+    }
+
+    /// Checks that the partners are those of the mode.
+    ///
+    /// # Errors
+    /// When it pairs samples, and `partner` chooses others.
+    pub fn check(self, partner: Partner) -> Result<(), Issue> {
+        let name = match self {
+            MixMode::Batch | MixMode::Elem => return Ok(()),
+            MixMode::Pair => "pair",
+            MixMode::Half => "half",
+        };
+        if partner == Partner::Flip {
+            return Ok(());
+        }
+        Err(Issue::new("partner", format!("`mode: {name}` mixes the samples i and N - 1 - i")).help("set `partner: flip`"))
+    }
+}
+
+/// Who decides whether a step acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// The batch.
+    Batch,
+    /// Each sample.
+    Elem,
 }
 
 /// Where a box is drawn.

@@ -2,7 +2,7 @@
 
 use augraft_engine::EngineError;
 use augraft_onnx::{Graph, Model, Side, Tensor};
-use augraft_operator::{AnyOperator, Layout, Lowered, Recording, Shape, StepKey};
+use augraft_operator::{AnyOperator, Layout, Lowered, Recording, Rows, Shape, StepKey};
 
 use crate::Backend;
 use crate::fixtures::{batch, known};
@@ -51,7 +51,8 @@ pub fn record_draws(operator: &dyn AnyOperator, id: &str, shape: &Shape) -> Resu
     let batch = Lowered::new(images, None, shape.clone());
     let columns = operator.record(&recording, &key, &batch);
     for ((field, kind), value) in operator.columns().iter().zip(columns) {
-        let sides: Vec<Side> = std::iter::once(Side::Named("N"))
+        let drawn = if matches!(operator.rows(), Rows::Views(_)) { "M" } else { "N" };
+        let sides: Vec<Side> = std::iter::once(Side::Named(drawn))
             .chain(["items", "rows", "columns"].map(Side::Named))
             .take(kind.rank())
             .collect();
@@ -83,7 +84,7 @@ pub fn compare_draws(
     if session.run(&empty).map_err(failed)?.iter().any(|column| column.shape().first() != Some(&0)) {
         return Err(format!("a batch of none has draws on {}", backend.name));
     }
-    let chunk = if operator.config()["partner"] == "permute" { ROWS[0] } else { ROWS[1] };
+    let chunk = if matches!(operator.config()["partner"].as_str(), Some("permute" | "derange")) { ROWS[0] } else { ROWS[1] };
     let mut first = None;
     let mut compared = DrawComparison { rows: 0, different: 0 };
     for &seed in seeds {

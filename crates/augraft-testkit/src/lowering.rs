@@ -2,7 +2,7 @@
 
 use augraft_engine::{EngineError, largest_difference};
 use augraft_onnx::{DataType, Graph, Model, Side, Tensor, Value};
-use augraft_operator::{AnyOperator, Batch, Element, Images, Lowered, LoweredLabels, Parity, Scratch, Shape, StepKey};
+use augraft_operator::{AnyOperator, Batch, Element, Images, Lowered, LoweredLabels, Parity, Rows, Scratch, Shape, StepKey};
 
 use crate::Backend;
 use crate::fixtures::batch;
@@ -28,18 +28,22 @@ pub fn lower_operator(operator: &dyn AnyOperator, shape: &Shape, opset: i64) -> 
     };
     let images = graph.input("images", dtype_of(shape), &sides(shape));
     let labels = graph.input("labels", DataType::F32, &[Side::Named("N"), Side::Fixed(shape.classes)]);
+    let drawn = if matches!(operator.rows(), Rows::Views(_)) { "M" } else { "N" };
     let column = |(field, column): &(String, Tensor)| {
         let rest = column.shape()[1..].iter().map(|side| Side::Fixed(*side));
-        let sides: Vec<Side> = std::iter::once(Side::Named("N")).chain(rest).collect();
+        let sides: Vec<Side> = std::iter::once(Side::Named(drawn)).chain(rest).collect();
         graph.input(field, column.dtype(), &sides)
     };
     let columns: Vec<Value<'_>> = sample.columns.iter().map(column).collect();
     let lowered = operator
         .lower(&columns, &sample, Lowered::new(images, Some(LoweredLabels::new(labels)), shape.clone()))
         .map_err(refused)?;
-    graph.output(lowered.images, "images_out", &sides(&lowered.shape));
+    let after = if operator.rows() == Rows::Same { "N" } else { "M" };
+    let mut images_out = sides(&lowered.shape);
+    images_out[0] = Side::Named(after);
+    graph.output(lowered.images, "images_out", &images_out);
     if let Some(labels) = lowered.labels {
-        graph.output(labels.soft(), "labels_out", &[Side::Named("N"), Side::Fixed(shape.classes)]);
+        graph.output(labels.soft(), "labels_out", &[Side::Named(after), Side::Fixed(shape.classes)]);
     }
     Ok(Model::from_proto(graph.into_proto(operator.name(), &[]))?)
 }

@@ -1,25 +1,34 @@
 use core::ops::Range;
 
+use std::sync::OnceLock;
+
 use augraft_operator::{
-    Alpha, Batch, Dice, Extent, Frame, Images, Issue, Lowered, Mode, Operator, Parity, Partner, Probability, Recorder,
-    Role, Row, Scratch, Shape, box_mask, draw, register_operator,
+    Alpha, Batch, DataType, Dice, Extent, Frame, Images, Issue, Lowered, MixMode, Operator, Parity, Partner,
+    Probability, Recorder, Role, Row, Rows, Scope, Scratch, Shape, Side, Table, Tensor, Value, box_mask, draw,
+    register_operator, start_within,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cycles::{Mixer, mix_bands};
+use crate::distribution::LamDistribution;
 use crate::partner_of;
+use crate::weights::{Lam, LabelRule, lowered_visible, weights};
 
 /// Pastes a box of a partner image and mixes the labels by area.
 ///
-/// `lam ~ Beta(alpha, alpha)`; the box has the sides `floor(H * sqrt(1 - lam))` and `floor(W * sqrt(1 - lam))`, rounded down to even, around a
-/// uniform center, and is clipped to the tensor. The label weight of the sample itself is `lam = 1 - area / (H * W)` of the clipped box (after an
-/// earlier paste, the share that both boxes leave). A box of less than two pixels is empty and changes nothing. Works on images and on feature maps
-/// N,C,H,W; with `frame: local` the box is drawn on the tensor itself (the paper's Feature CutMix), with `frame: project` in image space and rounded
-/// onto the tensor's grid.
+/// `lam ~ Beta(alpha, alpha)`, and the box has the sides `H * sqrt(1 - lam)` and `W * sqrt(1 - lam)`. With `box: official` (the authors' code) these
+/// are rounded down to even, around a uniform center, and clipped to the tensor. The label weight of the sample itself is `lam = 1 - area / (H * W)` of
+/// the clipped box (after an earlier paste, the share that both boxes leave). A box of less than two pixels is empty and changes nothing, unless
+/// `empty_box: min1`. Works on images and on feature maps N,C,H,W; with `frame: local` the box is drawn on the tensor itself (the paper's Feature
+/// CutMix), with `frame: project` in image space and rounded onto the tensor's grid.
 ///
-/// Draws `apply`, the box `top`, `left`, `bottom`, `right` (pixels from the top left, ends exclusive, empty when not applied) and `partner`, the
-/// position in the batch.
+/// The other rules of boxes, centers, sizes and labels are those of the paper's ablation and of other libraries, which `compat` sets together: given
+/// their `lam`, center and partner, the pixels and labels are theirs. Labels other than `label: area` with `lam: corrected` take earlier pastes as whole.
+/// Several partners in one image are several steps (`repeat`), and a probability that grows with the epoch is a `schedule`.
+///
+/// Draws `apply`, `lam` (before clipping; 1 when not applied), the box `top`, `left`, `bottom`, `right` (pixels from the top left, ends exclusive, empty
+/// when not applied) and `partner`, the position in the batch.
 ///
 /// Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers with Localizable Features", ICCV 2019, equations 1 and 2 and the
 /// authors' `rand_bbox`.
@@ -33,24 +42,53 @@ use crate::partner_of;
 pub struct CutMix {
     /// Parameter of the Beta distribution of `lam`; 1 is uniform.
     pub alpha: Alpha,
-    /// Probability of a batch (or, with `mode: elem`, of a sample) to be mixed.
+    /// How `lam` is distributed.
+    pub lam_dist: LamDistribution,
+    /// Probability of a batch (or, with other modes, of a sample or pair) to be mixed.
     pub p: Probability,
-    /// One `lam` and box per batch, or per sample.
-    pub mode: Mode,
+    /// Who decides by `p`; by default as `mode` says.
+    pub p_scope: Option<Scope>,
+    /// Which samples share a draw.
+    pub mode: MixMode,
     /// Where the box is drawn.
     pub frame: Frame,
-    /// Which sample of the batch the box comes from.
+    /// How the box is placed and rounded.
+    #[serde(rename = "box")]
+    pub rule: BoxRule,
+    /// Where its center lies, for `box: official` and `box: exact_odd`.
+    pub center: Center,
+    /// How large it is.
+    pub size: BoxSize,
+    /// Whether a box that would be empty has one pixel.
+    pub empty_box: EmptyBox,
+    /// Which sample the box comes from.
     pub partner: Partner,
+    /// What the label is.
+    pub label: LabelRule,
+    /// Which weight `label: area` gives.
+    pub lam: Lam,
+    #[serde(skip)]
+    #[schemars(skip)]
+    normal: OnceLock<Table>,
 }
 
 impl Default for CutMix {
     fn default() -> Self {
         Self {
             alpha: Alpha::default(),
+            lam_dist: LamDistribution::default(),
             p: Probability::ALWAYS,
-            mode: Mode::Batch,
+            p_scope: None,
+            mode: MixMode::Batch,
             frame: Frame::Local,
+            rule: BoxRule::Official,
+            center: Center::Uniform,
+            size: BoxSize::default(),
+            empty_box: EmptyBox::Noop,
             partner: Partner::Permute,
+            label: LabelRule::Area,
+            lam: Lam::Corrected,
+            normal: OnceLock::new(),
         }
     }
 }
@@ -60,6 +98,8 @@ draw! {
     pub struct Drawn {
         /// Whether the sample is mixed.
         apply: Bool,
+        /// Weight that sized the box.
+        lam: Real,
         /// First row of the box.
         top: Int,
         /// First column of the box.
@@ -78,10 +118,37 @@ impl Operator for CutMix {
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Exact;
     const ROLE: Role = Role::Mix;
+    const PRESETS: &'static [(&'static str, &'static str)] = &[
+        ("official", r#"{"partner":"permute","box":"official"}"#),
+        ("torchvision", r#"{"partner":"roll","box":"official"}"#),
+        ("timm-2020", r#"{"partner":"flip","box":"official"}"#),
+        ("timm-1.0.31", r#"{"partner":"flip","box":"exact_odd"}"#),
+        ("kornia-0.9", r#"{"mode":"elem","box":"contained","lam":"nominal"}"#),
+        ("mmpretrain", r#"{"partner":"permute","box":"official"}"#),
+        ("openmixup", r#"{"partner":"derange","box":"official"}"#),
+        ("keras", r#"{"mode":"elem","box":"real_valued","lam":"nominal"}"#),
+        ("composer", r#"{"partner":"permute","box":"official"}"#),
+    ];
     type Draw<D: Dice> = Drawn<D>;
+
+    fn rows(&self) -> Rows {
+        self.mode.rows(self.partner)
+    }
+
+    fn needs_masks(&self) -> bool {
+        self.label == LabelRule::VisibleMask
+    }
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
         shape.uniform()?;
+        self.mode.check(self.partner)?;
+        if self.lam == Lam::Nominal && self.size != BoxSize::default() {
+            return Err(Issue::new("lam", "`nominal` is the number that sizes the box, and here `size` does")
+                .help("use `lam: corrected`"));
+        }
+        if matches!(self.size, BoxSize::Minmax { .. }) && !matches!(self.rule, BoxRule::Official | BoxRule::ExactOdd) {
+            return Err(Issue::new("box", "`size: minmax` places the box inside by itself").help("leave `box` out"));
+        }
         Ok(shape.clone())
     }
 
@@ -91,28 +158,36 @@ impl Operator for CutMix {
             Frame::Local => (extent.height, extent.width),
             Frame::Project => (extent.image_height, extent.image_width),
         };
-        let apply = scope.acts(0, self.p);
-        let cut = scope.sqrt(scope.real(1.0) - scope.beta(1, &self.alpha));
-        let half = |side| scope.floor(scope.real(0.5) * cut * scope.to_real(side));
-        let (cy, cx) = (scope.below(2, height), scope.below(3, width));
-        let edge = |center, half, side, onto| {
-            let at = scope.clamp(center + half, scope.int(0), side);
-            let at = match self.frame {
+        let deciding = match self.p_scope {
+            None => scope,
+            Some(Scope::Batch) => dice.batch(),
+            Some(Scope::Elem) => dice,
+        };
+        // Where another scope decides, its first lane may be that of the box; item 0 has lanes of its own.
+        let deciding = if self.p_scope.is_some() { deciding.item(0) } else { deciding };
+        let apply = deciding.acts(0, self.p);
+        let lam = self.lam_dist.draw(scope, 1, &self.alpha);
+        let cut = scope.sqrt(scope.real(1.0) - lam);
+        let rows = self.span(scope, 2, cut, height);
+        let columns = self.span(scope, 3, cut, width);
+        let edges = |[from, to]: [D::Int; 2], side, onto| {
+            let project = |at| match self.frame {
                 Frame::Local => at,
                 Frame::Project => scope.div(scope.int(2) * at * onto + side, scope.int(2) * side),
             };
-            scope.select_int(apply, at, scope.int(0))
+            let [from, to] = match self.empty_box {
+                EmptyBox::Noop => [project(from), project(to)],
+                EmptyBox::Min1 => {
+                    let from = scope.min_int(project(from), onto - scope.int(1));
+                    [from, scope.max_int(project(to), from + scope.int(1))]
+                }
+            };
+            [from, to].map(|at| scope.select_int(apply, at, scope.int(0)))
         };
-        let (rows, columns) = (half(height), half(width));
-        let zero = scope.int(0);
-        Drawn {
-            apply,
-            top: edge(cy, zero - rows, height, extent.height),
-            left: edge(cx, zero - columns, width, extent.width),
-            bottom: edge(cy, rows, height, extent.height),
-            right: edge(cx, columns, width, extent.width),
-            partner: dice.partner(4, self.partner),
-        }
+        let [top, bottom] = edges(rows, height, extent.height);
+        let [left, right] = edges(columns, width, extent.width);
+        let lam = scope.select(apply, lam, scope.real(1.0));
+        Drawn { apply, lam, top, left, bottom, right, partner: dice.partner(4, self.partner) }
     }
 
     fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, scratch: &mut Scratch) {
@@ -124,15 +199,25 @@ impl Operator for CutMix {
             Images::F32(images) => mix_bands(images, &partner, scratch, &Paste(&patches)),
             Images::Ragged(_) => {}
         }
-        let boxes = draws.iter().map(|draw| [draw.top, draw.left, draw.bottom, draw.right]).collect();
-        batch.labels.paste(boxes, &partner, [height, width]);
+        let boxes: Vec<_> = draws.iter().map(|draw| [draw.top, draw.left, draw.bottom, draw.right]).collect();
+        if self.follows_pixels() {
+            return batch.labels.paste(boxes, &partner, [height, width]);
+        }
+        let drawn: Vec<f32> = draws.iter().map(|draw| draw.lam as f32).collect();
+        let nominal = (self.lam == Lam::Nominal).then_some(&drawn[..]);
+        let weights = weights(batch, self.label, &boxes, &partner, nominal, [height, width]);
+        batch.labels.forget_boxes();
+        batch.labels.blend(weights, &partner);
     }
 
     fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
         let edges = [draw.top, draw.left, draw.bottom, draw.right];
         let inside = box_mask(edges, batch.sides);
         let images = inside.select(batch.images.gather(draw.partner, 0), batch.images);
-        let labels = batch.labels.map(|labels| labels.paste(edges, draw.partner, batch.sides));
+        let labels = batch.labels.clone().map(|labels| match self.follows_pixels() {
+            true => labels.paste(edges, draw.partner, batch.sides),
+            false => labels.forget_boxes().blend(self.lowered_weight(draw, &batch), draw.partner),
+        });
         Ok(Lowered { images, labels, ..batch })
     }
 
@@ -142,6 +227,152 @@ impl Operator for CutMix {
 }
 
 register_operator!(CutMix);
+
+impl CutMix {
+    /// Whether the labels are the shares of the pixels, which later steps can follow.
+    fn follows_pixels(&self) -> bool {
+        self.label == LabelRule::Area && self.lam == Lam::Corrected
+    }
+
+    /// First row and row after the last (or columns) on a side of `side` elements, which `cut` is the share of.
+    fn span<D: Dice>(&self, dice: D, lane: u32, cut: D::Real, side: D::Int) -> [D::Int; 2] {
+        let (zero, one, two) = (dice.int(0), dice.int(1), dice.int(2));
+        let length = match self.size {
+            BoxSize::Beta(_) => dice.floor(cut * dice.to_real(side)),
+            BoxSize::Fixed { fixed } => dice.int(i64::from(fixed.get())),
+            BoxSize::Minmax { minmax: [low, high] } => {
+                // timm counts the ends from 1.0.31 on, with which odd boxes came too.
+                let included = dice.int(i64::from(self.rule == BoxRule::ExactOdd));
+                let [least, most] = [low, high].map(|share| dice.floor(dice.real(share.get()) * dice.to_real(side)));
+                let length = least + dice.below(lane + 6, dice.max_int(most - least + included, one));
+                let from = dice.below(lane, dice.max_int(side - length + included, one));
+                return [from, from + length];
+            }
+        };
+        match self.rule {
+            BoxRule::Contained => {
+                let length = dice.min_int(length, side);
+                let from = start_within(dice, lane, side, length);
+                [from, from + length]
+            }
+            BoxRule::RealValued => {
+                let length = match self.size {
+                    BoxSize::Beta(_) => cut * dice.to_real(side),
+                    _ => dice.to_real(dice.min_int(length, side)),
+                };
+                let from = dice.uniform(lane) * (dice.to_real(side) - length);
+                let up = |at| zero - dice.floor(dice.real(0.0) - at);
+                [up(from), up(from + length)]
+            }
+            BoxRule::Official | BoxRule::ExactOdd => {
+                let half = dice.div(length, two);
+                let rest = if self.rule == BoxRule::Official { half } else { dice.div(length + one, two) };
+                let center = match self.center {
+                    Center::Uniform => dice.below(lane, side),
+                    Center::UniformPixel => dice.below(lane, side + two * half) - half,
+                    Center::Gaussian => {
+                        let normal = dice.lookup(dice.uniform(lane), self.normal.get_or_init(Table::normal));
+                        let at = dice.to_real(side) * (dice.real(0.5) + dice.real(GAUSSIAN) * normal);
+                        dice.clamp(dice.floor(at), zero, side - one)
+                    }
+                };
+                [center - half, center + rest].map(|at| dice.clamp(at, zero, side))
+            }
+        }
+    }
+
+    /// The label weight of the sample itself where it is not the share of the pixels, f32 `[N]`.
+    fn lowered_weight<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: &Lowered<'g>) -> Value<'g> {
+        let edges = [draw.top, draw.left, draw.bottom, draw.right];
+        let covered = (draw.bottom - draw.top) * (draw.right - draw.left);
+        let total = (batch.sides[0] * batch.sides[1]).cast(DataType::F64);
+        let area = match self.lam {
+            Lam::Corrected => (total - covered.cast(DataType::F64)) / total,
+            Lam::Nominal => draw.lam.cast(DataType::F64),
+        };
+        let pastes = batch.images.graph().constant(Tensor::scalar(0i64)).less(covered);
+        let weight = self.label.lowered(area, pastes);
+        let weight = match self.label {
+            LabelRule::VisibleMask => lowered_visible(batch, edges, draw.partner, weight),
+            _ => weight,
+        };
+        weight.cast(DataType::F32)
+    }
+}
+
+/// Standard deviation of a Gaussian center, as a share of the side; the paper gives none.
+const GAUSSIAN: f64 = 1.0 / 6.0;
+
+/// How a box is placed and rounded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BoxRule {
+    /// Half sides `floor(side * sqrt(1 - lam) / 2)` around the center, clipped: sides are even (the authors' code, torchvision).
+    #[default]
+    Official,
+    /// The same with `side // 2` before and `(side + 1) // 2` behind the center: odd sides stay odd (timm 1.0.31).
+    ExactOdd,
+    /// A box of rounded-down sides wholly inside (kornia).
+    Contained,
+    /// A box of real-valued sides wholly inside, which covers the pixels whose row and column lie in it (Keras).
+    RealValued,
+}
+
+/// Where the center of a box lies.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Center {
+    /// Uniform over the pixels.
+    #[default]
+    Uniform,
+    /// Around the middle, with a standard deviation of a sixth of the side (the paper's ablation, which gives no variance).
+    Gaussian,
+    /// Also outside, so that every pixel is covered equally often (composer).
+    UniformPixel,
+}
+
+/// How large a box is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum BoxSize {
+    /// By `lam`.
+    Beta(ByLam),
+    /// A square of fixed size.
+    Fixed {
+        /// Side in pixels of the frame.
+        fixed: Side,
+    },
+    /// Sides drawn for themselves, wherever `lam` would be; the box lies inside.
+    Minmax {
+        /// Smallest and largest share of the side.
+        minmax: [Probability; 2],
+    },
+}
+
+impl Default for BoxSize {
+    fn default() -> Self {
+        Self::Beta(ByLam::Beta)
+    }
+}
+
+/// By `lam`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ByLam {
+    /// The share `sqrt(1 - lam)` of each side.
+    Beta,
+}
+
+/// What happens to a box without pixels.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EmptyBox {
+    /// Nothing is pasted.
+    #[default]
+    Noop,
+    /// It has one pixel.
+    Min1,
+}
 
 /// A box within planes of `height` x `width`.
 struct Patch {

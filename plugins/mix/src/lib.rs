@@ -2,10 +2,14 @@
 
 mod cutmix;
 mod cycles;
+mod distribution;
 mod mixup;
+mod weights;
 
-pub use cutmix::CutMix;
-pub use mixup::Mixup;
+pub use cutmix::{BoxRule, BoxSize, ByLam, Center, CutMix, EmptyBox};
+pub use distribution::{LamDistribution, Named};
+pub use mixup::{Mixup, Weigh};
+pub use weights::{Lam, LabelRule};
 
 /// The partner's position as an index.
 pub(crate) fn partner_of(drawn: i64) -> usize {

@@ -1,21 +1,25 @@
 use core::ops::Range;
 
 use augraft_operator::{
-    Alpha, Batch, DataType, Dice, Element, Extent, Images, Issue, Lowered, Mode, Operator, Parity, Partner,
-    Probability, Recorder, Role, Row, Scratch, Shape, Tensor, draw, register_operator,
+    Alpha, Batch, DataType, Dice, Element, Extent, Images, Issue, Lowered, MixMode, Operator, Parity, Partner,
+    Probability, Recorder, Role, Row, Rows, Scope, Scratch, Shape, Tensor, draw, register_operator,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cycles::{Mixer, mix_bands};
+use crate::distribution::LamDistribution;
 use crate::partner_of;
+use crate::weights::LabelRule;
 
 /// Blends each image with a partner image, and the labels alike.
 ///
 /// `lam ~ Beta(alpha, alpha)`; images and labels become `lam * own + (1 - lam) * partner`, in f32. Bytes are rounded to the nearest level, halves
-/// to even; better put it after `normalize`. Works on images and on feature maps (Manifold Mixup).
+/// to even; better put it after `normalize`. Works on images and on feature maps (Manifold Mixup). Masks of class ids become shares of classes.
 ///
-/// Draws `apply`, `lam` (1 when not applied) and `partner`, the position in the batch.
+/// `label: one_hot` and `complete` give labels that are not the blend; `weigh: partner` lets `lam` be the weight of the partner in the draw (kornia).
+///
+/// Draws `apply`, `lam` (weight of the sample itself; 1 when not applied) and `partner`, the position in the batch.
 ///
 /// Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018, equation 1; Verma et al., "Manifold Mixup", ICML 2019.
 ///
@@ -28,17 +32,45 @@ use crate::partner_of;
 pub struct Mixup {
     /// Parameter of the Beta distribution of `lam`; 1 is uniform.
     pub alpha: Alpha,
-    /// Probability of a batch (or, with `mode: elem`, of a sample) to be mixed.
+    /// How `lam` is distributed.
+    pub lam_dist: LamDistribution,
+    /// Whose weight the drawn number is.
+    pub weigh: Weigh,
+    /// Probability of a batch (or, with other modes, of a sample or pair) to be mixed.
     pub p: Probability,
-    /// One `lam` per batch, or per sample.
-    pub mode: Mode,
-    /// Which sample of the batch each one is blended with.
+    /// Who decides by `p`; by default as `mode` says.
+    pub p_scope: Option<Scope>,
+    /// Which samples share a draw.
+    pub mode: MixMode,
+    /// Which sample each one is blended with.
     pub partner: Partner,
+    /// What the label is; there is no `visible_mask` here.
+    pub label: LabelRule,
+}
+
+/// Whose weight a drawn number is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Weigh {
+    /// The sample's own.
+    #[default]
+    Own,
+    /// The partner's.
+    Partner,
 }
 
 impl Default for Mixup {
     fn default() -> Self {
-        Self { alpha: Alpha::default(), p: Probability::ALWAYS, mode: Mode::Batch, partner: Partner::Permute }
+        Self {
+            alpha: Alpha::default(),
+            lam_dist: LamDistribution::default(),
+            weigh: Weigh::Own,
+            p: Probability::ALWAYS,
+            p_scope: None,
+            mode: MixMode::Batch,
+            partner: Partner::Permute,
+            label: LabelRule::Area,
+        }
     }
 }
 
@@ -59,17 +91,51 @@ impl Operator for Mixup {
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Exact;
     const ROLE: Role = Role::Mix;
+    const PRESETS: &'static [(&'static str, &'static str)] = &[
+        ("official", r#"{"partner":"permute"}"#),
+        ("torchvision", r#"{"partner":"roll"}"#),
+        ("timm-2020", r#"{"partner":"flip"}"#),
+        ("timm-1.0.31", r#"{"partner":"flip"}"#),
+        ("kornia-0.9", r#"{"mode":"elem","lam_dist":"uniform","weigh":"partner"}"#),
+        ("mmpretrain", r#"{"partner":"permute"}"#),
+        ("openmixup", r#"{"partner":"permute"}"#),
+        ("keras", r#"{"mode":"elem","alpha":0.2}"#),
+        ("composer", r#"{"partner":"permute"}"#),
+    ];
     type Draw<D: Dice> = Drawn<D>;
+
+    fn rows(&self) -> Rows {
+        self.mode.rows(self.partner)
+    }
+
+    fn blends(&self) -> bool {
+        true
+    }
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
         shape.uniform()?;
+        self.mode.check(self.partner)?;
+        if self.label == LabelRule::VisibleMask {
+            return Err(Issue::new("label", "everything stays visible in a blend").help("use `label: area`"));
+        }
         Ok(shape.clone())
     }
 
     fn draw<D: Dice>(&self, dice: D, _: &Extent<D>) -> Drawn<D> {
         let scope = self.mode.scope(dice);
-        let apply = scope.acts(0, self.p);
-        let lam = scope.select(apply, scope.beta(1, &self.alpha), scope.real(1.0));
+        let deciding = match self.p_scope {
+            None => scope,
+            // Item 0 has lanes of its own.
+            Some(Scope::Batch) => dice.batch().item(0),
+            Some(Scope::Elem) => dice.item(0),
+        };
+        let apply = deciding.acts(0, self.p);
+        let drawn = self.lam_dist.draw(scope, 1, &self.alpha);
+        let lam = match self.weigh {
+            Weigh::Own => drawn,
+            Weigh::Partner => scope.real(1.0) - drawn,
+        };
+        let lam = scope.select(apply, lam, scope.real(1.0));
         Drawn { apply, lam, partner: dice.partner(4, self.partner) }
     }
 
@@ -81,7 +147,11 @@ impl Operator for Mixup {
             Images::F32(images) => mix_bands(images, &partner, scratch, &Blend(&lam)),
             Images::Ragged(_) => {}
         }
-        batch.labels.blend(lam, &partner);
+        if self.label != LabelRule::Area {
+            batch.labels.forget_boxes();
+        }
+        let weight = |lam: &f32| self.label.weight(f64::from(*lam), *lam < 1.0) as f32;
+        batch.labels.blend(lam.iter().map(weight).collect(), &partner);
     }
 
     fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
@@ -92,7 +162,13 @@ impl Operator for Mixup {
         let mixed = own * lam + own.gather(draw.partner, 0) * (one - lam);
         let mixed = if bytes { mixed.round().cast(DataType::U8) } else { mixed };
         let images = lam.less(one).select(mixed, batch.images);
-        let labels = batch.labels.map(|labels| labels.blend(draw.lam, draw.partner));
+        let labels = batch.labels.map(|labels| match self.label {
+            LabelRule::Area => labels.blend(draw.lam, draw.partner),
+            rule => {
+                let weight = rule.lowered(draw.lam.cast(DataType::F64), draw.lam.less(one)).cast(DataType::F32);
+                labels.forget_boxes().blend(weight, draw.partner)
+            }
+        });
         Ok(Lowered { images, labels, ..batch })
     }
 
