@@ -38,6 +38,12 @@ impl StepKey {
         Self { seed, hash: step_hash(id), gates: Arc::from([]) }
     }
 
+    /// The key of something else that is drawn for this step, called `name`.
+    #[must_use]
+    pub fn beside(&self, name: &str) -> Self {
+        Self { seed: self.seed, hash: self.hash ^ step_hash(name), gates: Arc::from([]) }
+    }
+
     /// The same within combinators, the outermost first.
     #[must_use]
     pub fn within(self, gates: &[Gate]) -> Self {

@@ -130,6 +130,12 @@ impl Labels {
         self.forget_boxes();
     }
 
+    /// Replaces every class weight by `weight * factor + offset`, in f32; as for whole samples from here on.
+    pub fn smooth(&mut self, factor: f32, offset: f32) {
+        self.soft.mapv_inplace(|weight| weight * factor + offset);
+        self.forget_boxes();
+    }
+
     /// Mixes `lam` of each sample with `1 - lam` of its partner.
     pub fn blend(&mut self, lam: Vec<f32>, partner: &[usize]) {
         self.mix(Mix::Blend { lam, partner: partner.to_vec() });

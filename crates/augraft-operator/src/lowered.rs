@@ -143,6 +143,14 @@ impl<'g> LoweredLabels<'g> {
         self
     }
 
+    /// See [`Labels::smooth`](crate::Labels::smooth).
+    #[must_use]
+    pub fn smooth(self, factor: f32, offset: f32) -> Self {
+        let soft = self.soft();
+        let number = |value: f32| soft.graph().constant(Tensor::scalar(value));
+        Self::new(soft * number(factor) + number(offset))
+    }
+
     /// See [`Labels::mirror`](crate::Labels::mirror); `apply` is bool `[N]`.
     #[must_use]
     pub fn mirror(mut self, axis: Mirror, apply: Value<'g>) -> Self {

@@ -298,7 +298,8 @@ impl MixMode {
         if partner == Partner::Flip {
             return Ok(());
         }
-        Err(Issue::new("partner", format!("`mode: {name}` mixes the samples i and N - 1 - i")).help("set `partner: flip`"))
+        Err(Issue::new("partner", format!("`mode: {name}` mixes the samples i and N - 1 - i"))
+            .help("set `partner: flip`"))
     }
 }
 

@@ -192,6 +192,7 @@ pub fn plan<E: Into<Issue>>(
     let mut run = StepRun::new(seed, epoch, input.clone());
     let steps: Vec<Step> =
         spec.steps.iter().filter_map(|step| run.check(step, step.id.clone(), &mut problems)).collect();
+    check_needs(spec, &mut problems);
     let end = (!run.failed()).then(|| run.shape().clone());
     let named = overrides.model.as_ref().map(|file| ModelSpec::of(file.clone(), spec.model.as_ref()));
     let model = named.as_ref().or(spec.model.as_ref()).map(|model| {
@@ -230,6 +231,27 @@ fn check_overrides(overrides: &Overrides, problems: &mut Problems<'_>) {
         if value == Some(0) {
             problems.error(&format!("/data/{flag}"), "out-of-range", format!("--{flag} must be at least 1"), None);
         }
+    }
+}
+
+/// Checks that there is what steps need beside images: masks, and a second half of the batch.
+fn check_needs(spec: &PipelineSpec, problems: &mut Problems<'_>) {
+    let has_masks = spec.data.as_ref().is_some_and(|data| data.masks.is_some());
+    let inner = spec.model.iter().flat_map(|model| &model.steps).map(|step| &step.step);
+    for step in spec.steps.iter().chain(inner).filter(|step| step.operator.needs_masks() && !has_masks) {
+        let message = format!("`{}` takes its labels from masks, but there are none", step.operator.name());
+        let help = "add `masks: { folder: DIR, classes: K }` to `data`, or choose another `label`".to_owned();
+        problems.error(&format!("{}/label", step.path), "no-masks", message, Some(help));
+    }
+    if let Some(second) = spec.donors().nth(1) {
+        let message = format!("`{}` needs partners from the data set, but an earlier step has taken them", second.id);
+        let help = "let one step have `partner: dataset`".to_owned();
+        problems.error(&format!("{}/partner", second.path), "no-partners", message, Some(help));
+    }
+    if let Some(step) = spec.donors().next().filter(|_| spec.data.is_none()) {
+        let message = format!("`{}` needs partners from the data set, but the pipeline has no data", step.id);
+        let help = "add `data`, or choose another `partner`".to_owned();
+        problems.error(&format!("{}/partner", step.path), "no-partners", message, Some(help));
     }
 }
 

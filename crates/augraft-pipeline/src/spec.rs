@@ -113,6 +113,11 @@ impl ModelSpec {
 }
 
 impl PipelineSpec {
+    /// Input steps whose partners come from the whole data set: the second half of each batch holds them.
+    pub fn donors(&self) -> impl Iterator<Item = &StepSpec> + '_ {
+        self.steps.iter().filter(|step| step.operator.config()["partner"] == "dataset")
+    }
+
     /// Whether the steps bring images of any size to one size.
     #[must_use]
     pub fn makes_one_size(&self) -> bool {

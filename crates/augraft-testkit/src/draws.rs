@@ -84,7 +84,8 @@ pub fn compare_draws(
     if session.run(&empty).map_err(failed)?.iter().any(|column| column.shape().first() != Some(&0)) {
         return Err(format!("a batch of none has draws on {}", backend.name));
     }
-    let chunk = if matches!(operator.config()["partner"].as_str(), Some("permute" | "derange")) { ROWS[0] } else { ROWS[1] };
+    let chunk =
+        if matches!(operator.config()["partner"].as_str(), Some("permute" | "derange")) { ROWS[0] } else { ROWS[1] };
     let mut first = None;
     let mut compared = DrawComparison { rows: 0, different: 0 };
     for &seed in seeds {

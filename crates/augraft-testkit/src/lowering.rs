@@ -2,7 +2,9 @@
 
 use augraft_engine::{EngineError, largest_difference};
 use augraft_onnx::{DataType, Graph, Model, Side, Tensor, Value};
-use augraft_operator::{AnyOperator, Batch, Element, Images, Lowered, LoweredLabels, Parity, Rows, Scratch, Shape, StepKey};
+use augraft_operator::{
+    AnyOperator, Batch, Element, Images, Lowered, LoweredLabels, Parity, Rows, Scratch, Shape, StepKey,
+};
 
 use crate::Backend;
 use crate::fixtures::batch;

@@ -15,7 +15,7 @@ use augraft::engine::{
     profile, run_steps, time_on_device,
 };
 use augraft::onnx::{Model, Tensor};
-use augraft::operator::{AnyOperator, Batch, Images, Issue, Labels, Mode, Registry, Scratch, StepKey, Transfer};
+use augraft::operator::{AnyOperator, Batch, Images, Issue, Labels, MixMode, Registry, Scratch, StepKey, Transfer};
 use augraft::pipeline::{Device, Facts, ModelFacts, Overrides, PipelineSpec, Plan, plan};
 use augraft_mix::CutMix;
 use ndarray::{Array2, Array4};
@@ -259,7 +259,7 @@ fn network(
 
 /// `CutMix` on a feature map, with the same draws every time.
 fn mixed(map: Array4<f32>) -> Array4<f32> {
-    let operator: &dyn AnyOperator = &CutMix { mode: Mode::Elem, ..CutMix::default() };
+    let operator: &dyn AnyOperator = &CutMix { mode: MixMode::Elem, ..CutMix::default() };
     let mut batch = Batch { image_size: Some([SHAPE[2], SHAPE[3]]), ..batch(map, CLASSES) };
     let draws = operator.draw(&StepKey::new(1, "graft"), 0, &batch);
     operator.apply(&draws, &mut batch, &mut Scratch::default()).expect("the draws fit");

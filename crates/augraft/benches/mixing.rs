@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use augraft_mix::{CutMix, Mixup};
-use augraft_operator::{AnyOperator, Batch, Draws, Images, Labels, Mode, Scratch, StepKey, Tensor, Transfer};
+use augraft_operator::{AnyOperator, Batch, Draws, Images, Labels, MixMode, Scratch, StepKey, Tensor, Transfer};
 use ndarray::Array4;
 
 const SHAPE: [usize; 4] = [64, 3, 224, 224];
@@ -91,7 +91,7 @@ fn main() {
     let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
     one.install(|| {
         println!("f32 {SHAPE:?}, in place, one thread, medians of {ROUNDS}");
-        measure("cutmix, mode elem", &CutMix { mode: Mode::Elem, ..CutMix::default() }, 0, box_rows);
+        measure("cutmix, mode elem", &CutMix { mode: MixMode::Elem, ..CutMix::default() }, 0, box_rows);
         measure("cutmix, mode batch", &CutMix::default(), 0, box_rows);
         // Two reads and a write of every element, against the one read and one write of memcpy.
         measure("mixup", &Mixup::default(), SHAPE.iter().product::<usize>() * 4 * 3 / 2, |_| Rows::new());

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::cycles::{Mixer, mix_bands};
 use crate::distribution::LamDistribution;
 use crate::partner_of;
-use crate::weights::{Lam, LabelRule, lowered_visible, weights};
+use crate::weights::{LabelRule, Lam, lowered_visible, weights};
 
 /// Pastes a box of a partner image and mixes the labels by area.
 ///

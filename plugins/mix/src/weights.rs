@@ -83,7 +83,8 @@ pub(crate) fn lowered_visible<'g>(
     let ids = masks.images.cast(DataType::I64);
     let shows = int(0).less(ids) & ids.less(int(masks.classes as i64));
     let inside = box_mask(edges, batch.sides);
-    let count = |pixels: Value<'g>| pixels.cast(DataType::F32).reduce_sum(3).reduce_sum(2).reduce_sum(1).cast(DataType::F64);
+    let count =
+        |pixels: Value<'g>| pixels.cast(DataType::F32).reduce_sum(3).reduce_sum(2).reduce_sum(1).cast(DataType::F64);
     let kept = count(shows & !inside);
     let brought = count(shows.cast(DataType::F32).gather(partner, 0).cast(DataType::Bool) & inside);
     let all = kept + brought;

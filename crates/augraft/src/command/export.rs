@@ -107,7 +107,7 @@ fn options(prepared: &Prepared, args: &PipelineArgs, draws: DrawSource, opset: i
         (DrawSource::Baked, Some(dataset)) => {
             // Images that cannot be read are not in the batch, where they are to be skipped.
             let (_, data, order) = prepared.data()?;
-            load(dataset, data, &order.indices(0, dataset.len()))?.0.index
+            load(&prepared.plan, dataset, data, &order.indices(0, dataset.len()))?.0.index
         }
         (DrawSource::Baked, None) => (0..u64::from(args.batch.unwrap_or(0))).collect(),
     };

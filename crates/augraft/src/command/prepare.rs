@@ -3,9 +3,9 @@
 use augraft_data::{BatchPlan, Dataset, Error as DataError, OnError, Source, load_batch};
 use augraft_engine::{EngineError, inspect, load_operator, open};
 use augraft_onnx::{Model, baked_batch};
-use augraft_operator::{Batch, Images, Labels, Masks, Registry, Shape, Transfer};
+use augraft_operator::{Batch, BatchDice, Dice, Images, Labels, Masks, Registry, Shape, Transfer};
 use augraft_pipeline::{
-    DataSource, DataSpec, Facts, ModelSpec, OnDataError, Overrides, PipelineSpec, Plan, plan, read_macro,
+    DataSource, DataSpec, Facts, ModelSpec, OnDataError, Overrides, PipelineSpec, Plan, Step, plan, read_macro,
 };
 
 use std::path::{Path, PathBuf};
@@ -145,16 +145,20 @@ impl Prepared {
 
 /// A batch as it enters the steps, and the samples that could not be read.
 pub(crate) fn load(
+    plan: &Plan,
     dataset: &Dataset,
     data: &DataSpec,
     indices: &[u64],
 ) -> Result<(Batch, Vec<augraft_data::Skipped>), Failure> {
+    let donors = plan.steps.iter().find(|step| step.operator.config()["partner"] == "dataset");
+    let donors = donors.map(|step| donors_of(step, plan.epoch, indices, dataset.len() as u64));
+    let wanted: Vec<u64> = indices.iter().copied().chain(donors.iter().flatten().copied()).collect();
     let on_error = match data.on_error {
         OnDataError::Fail => OnError::Fail,
         OnDataError::Skip => OnError::Skip,
     };
-    let loaded = load_batch(dataset, indices, on_error)?;
-    let batch = Batch {
+    let loaded = load_batch(dataset, &wanted, on_error)?;
+    let mut batch = Batch {
         images: Images::Ragged(loaded.images),
         labels: Labels::one_hot(&loaded.labels, dataset.classes().len(), &loaded.index),
         masks: data
@@ -166,5 +170,20 @@ pub(crate) fn load(
         transfer: vec![Transfer::IDENTITY; 3],
         image_size: None,
     };
+    if donors.is_some() && !loaded.skipped.is_empty() {
+        let unread = |index: &u64| loaded.skipped.iter().any(|skipped| skipped.index == *index);
+        let whole = |at: &usize| !unread(&wanted[*at]) && !unread(&wanted[at + indices.len()]);
+        let pairs: Vec<usize> = (0..indices.len()).filter(whole).collect();
+        let row = |at: usize| wanted[..at].iter().filter(|index| !unread(index)).count();
+        let donors = pairs.iter().map(|at| row(at + indices.len()));
+        batch.select(&pairs.iter().map(|at| row(*at)).chain(donors).collect::<Vec<_>>());
+    }
     Ok((batch, loaded.skipped))
+}
+
+/// A sample of the data set for each of `indices`, which the step mixes it with.
+fn donors_of(step: &Step, epoch: u32, indices: &[u64], samples: u64) -> Vec<u64> {
+    let key = step.key.beside("donor");
+    let dice = BatchDice::new(&key, epoch, indices);
+    (0..indices.len()).map(|row| (dice.sample(row).uniform(0) * samples as f64) as u64).collect()
 }

@@ -36,7 +36,7 @@ pub(super) fn run(args: &PipelineArgs, registry: &Registry, color: bool) -> Resu
     let mut progress = Progress::start(planned.len() as u64);
     let (mut samples, mut skipped, mut previewed) = (0, Vec::new(), false);
     for number in 0..batches {
-        let (batch, unread) = load(dataset, data, &order.indices(number, dataset.len()))?;
+        let (batch, unread) = load(plan, dataset, data, &order.indices(number, dataset.len()))?;
         skipped.extend(unread);
         if batch.is_empty() {
             continue;

@@ -43,7 +43,7 @@ pub(super) fn snapshot(args: &PipelineArgs, registry: &Registry, color: bool, ch
 fn describe(prepared: &Prepared, args: &PipelineArgs) -> Result<String, Failure> {
     let plan = &prepared.plan;
     let (dataset, data, order) = prepared.data()?;
-    let (mut batch, skipped) = load(dataset, data, &order.indices(0, dataset.len()))?;
+    let (mut batch, skipped) = load(&prepared.plan, dataset, data, &order.indices(0, dataset.len()))?;
     let mut text = format!("seed {}, epoch {}, {} samples: {:?}\n", plan.seed, plan.epoch, batch.len(), batch.index);
     for sample in &skipped {
         let _ = writeln!(text, "skipped {}: {}", sample.path, sample.reason);

@@ -124,11 +124,13 @@ fn batches_of(prepared: &Prepared, facts: &FileFacts, count: usize) -> Result<Ve
     }
     let indices = |number: usize| order.indices(number, dataset.len());
     let wanted: Vec<Vec<u64>> = if is_baked {
-        vec![facts.baked.clone()]
+        // The second half of a batch with partners from the data set is read along.
+        let own = if prepared.spec.donors().next().is_some() { facts.baked.len() / 2 } else { facts.baked.len() };
+        vec![facts.baked[..own].to_vec()]
     } else {
         (0..count.min(order.len(dataset.len()))).map(indices).collect()
     };
-    let loaded = wanted.iter().map(|indices| load(dataset, data, indices).map(|(batch, _)| batch));
+    let loaded = wanted.iter().map(|indices| load(&prepared.plan, dataset, data, indices).map(|(batch, _)| batch));
     let batches: Vec<Batch> = loaded.collect::<Result<_, _>>()?;
     let full: Vec<Batch> = batches.into_iter().filter(|batch| !batch.is_empty()).collect();
     if full.is_empty() { Err(Failure::user("no image of the first batches could be read")) } else { Ok(full) }
