@@ -1,81 +1,50 @@
-//! Every linked operator keeps its promises, natively and in every runtime.
+//! What the tests of the plugins cannot see: the operator that is an ONNX file, boxes drawn in image space, combinators in a graph.
 
-use augraft::engine::{ExportOptions, export};
+use augraft::engine::{ExportOptions, export, load_operator};
 use augraft::onnx::prune;
-use augraft::operator::{Element, Parity, Registry, Shape};
+use augraft::operator::{Element, Registry, Shape};
 use augraft::pipeline::Facts;
-use augraft_testkit::{DrawComparison, DrawFile, backends, compare_draws, conformance, record_draws, shape};
-use augraft_tests::{operators, plan_of};
-use rayon::prelude::*;
+use augraft_testkit::{
+    DrawComparison, DrawFile, backends, compare_draws, conformance, random_configurations, record_draws, shape,
+};
+use augraft_tests::{plan_of, workspace};
 
 /// Seeds of the draws in the graph.
 const SEEDS: [u64; 3] = [0, 7, i64::MAX as u64];
 
 #[test]
-fn every_operator_keeps_its_promises() {
+fn an_operator_that_is_a_file_keeps_its_promises() {
+    let vignette = load_operator(&workspace().join("pipelines/operators/vignette.yaml"));
+    let vignette = vignette.unwrap_or_else(|report| panic!("{report}"));
+    let operators = std::iter::once(vignette.default_operator()).chain(random_configurations(&vignette, 3, 11));
     let backends = backends();
-    let broken: Vec<String> =
-        operators().par_iter().flat_map_iter(|operator| conformance(&**operator, &backends)).collect();
+    let broken: Vec<String> = operators.flat_map(|operator| conformance(&*operator, &backends)).collect();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
+/// Draws of steps within combinators, and the epochs around the ends of a ramp.
 #[test]
-fn draws_in_the_graph_equal_native_draws_for_every_seed() {
-    let (backends, rows) = (backends(), rows());
-    let drawing: Vec<_> =
-        drawing().into_iter().flat_map(|drawing| (0..backends.len()).map(move |at| (drawing.clone(), at))).collect();
-    let compared: usize = drawing
-        .par_iter()
-        .map(|((name, config, size), at)| {
-            let backend = &backends[*at];
-            let steps = format!("augraft: 1\nsteps:\n  - {name}: {config}\n");
-            let shape = Shape { image_size: None, ..shape(Element::F32, 2, *size) };
-            let plan = plan_of(&steps, &Facts { classes: 3, samples: None, input: Some(shape.clone()) });
-            let operator = &*plan.steps[0].operator;
-            let exported = export(&plan, &ExportOptions::default()).expect("a file");
-            let columns: Vec<String> = operator.columns().iter().map(|(field, _)| format!("{name}/{field}")).collect();
-            let file = DrawFile { model: prune(&exported, &columns).expect("its draws"), id: name.clone() };
-            let compared = compare_draws(operator, &shape, &file, backend, rows, &SEEDS);
-            let compared = compared.unwrap_or_else(|problem| panic!("{name} {config}: {problem}"));
-            assert_eq!((compared.rows, compared.different), (SEEDS.len() * rows, 0), "{name} {config}");
-            compared.rows
-        })
-        .sum();
-    println!("{compared} rows on {} backends: 0 draws differ", backends.len());
-}
-
-/// Steps that draw, and the size of the tensors: every operator, and every `alpha` of those that have one.
-fn drawing() -> Vec<(String, String, [usize; 2])> {
-    let mut drawing = Vec::new();
-    for entry in Registry::linked().iter() {
-        let operator = entry.default_operator();
-        if operator.columns().is_empty() || matches!(entry.parity, Parity::NativeOnly(_)) {
-            continue;
-        }
-        let config = operator.config();
-        if config.get("alpha").is_none() {
-            let (config, size) = match entry.name {
-                // A word for each cell: few cells, so that rows are many.
-                "dropblock" => (r#"{"block_size":3,"p":0.3}"#, [4, 5]),
-                "cutout" => (r#"{"count":2,"p":0.5}"#, [37, 50]),
-                _ => ("{}", [37, 50]),
-            };
-            drawing.push((entry.name.to_owned(), config.to_owned(), size));
-            continue;
-        }
-        for (alpha, mode, partner) in
-            [(1.0, "elem", "permute"), (0.2, "elem", "roll"), (2.0, "batch", "flip"), (2.0, "elem", "roll")]
-        {
-            let config = format!(r#"{{"alpha":{alpha},"mode":"{mode}","partner":"{partner}","p":0.9}}"#);
-            drawing.push((entry.name.to_owned(), config, [37, 50]));
+fn combinators_decide_alike_in_the_graph() {
+    let steps = "augraft: 1\nsteps:\n\
+        \x20 - one_of:\n      p: 0.9\n      weights: [1, 2, 0.5]\n      mode: elem\n      steps:\n\
+        \x20       - cutmix: { partner: roll, p: 0.7 }\n\
+        \x20       - some_of:\n            count: [1, 2]\n            mode: batch\n            steps:\n\
+        \x20             - horizontal_flip\n              - vertical_flip: { p: 1 }\n              - cutout: { p: 0.5 }\n\
+        \x20       - schedule:\n            epochs: [0, 7]\n            curve: cosine\n            steps:\n\
+        \x20             - mixup: { partner: flip, mode: elem }\n\
+        \x20 - schedule:\n      epochs: [1, 3]\n      curve: off_after\n      steps:\n        - random_erasing: { p: 1 }\n";
+    let shape = Shape { image_size: None, ..shape(Element::F32, 2, [17, 22]) };
+    let plan = plan_of(steps, &Facts { classes: 3, samples: None, input: Some(shape.clone()) });
+    let exported = export(&plan, &ExportOptions::default()).expect("a file");
+    for step in &plan.steps {
+        let columns: Vec<String> =
+            step.operator.columns().iter().map(|(field, _)| format!("{}/{field}", step.id)).collect();
+        let file = DrawFile { model: prune(&exported, &columns).expect("its draws"), id: step.id.clone() };
+        for backend in backends() {
+            let compared = augraft_testkit::compare_step_draws(step, &shape, &file, &backend, 4000, &SEEDS);
+            assert_eq!(compared, Ok(DrawComparison { rows: 12_000, different: 0 }), "{}", step.id);
         }
     }
-    drawing
-}
-
-/// Rows for each seed; `cargo xtask draws` asks for more.
-fn rows() -> usize {
-    std::env::var("AUGRAFT_DRAW_ROWS").map_or(100_000, |rows| rows.parse().expect("AUGRAFT_DRAW_ROWS is a number"))
 }
 
 #[test]

@@ -8,8 +8,7 @@ use std::process::{Command, Output};
 use augraft::engine::{inspect, load_operator, open};
 use augraft::onnx::Model;
 use augraft::operator::{AnyOperator, Entry, Issue, Registry};
-use augraft::pipeline::{Facts, Overrides, PipelineSpec, Plan, Report, plan, read_macro};
-use augraft_testkit::random_configurations;
+use augraft::pipeline::{Document, Facts, Overrides, PipelineSpec, Plan, Report, plan, read_macro};
 use ndarray::ArrayD;
 use ndarray_npy::{NpzReader, ReadableElement};
 use serde_json::Value;
@@ -138,43 +137,27 @@ pub fn plan_of(text: &str, facts: &Facts) -> Plan {
     planned.unwrap_or_else(|report| panic!("{report}"))
 }
 
-/// Configurations that are drawn for each operator.
-const RANDOM: usize = 1;
-
-/// Every linked operator and the one that is an ONNX file: by default, in configurations that take other paths, and in drawn ones.
+/// Every linked operator and the one that is an ONNX file, with its defaults and the cases of its fixture.
 ///
 /// # Panics
 /// When a configuration is not valid.
 #[must_use]
 pub fn operators() -> Vec<Box<dyn AnyOperator>> {
-    let configured = [
-        ("cutmix", r#"{"mode":"elem","frame":"project","alpha":0.2,"p":0.7}"#),
-        ("cutmix", r#"{"mode":"elem","alpha":2,"partner":"roll"}"#),
-        ("cutmix", r#"{"mode":"batch","p":0.5,"partner":"flip"}"#),
-        ("mixup", r#"{"mode":"elem","alpha":0.2,"partner":"flip"}"#),
-        ("cutout", r#"{"length":5,"count":3,"p":0.5,"fill":7}"#),
-        ("random_erasing", r#"{"p":1,"scale":[0.3,0.9],"ratio":[0.1,10]}"#),
-        ("dropblock", r#"{"p":0.4,"block_size":3,"per_channel":false}"#),
-        ("dropblock", r#"{"p":0.2,"block_size":1}"#),
-        ("random_crop", r#"{"size":[20,9],"padding":4}"#),
-        ("center_crop", r#"{"size":[5,40]}"#),
-        ("resize", r#"{"size":[9,50]}"#),
-        ("resized_crop", r#"{"size":[16,24],"scale":[0.01,1.0],"ratio":[0.2,5]}"#),
-        ("normalize", r#""half""#),
-        ("horizontal_flip", r#"{"p":1}"#),
-        ("vertical_flip", r#"{"p":1}"#),
-    ];
     let registry = registry();
-    let configured = configured.iter().map(|(name, config)| {
-        let entry = registry.get(name).expect("a linked operator");
-        entry.parse(serde_json::from_str(config).expect("JSON")).expect("a valid configuration")
+    let configured = registry.iter().flat_map(|entry| {
+        let cases = fixture_cases(entry).into_iter();
+        cases.map(|case| entry.parse(case).unwrap_or_else(|error| panic!("{}: {error}", entry.name)))
     });
-    let drawn = registry.iter().flat_map(|entry| {
-        let drawn = random_configurations(entry, RANDOM, 11);
-        assert_eq!(drawn.len(), RANDOM, "{}: no drawn configuration fits", entry.name);
-        drawn
-    });
-    registry.iter().map(Entry::default_operator).chain(configured).chain(drawn).collect()
+    registry.iter().map(Entry::default_operator).chain(configured).collect()
+}
+
+/// The cases of the fixture of a linked operator.
+fn fixture_cases(entry: &Entry) -> Vec<Value> {
+    let Some(family) = entry.origin.strip_prefix("augraft-") else { return Vec::new() };
+    let path = workspace().join("plugins").join(family).join("fixtures").join(entry.name).join("cases.yaml");
+    let document =
+        Document::parse(&path.display().to_string(), &read(&path)).unwrap_or_else(|report| panic!("{report}"));
+    document.to_json()["cases"].as_array().cloned().unwrap_or_default()
 }
 
 /// The operators that are linked, and the one that is an ONNX file.

@@ -28,7 +28,7 @@ fn photos(n: u64) -> Batch {
     let loaded = load_batch(&dataset, &(0..n).collect::<Vec<_>>(), OnError::Fail).expect("photos");
     Batch {
         images: Images::Ragged(loaded.images),
-        labels: Labels::one_hot(&loaded.labels, dataset.classes().len(), &loaded.index),
+        labels: Labels::multi_hot(&loaded.labels, dataset.classes().len(), &loaded.index),
         masks: None,
         index: loaded.index,
         transfer: vec![Transfer::IDENTITY; 3],

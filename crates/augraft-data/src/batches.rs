@@ -70,8 +70,8 @@ pub struct Loaded {
     pub images: Vec<Image>,
     /// Masks, one for each image, where the data set has them: u8, axes H, W, 1.
     pub masks: Option<Vec<Image>>,
-    /// Class indices, one for each image.
-    pub labels: Vec<Option<usize>>,
+    /// Class indices of each image: none without labels, one, or several.
+    pub labels: Vec<Vec<usize>>,
     /// Indices in the data set, one for each image.
     pub index: Vec<u64>,
     /// The samples that were left out.
@@ -110,7 +110,7 @@ pub fn load_batch(dataset: &Dataset, indices: &[u64], on_error: OnError) -> Resu
                 if let (Some(masks), Some(mask)) = (&mut loaded.masks, mask) {
                     masks.push(mask);
                 }
-                loaded.labels.push(dataset.label(index as usize));
+                loaded.labels.push(dataset.labels(index as usize).to_vec());
                 loaded.index.push(index);
             }
             Err(error) if on_error == OnError::Fail => return Err(error),

@@ -30,7 +30,8 @@ pub(crate) enum Place {
 pub(crate) struct Entry {
     pub(crate) key: String,
     pub(crate) path: PathBuf,
-    pub(crate) label: Option<usize>,
+    /// Classes; none without labels, several where each class is a question of its own.
+    pub(crate) labels: Vec<usize>,
     pub(crate) place: Place,
 }
 
@@ -154,7 +155,7 @@ impl Dataset {
 
     /// Says whether the samples have labels: all or none have.
     pub fn has_labels(&self) -> bool {
-        self.entries.first().is_some_and(|e| e.label.is_some())
+        self.entries.first().is_some_and(|e| !e.labels.is_empty())
     }
 
     /// Returns the name of sample `i`: the path below the folder with `/`, or `shard.tar/KEY.jpg`.
@@ -165,9 +166,14 @@ impl Dataset {
         &self.entries[i].key
     }
 
-    /// Returns the class index of sample `i`.
+    /// Returns the first class index of sample `i`.
     pub fn label(&self, i: usize) -> Option<usize> {
-        self.entries[i].label
+        self.entries[i].labels.first().copied()
+    }
+
+    /// Returns every class index of sample `i`, which is one but for data of several labels.
+    pub fn labels(&self, i: usize) -> &[usize] {
+        &self.entries[i].labels
     }
 
     /// Reads and decodes sample `i`.

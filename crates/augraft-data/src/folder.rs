@@ -30,12 +30,12 @@ pub(crate) fn classes_and_images(root: &Path, listed: Option<Vec<String>>) -> Re
                 problem: "is not a name in the class list; rename the folder or add the name to the list".to_owned(),
             });
         };
-        entries[before..].iter_mut().for_each(|entry| entry.label = Some(label));
+        entries[before..].iter_mut().for_each(|entry| entry.labels = vec![label]);
     }
     if entries.is_empty() {
         return Err(Error::NoImages { path: root.to_owned() });
     }
-    entries.sort_by(|a, b| (a.label, &a.key).cmp(&(b.label, &b.key)));
+    entries.sort_by(|a, b| (&a.labels, &a.key).cmp(&(&b.labels, &b.key)));
     Ok((entries, classes))
 }
 
@@ -99,5 +99,5 @@ fn collect(root: &Path, below: &str, entries: &mut Vec<Entry>) -> Result<(), Err
 
 fn file_entry(root: &Path, key: String) -> Entry {
     let path: PathBuf = root.join(&key);
-    Entry { key, path, label: None, place: Place::File }
+    Entry { key, path, labels: Vec::new(), place: Place::File }
 }

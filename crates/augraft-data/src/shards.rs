@@ -9,8 +9,8 @@ use crate::dataset::{Entry, Place, read_at};
 use crate::error::Error;
 use crate::folder;
 
-/// Longest label file read, in bytes; no class index needs more.
-const LABEL_BYTES: u64 = 64;
+/// Longest label file read, in bytes; a sample has no more classes than that.
+const LABEL_BYTES: u64 = 4096;
 
 /// Returns the files that match a glob, sorted; each part of the path may hold `*`, `?`, `[..]` and `{a,b}`.
 pub(crate) fn matching(pattern: &str) -> Result<Vec<PathBuf>, Error> {
@@ -57,10 +57,11 @@ pub(crate) fn index(shards: &[PathBuf], listed: Option<Vec<String>>) -> Result<(
     for (number, path) in shards.iter().enumerate() {
         entries.extend(index_shard(number, path)?);
     }
-    let count = entries.iter().filter_map(|e| e.label).max().map_or(0, |label| label + 1);
+    let count = entries.iter().flat_map(|e| e.labels.iter().copied()).max().map_or(0, |label| label + 1);
     let classes = listed.unwrap_or_else(|| (0..count).map(|class| class.to_string()).collect());
-    if let Some(entry) = entries.iter().find(|e| e.label.is_some_and(|label| label >= classes.len())) {
-        let (label, last) = (entry.label.unwrap_or_default(), classes.len() - 1);
+    let beyond = |entry: &Entry| entry.labels.iter().copied().find(|label| *label >= classes.len());
+    if let Some((entry, label)) = entries.iter().find_map(|entry| Some((entry, beyond(entry)?))) {
+        let last = classes.len() - 1;
         let problem = format!("has class {label}, but the class list ends at {last}; correct the label or the list");
         return Err(Error::Label { entry: entry.key.clone(), problem });
     }
@@ -78,17 +79,17 @@ fn index_shard(number: usize, path: &Path) -> Result<Vec<Entry>, Error> {
             labels.insert(key.to_owned(), read_label(path, offset, size, &entry)?);
         } else if matches!(extension.as_str(), "jpg" | "jpeg" | "png") {
             let place = Place::Member { shard: number, offset, size };
-            images.push((key.to_owned(), Entry { key: entry, path: PathBuf::new(), label: None, place }));
+            images.push((key.to_owned(), Entry { key: entry, path: PathBuf::new(), labels: Vec::new(), place }));
         }
     }
     if images.is_empty() {
         return Err(Error::NoImages { path: path.to_owned() });
     }
     let with_label = |(key, entry): (String, Entry)| {
-        let label = labels.get(&key).copied();
+        let label = labels.get(&key).cloned();
         let problem = || format!("has no label; add the member `{key}.cls` with its class index");
-        let label = label.ok_or_else(|| Error::Label { entry: entry.key.clone(), problem: problem() })?;
-        Ok(Entry { label: Some(label), ..entry })
+        let labels: Vec<usize> = label.ok_or_else(|| Error::Label { entry: entry.key.clone(), problem: problem() })?;
+        Ok(Entry { labels, ..entry })
     };
     images.into_iter().map(with_label).collect()
 }
@@ -128,10 +129,13 @@ fn split_key(name: &str) -> Option<(&str, String)> {
     (!is_hidden).then(|| (&name[..start + stem.len()], extension.to_ascii_lowercase()))
 }
 
-fn read_label(path: &Path, offset: u64, size: u64, entry: &str) -> Result<usize, Error> {
+/// Reads the class index of a sample, or several, separated by spaces, commas or line ends.
+fn read_label(path: &Path, offset: u64, size: u64, entry: &str) -> Result<Vec<usize>, Error> {
     let bytes = read_at(path, offset, size.min(LABEL_BYTES))?;
     let text = String::from_utf8_lossy(&bytes);
-    text.trim().parse().map_err(|_| {
+    let words = text.split([' ', ',', '\t', '\n', '\r']).filter(|word| !word.is_empty());
+    let labels: Result<Vec<usize>, _> = words.map(str::parse).collect();
+    labels.ok().filter(|labels| !labels.is_empty()).ok_or_else(|| {
         let problem = format!("holds {:?}, which is not a class index; write a number from 0", text.trim());
         Error::Label { entry: entry.to_owned(), problem }
     })

@@ -99,6 +99,18 @@ impl Labels {
         Self::new(soft, index.iter().map(|&index| vec![(index, 1.0)]).collect())
     }
 
+    /// Labels over `classes` classes for the samples `index`, each of which has any number of classes.
+    #[must_use]
+    pub fn multi_hot(labels: &[Vec<usize>], classes: usize, index: &[u64]) -> Self {
+        let mut soft = Array2::zeros([labels.len(), classes]);
+        for (row, labels) in labels.iter().enumerate() {
+            for class in labels.iter().filter(|class| **class < classes) {
+                soft[[row, *class]] = 1.0;
+            }
+        }
+        Self::new(soft, index.iter().map(|&index| vec![(index, 1.0)]).collect())
+    }
+
     /// Mixes as the pixels are when each sample gets, inside its box, what its partner had there; boxes lie on a plane of `grid` (height, width).
     pub fn paste(&mut self, boxes: Vec<Rectangle>, partner: &[usize], grid: [usize; 2]) {
         if !self.history.fits(grid) {

@@ -26,9 +26,13 @@ impl Table {
         Self::new(|u| libm::exp(power * (low + u * (high - low))))
     }
 
-    /// Tabulates the standard normal distribution, whose tails end at the quantiles of 1 in 2^20.
-    #[must_use]
-    pub fn normal() -> Self {
+    /// The standard normal distribution, whose tails end at the quantiles of 1 in 2^20; tabulated once.
+    pub fn normal() -> &'static Self {
+        static NORMAL: OnceLock<Table> = OnceLock::new();
+        NORMAL.get_or_init(Self::tabulated_normal)
+    }
+
+    fn tabulated_normal() -> Self {
         let below = |x: f64| 0.5 * libm::erfc(-x / core::f64::consts::SQRT_2);
         let end = (-20f64).exp2();
         Self::new(|u| {

@@ -2,7 +2,9 @@
 
 use augraft_engine::EngineError;
 use augraft_onnx::{Graph, Model, Side, Tensor};
-use augraft_operator::{AnyOperator, Layout, Lowered, Recording, Rows, Shape, StepKey};
+use augraft_operator::{AnyOperator, Gate, Layout, Lowered, Recording, Rows, Shape, StepKey};
+
+use augraft_pipeline::Step;
 
 use crate::Backend;
 use crate::fixtures::{batch, known};
@@ -74,6 +76,33 @@ pub fn compare_draws(
     rows: usize,
     seeds: &[u64],
 ) -> Result<DrawComparison, String> {
+    compare(operator, &[], shape, file, backend, rows, seeds)
+}
+
+/// The same for a step of a plan, with the combinators around it.
+///
+/// # Errors
+/// As [`compare_draws`].
+pub fn compare_step_draws(
+    step: &Step,
+    shape: &Shape,
+    file: &DrawFile,
+    backend: &Backend,
+    rows: usize,
+    seeds: &[u64],
+) -> Result<DrawComparison, String> {
+    compare(&*step.operator, step.key.gates(), shape, file, backend, rows, seeds)
+}
+
+fn compare(
+    operator: &dyn AnyOperator,
+    gates: &[Gate],
+    shape: &Shape,
+    file: &DrawFile,
+    backend: &Backend,
+    rows: usize,
+    seeds: &[u64],
+) -> Result<DrawComparison, String> {
     if operator.columns().is_empty() {
         return Ok(DrawComparison { rows: 0, different: 0 });
     }
@@ -92,7 +121,8 @@ pub fn compare_draws(
         for start in (0..rows).step_by(chunk) {
             // Indices beyond 2^32 reach the high word of the counter.
             let index: Vec<u64> = (start..(start + chunk).min(rows)).map(|row| row as u64 * 0x1234_5677).collect();
-            let (native, twice) = operator.draw_audited(&StepKey::new(seed, &file.id), EPOCH, &index, &known(shape));
+            let (native, twice) =
+                operator.draw_audited(&StepKey::new(seed, &file.id).within(gates), EPOCH, &index, &known(shape));
             if let Some(word) = twice.first() {
                 return Err(format!("reads the word {word:?} (row, block, word) twice"));
             }

@@ -17,7 +17,7 @@ use augraft_pipeline::Device;
 
 pub use augraft_engine::Backend;
 pub use configurations::random_configurations;
-pub use draws::{DrawComparison, DrawFile, address, compare_draws, record_draws};
+pub use draws::{DrawComparison, DrawFile, address, compare_draws, compare_step_draws, record_draws};
 pub use family::{assert_draws, assert_golden, assert_promises};
 pub use fixtures::{batch, shape};
 pub use lowering::{Expectation, compare_lowering, is_lowered, lower_operator};

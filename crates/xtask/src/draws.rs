@@ -11,10 +11,12 @@ pub(crate) struct Args {
     rows: u64,
 }
 
-/// Runs the test of the conformance suite in release, with this many rows.
+/// Runs the tests of the plugins in release, with this many rows.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
-    let test = "test --release --locked --package augraft-tests --test conformance -- --exact --nocapture draws_in_the_graph_equal_native_draws_for_every_seed";
-    let mut command = cargo(workspace, test);
+    let families = ["color", "erase", "feature", "geometry", "mix"].map(|family| format!("--package augraft-{family}"));
+    let only = "-- --exact --nocapture draws_in_the_graph_equal_native_draws";
+    let test = format!("test --release --locked {} --test operators {only}", families.join(" "));
+    let mut command = cargo(workspace, &test);
     command.env("AUGRAFT_DRAW_ROWS", args.rows.to_string()).env("AUGRAFT_REQUIRE_ONNXRUNTIME", "1");
     println!("==> {}", process::line(&command));
     process::run(&mut command)

@@ -1,7 +1,5 @@
 use core::ops::Range;
 
-use std::sync::OnceLock;
-
 use augraft_operator::{
     Alpha, Batch, DataType, Dice, Extent, Frame, Images, Issue, Lowered, MixMode, Operator, Parity, Partner,
     Probability, Recorder, Role, Row, Rows, Scope, Scratch, Shape, Side, Table, Tensor, Value, box_mask, draw,
@@ -67,9 +65,6 @@ pub struct CutMix {
     pub label: LabelRule,
     /// Which weight `label: area` gives.
     pub lam: Lam,
-    #[serde(skip)]
-    #[schemars(skip)]
-    normal: OnceLock<Table>,
 }
 
 impl Default for CutMix {
@@ -88,7 +83,6 @@ impl Default for CutMix {
             partner: Partner::Permute,
             label: LabelRule::Area,
             lam: Lam::Corrected,
-            normal: OnceLock::new(),
         }
     }
 }
@@ -271,7 +265,7 @@ impl CutMix {
                     Center::Uniform => dice.below(lane, side),
                     Center::UniformPixel => dice.below(lane, side + two * half) - half,
                     Center::Gaussian => {
-                        let normal = dice.lookup(dice.uniform(lane), self.normal.get_or_init(Table::normal));
+                        let normal = dice.lookup(dice.uniform(lane), Table::normal());
                         let at = dice.to_real(side) * (dice.real(0.5) + dice.real(GAUSSIAN) * normal);
                         dice.clamp(dice.floor(at), zero, side - one)
                     }

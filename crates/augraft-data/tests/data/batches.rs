@@ -41,7 +41,7 @@ fn broken_samples_are_skipped_and_listed() {
     let dataset = three_with_a_broken_one(&tmp);
     let loaded = load_batch(&dataset, &[3, 2, 1, 0, 3], OnError::Skip).unwrap();
     assert_eq!(loaded.index, [3, 0, 3]);
-    assert_eq!(loaded.labels, [Some(1), Some(0), Some(1)]);
+    assert_eq!(loaded.labels, [vec![1], vec![0], vec![1]]);
     assert_eq!(loaded.images.iter().map(|i| i.dim().0).collect::<Vec<_>>(), [2, 1, 2]);
     assert_snapshot!(serde_json::to_string_pretty(&loaded.skipped).unwrap(), @r#"
     [

@@ -160,7 +160,7 @@ pub(crate) fn load(
     let loaded = load_batch(dataset, &wanted, on_error)?;
     let mut batch = Batch {
         images: Images::Ragged(loaded.images),
-        labels: Labels::one_hot(&loaded.labels, dataset.classes().len(), &loaded.index),
+        labels: Labels::multi_hot(&loaded.labels, dataset.classes().len(), &loaded.index),
         masks: data
             .masks
             .as_ref()
