@@ -1,5 +1,36 @@
 //! Operators made for feature maps.
 
+mod add_noise;
+mod blocks;
+mod channel_drop;
+mod clip_quantile;
 mod dropblock;
+mod keep;
+mod mixstyle;
+mod moex;
+mod moments;
+mod patchup;
+mod prune_quantile;
+mod quantile;
+mod region;
+mod scale;
+mod zero;
 
-pub use dropblock::DropBlock;
+pub use add_noise::{AddNoise, Noise};
+pub use channel_drop::{ChannelDrop, Rescale};
+pub use clip_quantile::ClipQuantile;
+pub use dropblock::{BlockRescale, DropBlock};
+pub use keep::{Keep, Sides};
+pub use mixstyle::MixStyle;
+pub use moex::MoEx;
+pub use moments::Norm;
+pub use patchup::{PatchMode, PatchUp};
+pub use prune_quantile::PruneQuantile;
+pub use region::Unit;
+pub use scale::{Factor, Scale};
+pub use zero::Zero;
+
+/// The partner's position as an index.
+pub(crate) fn partner_of(drawn: i64) -> usize {
+    usize::try_from(drawn).unwrap_or_default()
+}
