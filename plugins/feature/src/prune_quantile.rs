@@ -103,7 +103,9 @@ impl PruneQuantile {
 
     fn prune(&self, image: &mut ArrayViewMut3<'_, f32>) {
         for (group, mut values) in groups(&image.view(), self.per_channel).into_iter().enumerate() {
-            values.iter_mut().for_each(|value| *value = value.abs());
+            for value in &mut values {
+                *value = value.abs();
+            }
             let Some([least]) = at_ranks(&mut values, |count| self.rank(count)) else { continue };
             let prune = |value: f32| if value.abs() < least { 0.0 } else { value };
             if self.per_channel {
