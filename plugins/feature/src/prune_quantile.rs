@@ -14,8 +14,8 @@ const STEPS: usize = 48;
 /// Sets the values of each sample whose magnitude is below a quantile to zero.
 ///
 /// Of `n` values the `round(quantile * n)` smallest by magnitude are pruned, at most `n - 1`; values as large as the smallest that is kept stay, so
-/// that of equal ones none is pruned. What is kept stays as it is (ASH-P; its authors prune after the last block, at inference). Works on feature maps
-/// N,C,H,W and normalised images. In an exported file the threshold is bisected.
+/// that of equal ones none is pruned. What is kept stays as it is (ASH-P; its authors prune after the last block, at inference). Works on feature
+/// maps N,C,H,W and normalised images. In an exported file the threshold is bisected.
 ///
 /// Draws `apply`.
 ///
