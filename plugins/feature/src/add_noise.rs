@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 /// Adds independent noise to every element, as strong as told or relative to the sample.
 ///
 /// The noise has the standard deviation `std`: Gaussian, or uniform in `[-sqrt(3) * std, sqrt(3) * std)`, which has the same deviation. With
-/// `relative: true` it is multiplied by the standard deviation of all elements of the sample, so that one `std` fits any feature map. Native only: the
-/// noise of a sample comes from `rand_distr` over a Philox stream, which standard ONNX operators cannot express with the same bits. Works on feature
-/// maps N,C,H,W and images; bytes are rounded to the nearest level and clipped to 0..=255.
+/// `relative: true` it is multiplied by the standard deviation of all elements of the sample, so that one `std` fits any feature map. Native only:
+/// the noise of a sample comes from `rand_distr` over a Philox stream, which standard ONNX operators cannot express with the same bits. Works
+/// on feature maps N,C,H,W and images; bytes are rounded to the nearest level and clipped to 0..=255.
 ///
 /// Draws `apply` and `stream`, the key of the sample's noise.
 ///

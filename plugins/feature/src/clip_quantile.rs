@@ -123,3 +123,20 @@ impl ClipQuantile {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_are_the_nearest() {
+        let quantiles = |low, high| [low, high].map(|quantile| Probability::new(quantile).expect("0 to 1"));
+        let ranks =
+            |low, high, count| ClipQuantile { quantiles: quantiles(low, high), ..ClipQuantile::default() }.ranks(count);
+        assert_eq!(ranks(0.0, 1.0, 10), [0, 9]);
+        assert_eq!(ranks(0.2, 0.25, 10), [1, 2]);
+        // In f64, 0.07 * 100 is above 7.
+        assert_eq!(ranks(0.07, 0.99, 100), [6, 98]);
+        assert_eq!(ranks(0.5, 0.9, 1), [0, 0]);
+    }
+}

@@ -47,14 +47,18 @@ fn of_positions(image: ArrayView3<'_, f32>, epsilon: f64) -> Vec<Moments> {
     for plane in image.outer_iter() {
         moments.iter_mut().zip(plane).for_each(|([sum, _], value)| *sum += f64::from(*value));
     }
-    moments.iter_mut().for_each(|[sum, _]| *sum *= count);
+    for [mean, _] in &mut moments {
+        *mean *= count;
+    }
     for plane in image.outer_iter() {
         for ([mean, squares], value) in moments.iter_mut().zip(plane) {
             let distance = f64::from(*value) - *mean;
             *squares += distance * distance;
         }
     }
-    moments.iter_mut().for_each(|[_, squares]| *squares = (*squares * free + epsilon).sqrt());
+    for [_, deviation] in &mut moments {
+        *deviation = (*deviation * free + epsilon).sqrt();
+    }
     moments
 }
 
@@ -120,5 +124,29 @@ impl<'g> LoweredMoments<'g> {
     pub(crate) fn replaced(&self, mean: Value<'g>, deviation: Value<'g>) -> Value<'g> {
         let scale = deviation / self.deviation;
         (self.images * scale + (mean - self.mean * scale)).cast(DataType::F32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_get_the_moments_that_they_are_given() {
+        let value = |(n, c, y, x): (usize, usize, usize, usize)| ((n * 7 + c * 5 + y * 3 + x * 11) % 13) as f32 * 0.3;
+        for norm in [Norm::Pono, Norm::Instance] {
+            let mut images = Array4::from_shape_fn([2, 4, 3, 5], value);
+            let before = measure(&images, norm, 0.0);
+            let mut sample = images.index_axis_mut(Axis(0), 0);
+            replace(&mut sample, norm, &before[0], &before[1]);
+            let after = measure(&images, norm, 0.0);
+            let close = |a: &Moments, b: &Moments| (0..2).all(|at| (a[at] - b[at]).abs() < 1e-6);
+            assert!(after[0].iter().zip(&before[1]).all(|(a, b)| close(a, b)), "{norm:?}");
+        }
+    }
+
+    #[test]
+    fn a_single_element_has_no_spread() {
+        assert_eq!(measure(&Array4::from_elem([1, 1, 1, 1], 3.0), Norm::Instance, 4.0), [[[3.0, 2.0]]]);
     }
 }

@@ -2,11 +2,11 @@ use augraft_operator::{
     Alpha, Batch, DataType, Dice, Element, Extent, Images, Issue, Lowered, Mode, Operator, Parity, Partner, Pooled,
     Probability, Recorder, Role, Row, Scratch, Shape, Side, Tensor, Value, draw, parallel, register_operator,
 };
-use ndarray::{Array2, Array3, Array4, ArrayView3, ArrayViewMut3, Axis, Zip};
+use ndarray::{Array2, Array4, ArrayView3, ArrayViewMut3, Axis, Zip};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::blocks::{check_blocks, draw_seeds, grow, lower_blocks};
+use crate::blocks::{check_blocks, draw_seeds, grow, lower_blocks, mix};
 use crate::partner_of;
 
 /// Swaps or interpolates square blocks of a feature map with those of a partner, and mixes the labels by their share.
@@ -215,20 +215,6 @@ fn with_partners<T: Pooled>(
         }
     });
     scratch.give_dense(before);
-}
-
-fn mix<T: Copy>(
-    image: ArrayViewMut3<'_, T>,
-    other: ArrayView3<'_, T>,
-    blocks: &Array3<bool>,
-    inside: impl Fn(T, T) -> T,
-) {
-    let blocks = blocks.broadcast(image.dim()).expect("one channel or all of them");
-    Zip::from(image).and(other).and(blocks).for_each(|own, other, changed| {
-        if *changed {
-            *own = inside(*own, *other);
-        }
-    });
 }
 
 /// The weight of a sample's own label.

@@ -14,8 +14,8 @@ const STEPS: usize = 48;
 /// Sets the values of each sample whose magnitude is below a quantile to zero.
 ///
 /// Of `n` values the `round(quantile * n)` smallest by magnitude are pruned, at most `n - 1`; values as large as the smallest that is kept stay, so
-/// that of equal ones none is pruned. What is kept stays as it is (ASH-P; its authors prune after the last block, at inference). Works on feature maps
-/// N,C,H,W and normalised images. In an exported file the threshold is bisected.
+/// that of equal ones none is pruned. What is kept stays as it is (ASH-P; its authors prune after the last block, at inference). Works on feature
+/// maps N,C,H,W and normalised images. In an exported file the threshold is bisected.
 ///
 /// Draws `apply`.
 ///
@@ -103,7 +103,9 @@ impl PruneQuantile {
 
     fn prune(&self, image: &mut ArrayViewMut3<'_, f32>) {
         for (group, mut values) in groups(&image.view(), self.per_channel).into_iter().enumerate() {
-            values.iter_mut().for_each(|value| *value = value.abs());
+            for value in &mut values {
+                *value = value.abs();
+            }
             let Some([least]) = at_ranks(&mut values, |count| self.rank(count)) else { continue };
             let prune = |value: f32| if value.abs() < least { 0.0 } else { value };
             if self.per_channel {

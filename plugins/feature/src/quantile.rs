@@ -25,7 +25,7 @@ impl Ranked for f32 {
     }
 }
 
-/// The elements at `ranks` (from 0, ascending), which there must be; each rank may be computed from the number of elements.
+/// The elements at `ranks`, from 0 and computed from the number of elements; none where there are no elements.
 pub(crate) fn at_ranks<T: Ranked, const R: usize>(
     values: &mut [T],
     ranks: impl Fn(usize) -> [usize; R],
@@ -38,7 +38,7 @@ pub(crate) fn at_ranks<T: Ranked, const R: usize>(
     Some(found)
 }
 
-/// Calls `each` with the first channel of every group and the elements of the group: all of a sample, or those of each channel.
+/// The elements of every group: all of a sample, or those of each channel.
 pub(crate) fn groups<T: Copy>(image: &ArrayView3<'_, T>, per_channel: bool) -> Vec<Vec<T>> {
     if per_channel {
         image.outer_iter().map(|plane| plane.iter().copied().collect()).collect()
@@ -67,12 +67,12 @@ pub(crate) fn check_groups(shape: &Shape, per_channel: bool) -> Result<(), Issue
 ///
 /// Bisects between the least and the largest element `steps` times, as a rank in a graph needs no sorting then, and takes the largest element that is
 /// not above the end: exact where no two elements are closer than their range over `2^steps`.
-pub(crate) fn lower_ranks<'g, const R: usize>(
-    values: Value<'g>,
+pub(crate) fn lower_ranks<const R: usize>(
+    values: Value<'_>,
     elements: usize,
     ranks: [usize; R],
     steps: usize,
-) -> [Value<'g>; R] {
+) -> [Value<'_>; R] {
     let graph = values.graph();
     let half = graph.constant(Tensor::scalar(0.5f32));
     let above = ranks.iter().map(|rank| (elements - 1 - rank) as f32).collect();
