@@ -3,9 +3,13 @@
 mod cutmix;
 mod cycles;
 mod mixup;
+mod pixel;
+mod places;
+mod resizemix;
 
 pub use cutmix::CutMix;
 pub use mixup::Mixup;
+pub use resizemix::ResizeMix;
 
 /// The partner's position as an index.
 pub(crate) fn partner_of(drawn: i64) -> usize {
