@@ -3,12 +3,14 @@
 mod cutmix;
 mod cycles;
 mod mixup;
+mod mosaic;
 mod pixel;
 mod places;
 mod resizemix;
 
 pub use cutmix::CutMix;
 pub use mixup::Mixup;
+pub use mosaic::Mosaic;
 pub use resizemix::ResizeMix;
 
 /// The partner's position as an index.
