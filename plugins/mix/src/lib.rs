@@ -2,13 +2,16 @@
 
 mod cutmix;
 mod cycles;
+mod gridmix;
 mod mixup;
 mod mosaic;
 mod pixel;
 mod places;
 mod resizemix;
+mod runs;
 
 pub use cutmix::CutMix;
+pub use gridmix::GridMix;
 pub use mixup::Mixup;
 pub use mosaic::Mosaic;
 pub use resizemix::ResizeMix;
