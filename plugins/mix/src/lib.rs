@@ -9,12 +9,14 @@ mod pixel;
 mod places;
 mod resizemix;
 mod runs;
+mod smoothmix;
 
 pub use cutmix::CutMix;
 pub use gridmix::GridMix;
 pub use mixup::Mixup;
 pub use mosaic::Mosaic;
 pub use resizemix::ResizeMix;
+pub use smoothmix::SmoothMix;
 
 /// The partner's position as an index.
 pub(crate) fn partner_of(drawn: i64) -> usize {
