@@ -2,6 +2,8 @@
 
 mod cutmix;
 mod cycles;
+mod fmix;
+mod fourier;
 mod gridmix;
 mod mixup;
 mod mosaic;
@@ -12,6 +14,7 @@ mod runs;
 mod smoothmix;
 
 pub use cutmix::CutMix;
+pub use fmix::FMix;
 pub use gridmix::GridMix;
 pub use mixup::Mixup;
 pub use mosaic::Mosaic;
