@@ -11,6 +11,8 @@ mod pixel;
 mod places;
 mod resizemix;
 mod runs;
+mod saliency;
+mod saliencymix;
 mod smoothmix;
 
 pub use cutmix::CutMix;
@@ -19,6 +21,7 @@ pub use gridmix::GridMix;
 pub use mixup::Mixup;
 pub use mosaic::Mosaic;
 pub use resizemix::ResizeMix;
+pub use saliencymix::SaliencyMix;
 pub use smoothmix::SmoothMix;
 
 /// The partner's position as an index.
