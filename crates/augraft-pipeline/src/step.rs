@@ -242,7 +242,7 @@ impl Reader<'_> {
         let held = Arc::new(held);
         let at = self.written.len();
         let (place, tokens) = (around.at.clone(), around.tokens);
-        let pointer = format!("{path}/steps");
+        let (pointer, strengths) = (format!("{path}/steps"), format!("{path}/strengths"));
         let copies = if let Held::Repeat(repeat) = &*held { repeat.count } else { 1 };
         self.written.push(Written { label, id, at: place, tokens, path, operator: None, around: Around::default() });
         if let Held::Schedule(schedule) = &*held {
@@ -260,7 +260,7 @@ impl Reader<'_> {
             self.list(steps, &pointer, &around, problems);
         }
         if let Held::Schedule(schedule) = &*held {
-            check_strengths(schedule, &self.written[first..], &pointer.replace("/steps", "/strengths"), problems);
+            check_strengths(schedule, &self.written[first..], &strengths, problems);
         }
     }
 

@@ -329,7 +329,7 @@ pub enum Center {
 
 /// How large a box is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, deny_unknown_fields)]
 pub enum BoxSize {
     /// By `lam`.
     Beta(ByLam),
