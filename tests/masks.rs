@@ -122,19 +122,19 @@ fn refused(mask: impl Fn(&Path), more: &str) -> String {
 #[test]
 fn masks_that_cannot_be_used_are_named() {
     let given = "masks: { folder: masks, classes: 3 }";
-    assert_snapshot!(refused(|_| {}, given), @"");
+    assert_snapshot!(refused(|_| {}, given), @"error: the mask `masks/cat/a.png` of the image `cat/a.png` does not exist; add it, or set `on_error: skip`");
     let sized = |file: &Path| GrayImage::new(6, 5).save(file).expect("a mask");
-    assert_snapshot!(refused(sized, given), @"");
+    assert_snapshot!(refused(sized, given), @"error: the mask `masks/cat/a.png` has 6 x 5 pixels, but its image 6 x 4; make them one size");
     let colored = |file: &Path| RgbImage::new(6, 4).save(file).expect("a mask");
-    assert_snapshot!(refused(colored, given), @"");
+    assert_snapshot!(refused(colored, given), @"error: the mask `masks/cat/a.png` cannot be used: it has colors, and not one class id for each pixel; write class ids as a gray or palette PNG of 8 bits");
     let deep = |file: &Path| image::ImageBuffer::<Luma<u16>, Vec<u16>>::new(6, 4).save(file).expect("a mask");
-    assert_snapshot!(refused(deep, given), @"");
+    assert_snapshot!(refused(deep, given), @"error: the mask `masks/cat/a.png` cannot be used: it has 16 bits a pixel, and class ids have 8; write class ids as a gray or palette PNG of 8 bits");
     let cut = |file: &Path| {
         GrayImage::new(6, 4).save(file).expect("a mask");
         let bytes = fs::read(file).expect("a file");
         fs::write(file, &bytes[..bytes.len() - 9]).expect("a file");
     };
-    assert_snapshot!(refused(cut, given), @"");
+    assert_snapshot!(refused(cut, given), @"error: the mask `masks/cat/a.png` cannot be used: the PNG data end early; write class ids as a gray or palette PNG of 8 bits");
     assert_snapshot!(refused(|_| {}, "masks: { folder: nowhere, classes: 3 }"), @"
     error[bad-data]: the folder of masks `nowhere` does not exist; check the path
      --> p.yaml:2:42
