@@ -26,8 +26,7 @@ pub(crate) enum Parameters {
 }
 
 /// Prints all that is known of one operator: what it does, where it comes from, and its parameters with their ranges and defaults.
-#[must_use]
-pub fn operator_page(entry: &Entry) -> String {
+fn operator_page(entry: &Entry) -> String {
     let listing = listing(entry);
     let mut text = format!("{} ({})\n\n{}\n\n", listing.name, listing.kind, entry.description().trim_end());
     text.push_str(&columns(&facts(entry, &listing), ""));

@@ -29,7 +29,7 @@ mod validate;
 mod warnings;
 mod words;
 
-pub use catalogue::{operator_page, page, unknown_operator};
+pub use catalogue::{page, unknown_operator};
 pub use device::{Device, EngineKind};
 pub use diagnostic::{Diagnostic, Report, Severity, Span};
 pub use document::{Document, Key, Node, Value};
