@@ -6,6 +6,7 @@ mod draws;
 mod fuzz;
 mod generate;
 mod onnxruntime;
+mod peers;
 mod process;
 mod python;
 mod test;
@@ -44,6 +45,8 @@ enum Command {
     Generate(generate::Args),
     /// Checks and measures the operators on an NVIDIA GPU.
     CudaCheck(cuda::Args),
+    /// Measures operators beside those of torchvision, timm and kornia, and writes the table.
+    BenchPeers(peers::Args),
 }
 
 fn main() -> ExitCode {
@@ -68,5 +71,6 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Fuzz(args) => fuzz::run(&workspace, &args),
         Command::Generate(args) => generate::run(&workspace, &args),
         Command::CudaCheck(args) => cuda::run(&workspace, &args),
+        Command::BenchPeers(args) => peers::run(&workspace, &args),
     }
 }
