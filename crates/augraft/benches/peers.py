@@ -43,7 +43,7 @@ new tensors. Every transform always acts (`p` is 1).""",
 loop that calls the transform on each image, a tensor of its own; where ours makes another batch than it gets (the crops), "stacked" puts what it made into \
 a batch with `torch.stack`, as a data loader does, and \"calls alone\" does not. `dense` is N,C,H,W with sides of {SIDE} or 256, for the peer contiguous \
 C,H,W; `decoded` is H,W,C of 375x500 as a decoder leaves it, for ours a ragged batch and for the peer C,H,W views of it. `random_crop` of torchvision \
-alone gives views and copies no pixel.""",
+alone gives views and copies no pixel. `RandomAffine` draws up to 15 degrees, a tenth of the sides, a scale of 0.9 to 1.1 and a shear of up to 10 degrees.""",
 }
 
 
@@ -118,6 +118,11 @@ def groups():
     cutmix, mixup = {"mixup_alpha": 0.0, "cutmix_alpha": 1.0}, {"mixup_alpha": 1.0, "cutmix_alpha": 0.0}
     keys, share = ["input", "class"], {"scale": (0.02, 0.33), "ratio": (0.3, 3.3)}
     erasing = v2.RandomErasing(p=1.0, **share)
+
+    def affine(mode):
+        moves = {"degrees": 15, "translate": (0.1, 0.1), "scale": (0.9, 1.1), "shear": 10}
+        return each(v2.RandomAffine(**moves, interpolation=mode), lambda: contiguous(SIDE))
+
     sides = {"dense": lambda: contiguous(256), "decoded": decoded}
 
     def mixing(case, ours, *peers):
@@ -181,6 +186,12 @@ def groups():
         ),
         *crops("random_crop", v2.RandomCrop(SIDE), "RandomCrop", None),
         *crops("resized_crop", v2.RandomResizedCrop(SIDE), "RandomResizedCrop", 3),
+        geometry(
+            "affine",
+            "`affine`",
+            ("`RandomAffine(15, ...)`, bilinear", 3, affine(v2.InterpolationMode.BILINEAR)),
+            ("`RandomAffine(15, ...)`, nearest, its default", 3, affine(v2.InterpolationMode.NEAREST)),
+        ),
     ]
 
 
