@@ -112,7 +112,7 @@ fn step(batch: &[Rebuilt], draws: &[Value], id: &str) -> Vec<Rebuilt> {
             if draw[format!("{id}/apply")] == true {
                 mixed.mirror(usize::from(id == "horizontal_flip"));
             }
-        } else if let Some(lam) = draw.get(format!("{id}/lam")) {
+        } else if let Some(lam) = draw.get(format!("{id}/lam")).filter(|_| id.starts_with("mixup")) {
             mixed.blend(&batch[integer(draw, &format!("{id}/partner"))], lam.as_f64().expect("a weight") as f32);
         } else {
             mixed.paste(

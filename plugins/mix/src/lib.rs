@@ -3,14 +3,31 @@
 mod cutmix;
 mod cycles;
 mod distribution;
+mod fmix;
+mod fourier;
+mod gridmix;
 mod label_smoothing;
 mod mixup;
+mod mosaic;
+mod pixel;
+mod places;
+mod resizemix;
+mod runs;
+mod saliency;
+mod saliencymix;
+mod smoothmix;
 mod weights;
 
 pub use cutmix::{BoxRule, BoxSize, ByLam, Center, CutMix, EmptyBox};
 pub use distribution::{LamDistribution, Named};
+pub use fmix::FMix;
+pub use gridmix::GridMix;
 pub use label_smoothing::LabelSmoothing;
 pub use mixup::{Mixup, Weigh};
+pub use mosaic::Mosaic;
+pub use resizemix::ResizeMix;
+pub use saliencymix::SaliencyMix;
+pub use smoothmix::SmoothMix;
 pub use weights::{LabelRule, Lam};
 
 /// The partner's position as an index.
