@@ -1,7 +1,8 @@
-"""Measures peers beside our operators, call by call in turn, and writes the table: peers.py [--rounds N] [--only CASE...] -- OUR_COMMAND
+"""Measures peers beside our operators, call by call in turn: peers.py [--rounds N] [--only CASE...] -- OUR_COMMAND
 
-OUR_COMMAND answers `run CASE CALLS` on its standard input with nanoseconds (peers.rs). Each turn is a call that is not counted and one that is, so that
-every program finds its own data as its last call left them. The table goes to standard output, progress to standard error.
+OUR_COMMAND answers `run CASE CALLS` on its standard input with nanoseconds (peers.rs). Each turn is a call that is not
+counted and one that is, so that every program finds its own data as its last call left them. The table goes to standard
+output, progress to standard error.
 """
 
 import argparse
@@ -35,15 +36,21 @@ PACKAGES = ["torch", "torchvision", "timm", "kornia", "numpy"]
 MIXING = "Mixing and erasing"
 GEOMETRY = "Geometry"
 NOTES = {
-    MIXING: f"""f32 [{SAMPLES},3,{SIDE},{SIDE}], {CLASSES} classes. A call of ours draws, changes the batch in place and mixes soft labels [{SAMPLES},{CLASSES}]; \
-`random_erasing` erases a box in every sample. A call of a peer is the transform as a user calls it, on the batch and, but for erasing, int64 labels \
-[{SAMPLES}], which torchvision and timm make one-hot and mix; kornia returns both classes and the weight instead. timm works in place, the others return \
-new tensors. Every transform always acts (`p` is 1).""",
-    GEOMETRY: f"""u8, {SAMPLES} images to 3x{SIDE}x{SIDE} each; times are for all {SAMPLES}. A call of ours draws and changes the batch. A call of the peer is a \
-loop that calls the transform on each image, a tensor of its own; where ours makes another batch than it gets (the crops), "stacked" puts what it made into \
-a batch with `torch.stack`, as a data loader does, and \"calls alone\" does not. `dense` is N,C,H,W with sides of {SIDE} or 256, for the peer contiguous \
-C,H,W; `decoded` is H,W,C of 375x500 as a decoder leaves it, for ours a ragged batch and for the peer C,H,W views of it. `random_crop` of torchvision \
-alone gives views and copies no pixel. `RandomAffine` draws up to 15 degrees, a tenth of the sides, a scale of 0.9 to 1.1 and a shear of up to 10 degrees.""",
+    MIXING: f"""\
+f32 [{SAMPLES},3,{SIDE},{SIDE}], {CLASSES} classes. A call of ours draws, changes the batch in place and mixes soft \
+labels [{SAMPLES},{CLASSES}]; `random_erasing` erases a box in every sample. A call of a peer is the transform as a \
+user calls it, on the batch and, but for erasing, int64 labels [{SAMPLES}], which torchvision and timm make one-hot \
+and mix; kornia returns both classes and the weight instead. timm works in place, the others return new tensors. \
+Every transform always acts (`p` is 1), and each call draws other boxes; where there is one for the whole batch, its \
+area sways the time.""",
+    GEOMETRY: f"""\
+u8, {SAMPLES} images to 3x{SIDE}x{SIDE} each; times are for all {SAMPLES}. A call of ours draws and changes the \
+batch. A call of the peer is a loop that calls the transform on each image, a tensor of its own; where ours makes \
+another batch than it gets (the crops), "stacked" puts what it made into a batch with `torch.stack`, as a data \
+loader does, and "calls alone" does not. `dense` is N,C,H,W with sides of {SIDE} or 256, for the peer contiguous \
+C,H,W; `decoded` is H,W,C of 375x500 as a decoder leaves it, for ours a ragged batch and for the peer C,H,W views of \
+it. `random_crop` of torchvision alone gives views and copies no pixel. `RandomAffine` draws up to 15 degrees, a \
+tenth of the sides, a scale of 0.9 to 1.1 and a shear of up to 10 degrees.""",
 }
 
 
@@ -169,7 +176,12 @@ def groups():
             "random_erasing",
             "`random_erasing: { p: 1 }`",
             ("torchvision", "`RandomErasing` on the batch, one box for all", 8, alone(erasing)),
-            ("torchvision", "`RandomErasing` on each image", 8, alone(lambda images: [erasing(image) for image in images])),
+            (
+                "torchvision",
+                "`RandomErasing` on each image",
+                8,
+                alone(lambda images: [erasing(image) for image in images]),
+            ),
             (
                 "torchvision",
                 "`RandomErasing(inplace=True)` on the batch, one box for all",
@@ -246,8 +258,8 @@ def measure(group, ours, copies, rounds):
     lines = []
     for peer, other in zip(group.peers, others):
         wanted = "-" if peer.wanted is None else f"{peer.wanted}{'' if other >= peer.wanted * own else ', missed'}"
-        cells = [group.ours, peer.library, peer.what, f"{own:.2f}", f"{other:.2f}", f"{other / own:.1f}", wanted, f"{copy:.2f}"]
-        lines.append(f"| {' | '.join(cells)} |")
+        numbers = [f"{own:.2f}", f"{other:.2f}", f"{other / own:.1f}", wanted, f"{copy:.2f}"]
+        lines.append(f"| {' | '.join([group.ours, peer.library, peer.what, *numbers])} |")
     return "\n".join(lines)
 
 
@@ -277,7 +289,8 @@ def main():
     print(f"{processor()}, one thread; Python {platform.python_version()}, {', '.join(versions)}.")
     kernels = torch.backends.cpu.get_cpu_capability()
     print(f"torch chooses its kernels for {kernels} when it runs; augraft is compiled for any {platform.machine()}.")
-    print(f"Milliseconds, medians of {args.rounds} rounds in which ours, memcpy and the peers take turns; the ratio is the peer's time to ours.")
+    print(f"Milliseconds, medians of {args.rounds} rounds in which ours, memcpy and the peers take turns.")
+    print("The ratio is the peer's time to ours.")
     section, skipped = None, []
     for group in chosen:
         print(f"{group.case} ...", file=sys.stderr, flush=True)
@@ -289,7 +302,7 @@ def main():
         if group.section != section:
             section = group.section
             print(f"\n## {section}\n\n{NOTES[section]}\n")
-            print("| augraft | peer | what of it | augraft, ms | peer, ms | ratio | wanted | memcpy of the result, ms |")
+            print("| augraft | peer | what of it | augraft, ms | peer, ms | ratio | wanted | memcpy of as much, ms |")
             print("|---|---|---|--:|--:|--:|--:|--:|")
         print(lines, flush=True)
         gc.collect()
