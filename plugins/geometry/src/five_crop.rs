@@ -59,7 +59,7 @@ impl Operator for FiveCrop {
     }
 
     fn draw<D: Dice>(&self, dice: D, extent: &Extent<D>) -> Drawn<D> {
-        let [top, left] = corner(dice, dice.view(), extent, self.size);
+        let [top, left] = corner(dice, dice.view(5), extent, self.size);
         Drawn { top, left }
     }
 

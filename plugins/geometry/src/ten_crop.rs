@@ -67,8 +67,8 @@ impl Operator for TenCrop {
 
     fn draw<D: Dice>(&self, dice: D, extent: &Extent<D>) -> Drawn<D> {
         let five = dice.int(5);
-        let flip = !dice.less_int(dice.view(), five);
-        let view = dice.view() - dice.select_int(flip, five, dice.int(0));
+        let flip = !dice.less_int(dice.view(10), five);
+        let view = dice.view(10) - dice.select_int(flip, five, dice.int(0));
         let [top, left] = corner(dice, view, extent, self.size);
         // A place of the mirrored image, in pixels of the image itself.
         let mirrored = extent.width - dice.int(self.size.sides()[1] as i64) - left;
