@@ -196,7 +196,8 @@ fn batch(images: Array4<f32>, classes: usize) -> Batch {
     let index: Vec<u64> = (0..samples as u64).collect();
     let labels: Vec<_> = (0..samples).map(|row| Some(row % classes)).collect();
     let labels = Labels::one_hot(&labels, classes, &index);
-    Batch { images: Images::F32(images), labels, index, transfer: vec![Transfer::IDENTITY; channels], image_size: None }
+    let transfer = vec![Transfer::IDENTITY; channels];
+    Batch { images: Images::F32(images), labels, masks: None, index, transfer, image_size: None }
 }
 
 fn tensors(batch: &Batch) -> [(&'static str, Tensor); 2] {
