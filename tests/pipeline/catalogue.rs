@@ -1,7 +1,11 @@
 //! The schema of pipeline files and the operator pages.
 
+use augraft::engine::load_operator;
 use augraft::operator::Registry;
-use augraft::pipeline::{operator_page, operators_table, pipeline_schema, unknown_operator};
+use augraft::pipeline::{
+    listing, listings_table, operator_page, operators_reference, operators_table, pipeline_schema, unknown_operator,
+};
+use augraft_tests::workspace;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
@@ -91,25 +95,22 @@ fn the_schema_describes_every_field() {
 #[test]
 fn operators_are_listed_and_have_pages() {
     let registry = Registry::linked();
-    assert_snapshot!(operators_table(&registry), @"
-    name             kind      backends agree  exports  since  from              summary
-    center_crop      geometry  exact           yes      0.1.0  augraft-geometry  Cuts the window of fixed size at the center.
-    cutmix           mix       exact           yes      0.1.0  augraft-mix       Pastes a box of a partner image and mixes the labels by area.
-    cutout           erase     exact           yes      0.1.0  augraft-erase     Erases square holes at random places.
-    dropblock        erase     within 1e-6     yes      0.1.0  augraft-feature   Drops square blocks of a feature map and rescales what is kept.
-    gaussian_noise   erase     native only     no       0.1.0  augraft-color     Adds independent Gaussian noise to every element.
-    horizontal_flip  geometry  exact           yes      0.1.0  augraft-geometry  Mirrors left and right.
-    mixup            mix       exact           yes      0.1.0  augraft-mix       Blends each image with a partner image, and the labels alike.
-    normalize        color     exact           yes      0.1.0  augraft-color     Turns pixels into floats: `(pixel / 255 - mean) / std`, per channel.
-    random_crop      geometry  exact           yes      0.1.0  augraft-geometry  Cuts a window of fixed size at a random place, after padding with zeros.
-    random_erasing   erase     exact           yes      0.1.0  augraft-erase     Erases one rectangle of random area and aspect.
-    resize           geometry  within 1e-5     yes      0.1.0  augraft-geometry  Resizes to a fixed size, antialiased bilinear.
-    resized_crop     geometry  within 1e-5     yes      0.1.0  augraft-geometry  Cuts a window of random area and aspect and resizes it, antialiased bilinear.
-    vertical_flip    geometry  exact           yes      0.1.0  augraft-geometry  Mirrors top and bottom.
+    let listed = ["cutmix", "gaussian_noise", "horizontal_flip", "mixstyle", "normalize", "resize"];
+    let listed = listed.map(|name| registry.get(name).map(listing).expect("an operator"));
+    assert_snapshot!(listings_table(&listed), @"
+    name             kind      acts on                              backends agree  exports  since  from                    summary
+    cutmix           mix       images, masks, labels, feature maps  exact           yes      0.1.0  crate augraft-mix       Pastes a box of a partner image and mixes the labels by area.
+    gaussian_noise   erase     images, feature maps                 native only     no       0.1.0  crate augraft-color     Adds independent Gaussian noise to every element.
+    horizontal_flip  geometry  images, masks, feature maps          exact           yes      0.1.0  crate augraft-geometry  Mirrors left and right.
+    mixstyle         mix       images, feature maps                 within 1e-6     yes      0.1.0  crate augraft-feature   Mixes the mean and the deviation of each channel with those of a partner.
+    normalize        color     images                               exact           yes      0.1.0  crate augraft-color     Turns pixels into floats: `(pixel / 255 - mean) / std`, per channel.
+    resize           geometry  images, masks                        within 1e-5     yes      0.1.0  crate augraft-geometry  Resizes to a fixed size, antialiased bilinear.
     ");
+    let table = operators_table(&registry);
+    assert_eq!(table.lines().count(), 1 + registry.iter().count());
     let page = |name: &str| registry.get(name).map(operator_page).expect("an operator");
     assert_snapshot!(page("mixup"), @r#"
-    mixup (mix, exact, exports to ONNX, since 0.1.0, augraft-mix)
+    mixup (mix)
 
     Blends each image with a partner image, and the labels alike.
 
@@ -125,14 +126,22 @@ fn operators_are_listed_and_have_pages() {
     - mixup: { alpha: 0.2 }
     ```
 
+    acts on         images, masks, labels, feature maps
+    backends agree  exact
+    exports         yes
+    since           0.1.0
+    from            crate augraft-mix
+
     Parameters
       alpha    a number, 0.01 to 1000       default 1.0      Parameter of the Beta distribution of `lam`; 1 is uniform.
       p        a number, 0 to 1             default 1.0      Probability of a batch (or, with `mode: elem`, of a sample) to be mixed.
       mode     `batch` or `elem`            default batch    One `lam` per batch, or per sample.
       partner  `permute`, `roll` or `flip`  default permute  Which sample of the batch each one is blended with.
     "#);
+    let cutout = page("cutout");
+    assert!(cutout.contains("no default") && cutout.contains("\nPresets\n  official"), "{cutout}");
     assert_snapshot!(page("normalize"), @"
-    normalize (color, exact, exports to ONNX, since 0.1.0, augraft-color)
+    normalize (color)
 
     Turns pixels into floats: `(pixel / 255 - mean) / std`, per channel.
 
@@ -146,6 +155,12 @@ fn operators_are_listed_and_have_pages() {
     - normalize: { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
     ```
 
+    acts on         images
+    backends agree  exact
+    exports         yes
+    since           0.1.0
+    from            crate augraft-color
+
     One of these; default imagenet
       `imagenet`, `cifar10`, `cifar100`, `half` or `unit`  Statistics by name.
       a map of `mean`, `std`  Statistics as numbers.
@@ -153,4 +168,78 @@ fn operators_are_listed_and_have_pages() {
         std   a list of numbers  required  Standard deviation of each channel, above 0.
     ");
     assert_snapshot!(unknown_operator(&registry, "mixupp"), @"there is no operator `mixupp`; did you mean `mixup`?");
+}
+
+#[test]
+fn an_operator_that_is_a_file_says_so() {
+    let vignette = load_operator(&workspace().join("pipelines/operators/vignette.yaml")).expect("an operator");
+    let listed = listing(&vignette);
+    assert!(listed.origin.starts_with("file ") && listed.origin.ends_with("vignette.yaml"), "{}", listed.origin);
+    assert_eq!([&listed.acts_on, &listed.parity], ["images, feature maps", "within 1e-6"]);
+    assert!(listed.exports);
+}
+
+#[test]
+fn the_reference_has_what_the_pages_have() {
+    let registry = Registry::linked();
+    let reference = operators_reference(&registry, |name| format!("strips/{name}.png"));
+    for entry in registry.iter() {
+        let name = entry.name;
+        for part in [format!("| [{name}](#{name}) |"), format!("\n## {name}\n\n![{name}](strips/{name}.png)\n")] {
+            assert!(reference.contains(&part), "{part}");
+        }
+    }
+    let (_, mixup) = reference.split_once("\n## mixup\n").expect("a section");
+    let (mixup, _) = mixup.split_once("\n## ").expect("another section");
+    assert_snapshot!(mixup.trim(), @r#"
+    ![mixup](strips/mixup.png)
+
+    Blends each image with a partner image, and the labels alike.
+
+    `lam ~ Beta(alpha, alpha)`; images and labels become `lam * own + (1 - lam) * partner`, in f32. Bytes are rounded to the nearest level, halves
+    to even; better put it after `normalize`. Works on images and on feature maps (Manifold Mixup).
+
+    Draws `apply`, `lam` (1 when not applied) and `partner`, the position in the batch.
+
+    Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018, equation 1; Verma et al., "Manifold Mixup", ICML 2019.
+
+    **Example**
+
+    ```yaml
+    - mixup: { alpha: 0.2 }
+    ```
+
+    | parameter | accepts | default | meaning |
+    |---|---|---|---|
+    | `alpha` | a number, 0.01 to 1000 | `1.0` | Parameter of the Beta distribution of `lam`; 1 is uniform. |
+    | `p` | a number, 0 to 1 | `1.0` | Probability of a batch (or, with `mode: elem`, of a sample) to be mixed. |
+    | `mode` | `batch` or `elem` | `batch` | One `lam` per batch, or per sample. |
+    | `partner` | `permute`, `roll` or `flip` | `permute` | Which sample of the batch each one is blended with. |
+
+    - acts on: images, masks, labels, feature maps
+    - backends agree: exact
+    - exports: yes
+    - since: 0.1.0
+    - from: crate augraft-mix
+    "#);
+    let (_, normalize) = reference.split_once("\n## normalize\n").expect("a section");
+    let (_, forms) = normalize.split_once("\nOne of these;").expect("its forms");
+    assert_snapshot!(forms.split_once("\n## ").expect("another section").0.trim(), @"
+    `imagenet` without it:
+
+    - `imagenet`, `cifar10`, `cifar100`, `half` or `unit`: Statistics by name.
+
+    - a map of `mean`, `std`: Statistics as numbers.
+
+    | parameter | accepts | default | meaning |
+    |---|---|---|---|
+    | `mean` | a list of numbers | required | Mean of each channel. |
+    | `std` | a list of numbers | required | Standard deviation of each channel, above 0. |
+
+    - acts on: images
+    - backends agree: exact
+    - exports: yes
+    - since: 0.1.0
+    - from: crate augraft-color
+    ");
 }
