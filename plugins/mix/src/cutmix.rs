@@ -117,7 +117,7 @@ impl Operator for CutMix {
         ("torchvision", r#"{"partner":"roll","box":"official"}"#),
         ("timm-2020", r#"{"partner":"flip","box":"official"}"#),
         ("timm-1.0.31", r#"{"partner":"flip","box":"exact_odd"}"#),
-        ("kornia-0.9", r#"{"mode":"elem","box":"contained","lam":"nominal"}"#),
+        ("kornia-0.9", r#"{"mode":"elem","box":"contained"}"#),
         ("mmpretrain", r#"{"partner":"permute","box":"official"}"#),
         ("openmixup", r#"{"partner":"derange","box":"official"}"#),
         ("keras", r#"{"mode":"elem","box":"real_valued","lam":"nominal"}"#),
@@ -235,10 +235,10 @@ impl CutMix {
             BoxSize::Beta(_) => dice.floor(cut * dice.to_real(side)),
             BoxSize::Fixed { fixed } => dice.int(i64::from(fixed.get())),
             BoxSize::Minmax { minmax: [low, high] } => {
-                // timm counts the ends from 1.0.31 on, with which odd boxes came too.
-                let included = dice.int(i64::from(self.rule == BoxRule::ExactOdd));
                 let [least, most] = [low, high].map(|share| dice.floor(dice.real(share.get()) * dice.to_real(side)));
-                let length = least + dice.below(lane + 6, dice.max_int(most - least + included, one));
+                let length = least + dice.below(lane + 6, dice.max_int(most - least, one));
+                // timm draws the last place too from 1.0.31 on, with which odd boxes came.
+                let included = dice.int(i64::from(self.rule == BoxRule::ExactOdd));
                 let from = dice.below(lane, dice.max_int(side - length + included, one));
                 return [from, from + length];
             }
