@@ -186,6 +186,7 @@ fn snapshots_hold_until_a_seed_changes() {
 
     cutmix -> u8 [N,3,4,4]
       apply: true true
+      lam: 0.2800886631011963 0.8030363917350769
       top: 0 0
       left: 2 3
       bottom: 2 0
@@ -303,7 +304,7 @@ fn explain_shows_the_plan() {
       resized_crop     resized_crop { scale: [0.5, 1.0] }  u8 [N][3,H,W] -> u8 [N,3,224,224]      within 1e-5  draws top, left, bottom, right
       horizontal_flip  horizontal_flip                     u8 [N,3,224,224]                       exact        draws apply
       normalize        normalize imagenet                  u8 [N,3,224,224] -> f32 [N,3,224,224]  exact        draws nothing
-      cutmix           cutmix { p: 0.8, mode: elem }       f32 [N,3,224,224]                      exact        draws apply, top, left, bottom, right, partner
+      cutmix           cutmix { p: 0.8, mode: elem }       f32 [N,3,224,224]                      exact        draws apply, lam, top, left, bottom, right, partner
 
     model      models/efficientnet-lite0.onnx
     engine     tract on cpu
@@ -311,7 +312,7 @@ fn explain_shows_the_plan() {
     outputs    1000 classes
 
     at middle = /_blocks.10/Add_output_0 [N,112,14,14]: everything goes through it
-      cutmix-2  cutmix { frame: project }  f32 [N,112,14,14]  exact  draws apply, top, left, bottom, right, partner
+      cutmix-2  cutmix { frame: project }  f32 [N,112,14,14]  exact  draws apply, lam, top, left, bottom, right, partner
     ");
 }
 
@@ -320,10 +321,10 @@ fn operators_are_listed_and_described() {
     let table = succeed(PROGRAM, workspace(), &["operators"]);
     assert_snapshot!(lines(&table, 0..5, 92), @"
     name             kind      backends agree  exports  since  from              summary
+    add_noise        erase     native only     no       0.1.0  augraft-feature   Adds independen
     center_crop      geometry  exact           yes      0.1.0  augraft-geometry  Cuts the window
-    cutmix           mix       exact           yes      0.1.0  augraft-mix       Pastes a box of
-    cutout           erase     exact           yes      0.1.0  augraft-erase     Erases square h
-    dropblock        erase     within 1e-6     yes      0.1.0  augraft-feature   Drops square bl
+    channel_drop     erase     exact           yes      0.1.0  augraft-feature   Drops whole cha
+    clip_quantile    color     within 1e-6     yes      0.1.0  augraft-feature   Clips the value
     ");
     let page = succeed(PROGRAM, workspace(), &["operators", "cutmix"]);
     let parameters = page.split("\n\n").last().expect("a part");

@@ -79,6 +79,7 @@ fn the_schema_describes_every_field() {
     data/drop_last {"type":"boolean","description":"Whether a last batch that is not full is left out.","default":false}
     data/limit {"type":"integer","format":"uint","minimum":1,"description":"Use only this many samples."}
     data/on_error {"oneOf":[{"type":"string","const":"fail","description":"Stop."},{"type":"string","const":"skip","description":"Leave it out of its batch and say so in the report."}],"description":"What to do with an image that cannot be read."}
+    data/masks {"type":"object","additionalProperties":false,"required":["folder","classes"],"description":"Semantic masks beside the images."}
     model/file {"type":"string","description":"ONNX file, relative to the pipeline file.","minLength":1}
     model/engine {"oneOf":[{"type":"string","const":"tract","description":"Embedded, on the CPU."},{"type":"string","const":"onnxruntime","description":"ONNX Runtime, loaded when it is used."}],"description":"Who runs the model."}
     model/device {"type":"string","pattern":"^(cpu|cuda|cuda:[0-9]{1,4})$","examples":["cpu","cuda:0"],"description":"What it runs on: `cpu`, or `cuda:N` with onnxruntime."}
@@ -93,19 +94,36 @@ fn operators_are_listed_and_have_pages() {
     let registry = Registry::linked();
     assert_snapshot!(operators_table(&registry), @"
     name             kind      backends agree  exports  since  from              summary
+    add_noise        erase     native only     no       0.1.0  augraft-feature   Adds independent noise to every element, as strong as told or relative to the sample.
     center_crop      geometry  exact           yes      0.1.0  augraft-geometry  Cuts the window of fixed size at the center.
+    channel_drop     erase     exact           yes      0.1.0  augraft-feature   Drops whole channels and rescales the others.
+    clip_quantile    color     within 1e-6     yes      0.1.0  augraft-feature   Clips the values of each sample to two of its quantiles.
     cutmix           mix       exact           yes      0.1.0  augraft-mix       Pastes a box of a partner image and mixes the labels by area.
     cutout           erase     exact           yes      0.1.0  augraft-erase     Erases square holes at random places.
     dropblock        erase     within 1e-6     yes      0.1.0  augraft-feature   Drops square blocks of a feature map and rescales what is kept.
+    fmix             mix       native only     no       0.1.0  augraft-mix       Takes a random region of any outline from a partner image and mixes the labels by area.
     gaussian_noise   erase     native only     no       0.1.0  augraft-color     Adds independent Gaussian noise to every element.
+    gridmix          mix       exact           yes      0.1.0  augraft-mix       Takes random cells of a grid from a partner image and mixes the labels by area.
     horizontal_flip  geometry  exact           yes      0.1.0  augraft-geometry  Mirrors left and right.
+    keep             erase     exact           yes      0.1.0  augraft-feature   Keeps a box or some channels of a sample and sets the rest to zero.
+    label_smoothing  color     exact           yes      0.1.0  augraft-mix       Moves a share of every label to all classes.
+    mixstyle         mix       within 1e-6     yes      0.1.0  augraft-feature   Mixes the mean and the deviation of each channel with those of a partner.
     mixup            mix       exact           yes      0.1.0  augraft-mix       Blends each image with a partner image, and the labels alike.
+    moex             mix       within 1e-6     yes      0.1.0  augraft-feature   Gives each sample the mean and deviation of a partner, and mixes the labels.
+    mosaic           mix       exact           yes      0.1.0  augraft-mix       Shows four images around a random center, and mixes the labels by area.
     normalize        color     exact           yes      0.1.0  augraft-color     Turns pixels into floats: `(pixel / 255 - mean) / std`, per channel.
+    patchup          mix       within 1e-6     yes      0.1.0  augraft-feature   Swaps or interpolates square blocks of a feature map with those of a partner, and mixes the labels by their share.
+    prune_quantile   erase     within 1e-6     yes      0.1.0  augraft-feature   Sets the values of each sample whose magnitude is below a quantile to zero.
     random_crop      geometry  exact           yes      0.1.0  augraft-geometry  Cuts a window of fixed size at a random place, after padding with zeros.
     random_erasing   erase     exact           yes      0.1.0  augraft-erase     Erases one rectangle of random area and aspect.
     resize           geometry  within 1e-5     yes      0.1.0  augraft-geometry  Resizes to a fixed size, antialiased bilinear.
     resized_crop     geometry  within 1e-5     yes      0.1.0  augraft-geometry  Cuts a window of random area and aspect and resizes it, antialiased bilinear.
+    resizemix        mix       exact           yes      0.1.0  augraft-mix       Pastes a whole partner image, made smaller, and mixes the labels by area.
+    saliencymix      mix       native only     no       0.1.0  augraft-mix       Pastes the most salient box of a partner image and mixes the labels by area.
+    scale            color     exact           yes      0.1.0  augraft-feature   Multiplies each sample by a factor, constant or random.
+    smoothmix        mix       within 1e-5     yes      0.1.0  augraft-mix       Blends a partner image in around a random point, softly, and mixes the labels alike.
     vertical_flip    geometry  exact           yes      0.1.0  augraft-geometry  Mirrors top and bottom.
+    zero             erase     exact           yes      0.1.0  augraft-feature   Sets a sample to zero: all of it, some channels, or a box.
     ");
     let page = |name: &str| registry.get(name).map(operator_page).expect("an operator");
     assert_snapshot!(page("mixup"), @r#"
@@ -114,9 +132,11 @@ fn operators_are_listed_and_have_pages() {
     Blends each image with a partner image, and the labels alike.
 
     `lam ~ Beta(alpha, alpha)`; images and labels become `lam * own + (1 - lam) * partner`, in f32. Bytes are rounded to the nearest level, halves
-    to even; better put it after `normalize`. Works on images and on feature maps (Manifold Mixup).
+    to even; better put it after `normalize`. Works on images and on feature maps (Manifold Mixup). Masks of class ids become shares of classes.
 
-    Draws `apply`, `lam` (1 when not applied) and `partner`, the position in the batch.
+    `label: one_hot` and `complete` give labels that are not the blend; `weigh: partner` lets `lam` be the weight of the partner in the draw (kornia).
+
+    Draws `apply`, `lam` (weight of the sample itself; 1 when not applied) and `partner`, the position in the batch.
 
     Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018, equation 1; Verma et al., "Manifold Mixup", ICML 2019.
 
@@ -126,10 +146,15 @@ fn operators_are_listed_and_have_pages() {
     ```
 
     Parameters
-      alpha    a number, 0.01 to 1000       default 1.0      Parameter of the Beta distribution of `lam`; 1 is uniform.
-      p        a number, 0 to 1             default 1.0      Probability of a batch (or, with `mode: elem`, of a sample) to be mixed.
-      mode     `batch` or `elem`            default batch    One `lam` per batch, or per sample.
-      partner  `permute`, `roll` or `flip`  default permute  Which sample of the batch each one is blended with.
+      alpha     a number, 0.01 to 1000                                                                                                 default 1.0      Parameter of the Beta distribution of `lam`; 1 is uniform.
+      lam_dist  `beta` or `uniform`, or a map of `fixed`                                                                               default beta     How `lam` is distributed.
+      weigh     `own` or `partner`                                                                                                     default own      Whose weight the drawn number is.
+      p         a number, 0 to 1                                                                                                       default 1.0      Probability of a batch (or, with other modes, of a sample or pair) to be mixed.
+      p_scope   `batch` or `elem`, or empty                                                                                            default null     Who decides by `p`; by default as `mode` says.
+      mode      `batch`, `pair`, `elem` or `half`                                                                                      default batch    Which samples share a draw.
+      partner   `permute`, `derange`, `roll`, `flip` or `dataset`                                                                      default permute  Which sample each one is blended with.
+      label     `area`, `one_hot`, `complete` or `visible_mask`                                                                        default area     What the label is; there is no `visible_mask` here.
+      compat    `official`, `torchvision`, `timm-2020`, `timm-1.0.31`, `kornia-0.9`, `mmpretrain`, `openmixup`, `keras` or `composer`  required         Options of another library; options that are given beside it win.
     "#);
     assert_snapshot!(page("normalize"), @"
     normalize (color, exact, exports to ONNX, since 0.1.0, augraft-color)

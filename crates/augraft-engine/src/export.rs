@@ -70,7 +70,7 @@ pub(crate) fn batch_after(steps: &[Step], before: Side) -> Side {
             Rows::Views(views) => count * views,
             Rows::Half => count.div_ceil(2),
         })),
-        side => side,
+        side @ Side::Named(_) => side,
     }
 }
 

@@ -30,7 +30,7 @@ pub fn run_steps(
     mut clean: Option<&mut Option<Batch>>,
     scratch: &mut Scratch,
 ) -> Result<Vec<StepDraws>, EngineError> {
-    let mut drawn = Vec::with_capacity(steps.len());
+    let mut drawn: Vec<StepDraws> = Vec::with_capacity(steps.len());
     for step in steps {
         let before = batch.len();
         let draws = step.operator.draw(&step.key, epoch, batch);
@@ -45,7 +45,9 @@ pub fn run_steps(
         apply(step, &draws, batch, scratch)?;
         if step.operator.rows() != Rows::Same {
             let rows = rows_after(step.operator.rows(), before);
-            drawn.iter_mut().for_each(|earlier: &mut StepDraws| earlier.draws.select(&rows));
+            for earlier in &mut drawn {
+                earlier.draws.select(&rows);
+            }
             if let (Some(Some(clean)), true) = (clean.as_deref_mut(), grafts) {
                 clean.select(&rows);
             }

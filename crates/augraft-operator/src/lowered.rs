@@ -78,7 +78,7 @@ impl<'g> Lowered<'g> {
         let element = if soft { Element::F32 } else { Element::U8 };
         // The classes of the labels keep the number of classes, which an image of class ids does not show.
         let channels = if soft { classes } else { 1 };
-        let shape = Shape { element, channels, classes, ..self.shape.clone() };
+        let shape = Shape { channels, element, classes, ..self.shape.clone() };
         Some(Self { images, labels: None, masks: None, shape, sides: self.sides })
     }
 

@@ -308,10 +308,11 @@ fn schema<T: JsonSchema>() -> Json {
         settings.meta_schema = None;
     });
     let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
-    if let Some(Json::Object(p)) = schema.pointer_mut("/properties/p") {
-        if p.get("default") == Some(&Json::Null) {
-            p.remove("default");
-        }
+    // An optional field is left out; `null` is no value of its type.
+    if let Some(Json::Object(p)) = schema.pointer_mut("/properties/p")
+        && p.get("default") == Some(&Json::Null)
+    {
+        p.remove("default");
     }
     schema
 }

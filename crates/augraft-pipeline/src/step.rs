@@ -143,10 +143,10 @@ impl Reader<'_> {
         let Value::List(items) = &node.value else { return };
         for (at, node) in items.iter().enumerate() {
             let mut around = around.clone();
-            if let Some((_, _, [position, steps])) = around.held.last_mut() {
-                if *steps == 0 {
-                    [*position, *steps] = [at, items.len()];
-                }
+            if let Some((_, _, [position, steps])) = around.held.last_mut()
+                && *steps == 0
+            {
+                [*position, *steps] = [at, items.len()];
             }
             self.step(&format!("{pointer}/{at}"), node, around, problems);
         }
@@ -216,11 +216,11 @@ impl Reader<'_> {
             problems.error(&path, "missing-field", format!("`{name}` needs the field `at`"), Some(at_help()));
         }
         let operator = configure(entry, &path, &config.to_json(), problems);
-        if let (Some(operator), Some(within)) = (&operator, around.held.iter().find(|(held, ..)| leaves_out(held))) {
-            if operator.config().get("p").is_none() {
-                let (message, help) = must_have_p(name, within_name(&within.0));
-                problems.error(&path, "bad-step", message, Some(help));
-            }
+        if let (Some(operator), Some(within)) = (&operator, around.held.iter().find(|(held, ..)| leaves_out(held)))
+            && operator.config().get("p").is_none()
+        {
+            let (message, help) = must_have_p(name, within_name(&within.0));
+            problems.error(&path, "bad-step", message, Some(help));
         }
         let (at, tokens) = (around.at.clone(), around.tokens);
         self.written.push(Written { label, id, at, tokens, path, operator, around });
@@ -242,7 +242,7 @@ impl Reader<'_> {
         let held = Arc::new(held);
         let at = self.written.len();
         let (place, tokens) = (around.at.clone(), around.tokens);
-        let pointer = format!("{path}/steps");
+        let (pointer, strengths) = (format!("{path}/steps"), format!("{path}/strengths"));
         let copies = if let Held::Repeat(repeat) = &*held { repeat.count } else { 1 };
         self.written.push(Written { label, id, at: place, tokens, path, operator: None, around: Around::default() });
         if let Held::Schedule(schedule) = &*held {
@@ -260,7 +260,7 @@ impl Reader<'_> {
             self.list(steps, &pointer, &around, problems);
         }
         if let Held::Schedule(schedule) = &*held {
-            check_strengths(schedule, &self.written[first..], &pointer.replace("/steps", "/strengths"), problems);
+            check_strengths(schedule, &self.written[first..], &strengths, problems);
         }
     }
 
@@ -295,7 +295,6 @@ impl Reader<'_> {
         values.extend(given);
         let steps = Node::of(&substituted(&known.steps, &values), config.span);
         around.macros.push(known.name.clone());
-        let at = self.written.len();
         let count = self.written.iter().filter(|other| other.label == label).count();
         let own =
             id.clone().unwrap_or_else(|| if count == 0 { label.clone() } else { format!("{label}-{}", count + 1) });
@@ -303,7 +302,6 @@ impl Reader<'_> {
         let (place, tokens) = (around.at.clone(), around.tokens);
         let inner = Around::default();
         self.written.push(Written { label, id, at: place, tokens, path: path.clone(), operator: None, around: inner });
-        debug_assert!(at < self.written.len());
         self.list(&steps, &format!("{path}/steps"), &around, problems);
     }
 }

@@ -221,8 +221,10 @@ fn computed(batch: &Batch) -> String {
         augraft_operator::Images::F32(images) => images.iter().copied().collect(),
     };
     let mut hash = Sha256::new();
-    values.iter().for_each(|value| hash.update(value.to_le_bytes()));
-    let digest: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    for value in &values {
+        hash.update(value.to_le_bytes());
+    }
+    let digest = hash.finalize().iter().take(8).fold(0u64, |digest, byte| digest << 8 | u64::from(*byte));
     let mean = values.iter().map(|value| f64::from(*value)).sum::<f64>() / values.len().max(1) as f64;
-    format!("{shape}, mean {mean:.6}, {digest}")
+    format!("{shape}, mean {mean:.6}, {digest:016x}")
 }

@@ -208,9 +208,11 @@ impl Operator for CutMix {
         let edges = [draw.top, draw.left, draw.bottom, draw.right];
         let inside = box_mask(edges, batch.sides);
         let images = inside.select(batch.images.gather(draw.partner, 0), batch.images);
-        let labels = batch.labels.clone().map(|labels| match self.follows_pixels() {
-            true => labels.paste(edges, draw.partner, batch.sides),
-            false => labels.forget_boxes().blend(self.lowered_weight(draw, &batch), draw.partner),
+        let labels = batch.labels.clone().map(|labels| {
+            if self.follows_pixels() {
+                return labels.paste(edges, draw.partner, batch.sides);
+            }
+            labels.forget_boxes().blend(self.lowered_weight(draw, &batch), draw.partner)
         });
         Ok(Lowered { images, labels, ..batch })
     }
@@ -327,7 +329,7 @@ pub enum Center {
 
 /// How large a box is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, deny_unknown_fields)]
 pub enum BoxSize {
     /// By `lam`.
     Beta(ByLam),

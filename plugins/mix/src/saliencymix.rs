@@ -1,4 +1,3 @@
-
 use augraft_operator::{
     Alpha, Batch, Dice, Extent, Images, Issue, Lowered, MixMode, Operator, Parity, Partner, Probability, Recorder,
     Rectangle, Role, Row, Rows, Scratch, Shape, draw, register_operator,
