@@ -223,7 +223,7 @@ def resizes(vectors):
                 vectors.add(
                     "resize",
                     f"{filter}, {dtype}, 9 x 10 to {size[0]} x {size[1]}",
-                    {"size": size, "filter": filter},
+                    {"size": size, "interpolation": filter},
                     {},
                     images,
                     out.numpy(),
@@ -235,7 +235,7 @@ def resizes(vectors):
         vectors.add(
             "resize",
             f"nearest (exact), 9 x 10 to {size[0]} x {size[1]}",
-            {"size": size, "filter": "nearest"},
+            {"size": size, "interpolation": "nearest"},
             {},
             images,
             out.numpy(),
@@ -282,7 +282,7 @@ def affine(vectors):
             vectors.add(
                 "affine",
                 f"{filter}, angle {angle}, translate {shift} (x, y), scale {scale}, shear {shear} (x, y)",
-                {"filter": filter},
+                {"interpolation": filter},
                 {"angle": [angle], "translate": [shift], "scale": [scale], "shear": [shear]},
                 images,
                 out.numpy(),
@@ -294,7 +294,7 @@ def affine(vectors):
         vectors.add(
             "rotate",
             f"nearest, {angle} degrees counterclockwise",
-            {"filter": "nearest"},
+            {"interpolation": "nearest"},
             {"angle": [angle]},
             images,
             out.numpy(),
