@@ -70,9 +70,12 @@ fn the_operator_of_the_readme_is_the_example_that_compiles() {
 }
 
 #[test]
-fn the_header_of_the_readme_is_the_file() {
+fn the_headers_of_the_readme_are_the_files() {
     let shown = blocks(&read("README.md"), "yaml");
-    assert!(shown.contains(&read("pipelines/operators/vignette.yaml")), "README.md does not show the header as it is");
+    for header in ["vignette", "switched_mix"] {
+        let file = format!("pipelines/operators/{header}.yaml");
+        assert!(shown.contains(&read(&file)), "README.md does not show {file} as it is");
+    }
 }
 
 #[test]
