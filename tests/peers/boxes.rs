@@ -95,8 +95,8 @@ fn script(case: &Case, operator: &dyn AnyOperator, row: usize) -> Result<Script,
     match operator.name() {
         "cutmix" => drawn.cutmix(),
         "mixup" => drawn.mixup(),
-        "resizemix" => drawn.resizemix(),
-        "cutout" => drawn.cutout(),
+        "resizemix" => Ok(drawn.resizemix()),
+        "cutout" => Ok(drawn.cutout()),
         "random_erasing" => drawn.random_erasing(),
         _ => Err(NO_NUMBERS),
     }
@@ -214,7 +214,7 @@ impl Drawn<'_> {
         (0..40).fold([0.0, 1.0], halve)[0]
     }
 
-    fn resizemix(&self) -> Result<Script, Reason> {
+    fn resizemix(&self) -> Script {
         let mut script = Script::default();
         let drawn = self.number("tau").or(self.number("lam")).expect("a size");
         script.set(1, share(drawn, self.range("scale")));
@@ -222,10 +222,10 @@ impl Drawn<'_> {
         for (axis, side) in self.sides().into_iter().enumerate() {
             script.set(2 + axis as u32, inside(center[axis], side));
         }
-        Ok(script)
+        script
     }
 
-    fn cutout(&self) -> Result<Script, Reason> {
+    fn cutout(&self) -> Script {
         let mut script = Script::default();
         let [height, width] = self.sides();
         let length = match self.config["length"].as_i64() {
@@ -239,7 +239,7 @@ impl Drawn<'_> {
                 script.set_item(k as u32, axis as u32, inside(center[axis] + beyond, side + 2.0 * beyond));
             }
         }
-        Ok(script)
+        script
     }
 
     /// Areas and aspects of the tries of one rectangle, or of the only try of several.
