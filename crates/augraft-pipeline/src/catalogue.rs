@@ -6,7 +6,7 @@ use augraft_operator::{Entry, Parity, Registry, Role};
 use serde_json::Value;
 
 use crate::explain::{flow, parity};
-use crate::step::operator_help;
+use crate::reading::operator_help;
 use crate::table::columns;
 use crate::words::{accepted, alternatives, range};
 

@@ -15,6 +15,7 @@ mod header;
 mod ids;
 mod plan;
 mod problems;
+mod reading;
 mod schema;
 mod sites;
 mod spec;
