@@ -23,7 +23,6 @@ const NOT_COVERED: &[&str] = &[
     "hue",
     "invert",
     "posterize",
-    "rotate",
     "saturation",
     "sharpness",
     "solarize",
