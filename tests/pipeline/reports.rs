@@ -126,7 +126,7 @@ fn a_step_is_one_operator() {
     6:4 bad-step | a step must be a map from an operator to its configuration, but is empty | write `- name: { field: value }`, or `- name` for the defaults
     ");
     assert_snapshot!(steps("  - blur: {}\n  - HorizontalFlip"), @"
-    3:5 unknown-operator | there is no operator `blur` | operators: `add_noise`, `center_crop`, `channel_drop`, `clip_quantile`, `cutmix`, `cutout`, `dropblock`, `fmix`, `gaussian_noise`, `gridmix`, `horizontal_flip`, `keep`, `label_smoothing`, `mixstyle`, `mixup`, `moex`, `mosaic`, `normalize`, `one_of`, `patchup`, `prune_quantile`, `random_crop`, `random_erasing`, `repeat`, `resize`, `resized_crop`, `resizemix`, `saliencymix`, `scale`, `schedule`, `smoothmix`, `some_of`, `vertical_flip`, `zero`
+    3:5 unknown-operator | there is no operator `blur` | `augraft operators` lists all
     4:5 unknown-operator | there is no operator `HorizontalFlip` | did you mean `horizontal_flip`?
     ");
     assert_snapshot!(steps("  - at: deep\n    cutmix:"), @"3:5 unknown-field | only the steps of a model have `at` | put the step under `model.steps`, or leave `at` out");

@@ -272,7 +272,7 @@ pub(crate) fn operator_help(registry: &Registry, name: &str) -> String {
     let names = step_names(registry);
     match meant(name, names.iter().copied()) {
         Some(name) => format!("did you mean `{name}`?"),
-        None => format!("operators: {}", list(&names)),
+        None => "`augraft operators` lists all".to_owned(),
     }
 }
 
