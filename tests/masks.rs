@@ -42,7 +42,7 @@ fn class_ids_stay_class_ids_and_show_the_objects() {
     assert_eq!(ids.shape(), [7, 40, 36]);
     for (row, mask) in ids.outer_iter().enumerate() {
         let objects = mask.iter().filter(|id| usize::from(**id) == row + 1).count();
-        assert!(objects > 20, "mask {row} shows its object in {objects} pixels");
+        assert!(objects > 10, "mask {row} shows its object in {objects} pixels");
         assert!(mask.iter().all(|id| *id == 0 || usize::from(*id) == row + 1), "mask {row} has no class between two");
     }
 }

@@ -349,3 +349,27 @@ fn sites_lists_where_steps_can_act() {
     45 more feature maps are bypassed by others (a graft there leaves the bypass unmixed); --all lists them
     ");
 }
+
+#[test]
+fn every_view_of_a_view_is_a_sample_of_its_own() {
+    let folder = TempDir::new().expect("a folder");
+    let steps = "steps:\n  - resize: { size: 40 }\n  - views: { count: 3 }\n  - five_crop: { size: 24 }\n  - normalize: half\n  - mixup: { mode: elem }\n";
+    let text = format!("augraft: 1\n{}{steps}", photos("batch: 7"));
+    std::fs::write(folder.path().join("p.yaml"), text).expect("a file");
+    let _ = succeed(PROGRAM, folder.path(), &["run", "p.yaml", "--out", "out"]);
+    let out = folder.path().join("out");
+    assert_eq!(std::fs::read_dir(out.join("images")).expect("images").count(), 7 * 15);
+    let draws = json_lines(&out.join("draws.jsonl"));
+    let of = |index: u64| draws.iter().filter(move |draw| draw["index"] == index);
+    let views: Vec<u64> = of(2).map(|draw| draw["view"].as_u64().unwrap_or(0)).collect();
+    assert_eq!(views, (0..15).collect::<Vec<_>>());
+    let corners: Vec<[i64; 2]> = of(2)
+        .map(|draw| ["top", "left"].map(|edge| draw[format!("five_crop/{edge}")].as_i64().expect("a place")))
+        .collect();
+    assert_eq!(corners[..5], [[0, 0], [0, 16], [16, 0], [16, 16], [8, 8]]);
+    assert_eq!(corners[..5], corners[10..]);
+    let weights: Vec<String> = of(2).map(|draw| draw["mixup/lam"].to_string()).collect();
+    assert!(weights.iter().all(|weight| weights.iter().filter(|other| *other == weight).count() == 1), "{weights:?}");
+    let view = npz::<i64>(&out.join("batches/000000.npz"), "view");
+    assert_eq!(view.iter().take(16).copied().collect::<Vec<_>>(), (0..15).chain([0]).collect::<Vec<_>>());
+}

@@ -93,7 +93,10 @@ impl<'g> Recording<'g> {
         let all = self.graph.range(self.index().side(0) * int(views));
         let sample = all / int(views);
         let view = all - sample * int(views);
-        let index = self.index().gather(sample, 0) + view * self.graph.constant(Tensor::scalar(1i64 << VIEW));
+        let step = self.graph.constant(Tensor::scalar(1i64 << VIEW));
+        let earlier = self.index().gather(sample, 0);
+        let number = earlier / step;
+        let index = earlier + (number * int(views) + view - number) * step;
         self.index.borrow_mut().push(index.id());
     }
 
@@ -383,8 +386,9 @@ impl<'g> Dice for Recorder<'g> {
     fn of(self, hash: u64) -> Self {
         Self { hash, block_base: 0, item: 0, cells: None, ..self }
     }
-    fn view(self) -> Value<'g> {
-        self.recording.index() / self.int(1 << VIEW)
+    fn view(self, of: i64) -> Value<'g> {
+        let number = self.recording.index() / self.int(1 << VIEW);
+        number - number / self.int(of) * self.int(of)
     }
     fn epoch(self) -> Value<'g> {
         self.recording.epoch.cast(DataType::F64)

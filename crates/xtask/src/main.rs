@@ -7,6 +7,7 @@ mod fuzz;
 mod generate;
 mod onnxruntime;
 mod operator;
+mod peers;
 mod process;
 mod python;
 mod test;
@@ -47,6 +48,8 @@ enum Command {
     NewOperator(operator::Args),
     /// Checks and measures the operators on an NVIDIA GPU.
     CudaCheck(cuda::Args),
+    /// Measures operators beside those of torchvision, timm and kornia, and writes the table.
+    BenchPeers(peers::Args),
 }
 
 fn main() -> ExitCode {
@@ -72,5 +75,6 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Generate(args) => generate::run(&workspace, &args),
         Command::NewOperator(args) => operator::run(&workspace, &args),
         Command::CudaCheck(args) => cuda::run(&workspace, &args),
+        Command::BenchPeers(args) => peers::run(&workspace, &args),
     }
 }
