@@ -120,7 +120,8 @@ fn operators_are_listed_and_have_pages() {
     `lam ~ Beta(alpha, alpha)`; images and labels become `lam * own + (1 - lam) * partner`, in f32. Bytes are rounded to the nearest level, halves
     to even; better put it after `normalize`. Works on images and on feature maps (Manifold Mixup). Masks of class ids become shares of classes.
 
-    `label: one_hot` and `complete` give labels that are not the blend; `weigh: partner` lets `lam` be the weight of the partner in the draw (kornia).
+    `label: one_hot` and `complete` give labels that are not the blend; `weigh: partner` lets `lam` be the weight of the partner in the draw (kornia),
+    `weigh: larger` gives the sample itself the larger weight (composer).
 
     Draws `apply`, `lam` (weight of the sample itself; 1 when not applied) and `partner`, the position in the batch.
 
@@ -140,7 +141,7 @@ fn operators_are_listed_and_have_pages() {
     Parameters
       alpha     a number, 0.01 to 1000                                                                                                 default 1.0      Parameter of the Beta distribution of `lam`; 1 is uniform.
       lam_dist  `beta` or `uniform`, or a map of `fixed`                                                                               default beta     How `lam` is distributed.
-      weigh     `own` or `partner`                                                                                                     default own      Whose weight the drawn number is.
+      weigh     `own`, `partner` or `larger`                                                                                           default own      Whose weight the drawn number is.
       p         a number, 0 to 1                                                                                                       default 1.0      Probability of a batch (or, with other modes, of a sample or pair) to be mixed.
       p_scope   `batch` or `elem`, or empty                                                                                            default null     Who decides by `p`; by default as `mode` says.
       mode      `batch`, `pair`, `elem` or `half`                                                                                      default batch    Which samples share a draw.
@@ -197,7 +198,7 @@ fn an_operator_that_is_a_file_says_so() {
     let listed = listing(&vignette);
     assert!(listed.origin.starts_with("file ") && listed.origin.ends_with("vignette.yaml"), "{}", listed.origin);
     assert_eq!([&listed.acts_on, &listed.parity], ["images, feature maps", "within 1e-6"]);
-    assert!(listed.exports);
+    assert_eq!(listed.exports, "yes");
 }
 
 #[test]

@@ -19,10 +19,10 @@ impl Boxes {
             BoxSize::Beta(_) => dice.floor(cut * dice.to_real(side)),
             BoxSize::Fixed { fixed } => dice.int(i64::from(fixed.get())),
             BoxSize::Minmax { minmax: [low, high] } => {
-                // timm counts the ends from 1.0.31 on, with which odd boxes came too.
-                let included = dice.int(i64::from(self.rule == BoxRule::ExactOdd));
                 let [least, most] = [low, high].map(|share| dice.floor(dice.real(share.get()) * dice.to_real(side)));
-                let length = least + dice.below(lane + 6, dice.max_int(most - least + included, one));
+                let length = least + dice.below(lane + 6, dice.max_int(most - least, one));
+                // timm draws the last place too from 1.0.31 on, with which odd boxes came.
+                let included = dice.int(i64::from(self.rule == BoxRule::ExactOdd));
                 let from = dice.below(lane, dice.max_int(side - length + included, one));
                 return [from, from + length];
             }

@@ -117,7 +117,7 @@ impl Operator for CutMix {
         ("torchvision", r#"{"partner":"roll","box":"official"}"#),
         ("timm-2020", r#"{"partner":"flip","box":"official"}"#),
         ("timm-1.0.31", r#"{"partner":"flip","box":"exact_odd"}"#),
-        ("kornia-0.9", r#"{"mode":"elem","box":"contained","lam":"nominal"}"#),
+        ("kornia-0.9", r#"{"mode":"elem","box":"contained"}"#),
         ("mmpretrain", r#"{"partner":"permute","box":"official"}"#),
         ("openmixup", r#"{"partner":"derange","box":"official"}"#),
         ("keras", r#"{"mode":"elem","box":"real_valued","lam":"nominal"}"#),
