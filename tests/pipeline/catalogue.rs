@@ -158,7 +158,7 @@ fn operators_are_listed_and_have_pages() {
       mmpretrain   { partner: permute }
       openmixup    { partner: permute }
       keras        { mode: elem, alpha: 0.2 }
-      composer     { partner: permute }
+      composer     { partner: permute, weigh: larger }
     "#);
     let cutout = page("cutout");
     assert!(cutout.contains("no default") && cutout.contains("\nPresets\n  official"), "{cutout}");
@@ -219,9 +219,12 @@ fn the_reference_has_what_the_pages_have() {
     Blends each image with a partner image, and the labels alike.
 
     `lam ~ Beta(alpha, alpha)`; images and labels become `lam * own + (1 - lam) * partner`, in f32. Bytes are rounded to the nearest level, halves
-    to even; better put it after `normalize`. Works on images and on feature maps (Manifold Mixup).
+    to even; better put it after `normalize`. Works on images and on feature maps (Manifold Mixup). Masks of class ids become shares of classes.
 
-    Draws `apply`, `lam` (1 when not applied) and `partner`, the position in the batch.
+    `label: one_hot` and `complete` give labels that are not the blend; `weigh: partner` lets `lam` be the weight of the partner in the draw (kornia),
+    `weigh: larger` gives the sample itself the larger weight (composer).
+
+    Draws `apply`, `lam` (weight of the sample itself; 1 when not applied) and `partner`, the position in the batch.
 
     Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018, equation 1; Verma et al., "Manifold Mixup", ICML 2019.
 
@@ -234,9 +237,26 @@ fn the_reference_has_what_the_pages_have() {
     | parameter | accepts | default | meaning |
     |---|---|---|---|
     | `alpha` | a number, 0.01 to 1000 | `1.0` | Parameter of the Beta distribution of `lam`; 1 is uniform. |
-    | `p` | a number, 0 to 1 | `1.0` | Probability of a batch (or, with `mode: elem`, of a sample) to be mixed. |
-    | `mode` | `batch` or `elem` | `batch` | One `lam` per batch, or per sample. |
-    | `partner` | `permute`, `roll` or `flip` | `permute` | Which sample of the batch each one is blended with. |
+    | `lam_dist` | `beta` or `uniform`, or a map of `fixed` | `beta` | How `lam` is distributed. |
+    | `weigh` | `own`, `partner` or `larger` | `own` | Whose weight the drawn number is. |
+    | `p` | a number, 0 to 1 | `1.0` | Probability of a batch (or, with other modes, of a sample or pair) to be mixed. |
+    | `p_scope` | `batch` or `elem`, or empty | `null` | Who decides by `p`; by default as `mode` says. |
+    | `mode` | `batch`, `pair`, `elem` or `half` | `batch` | Which samples share a draw. |
+    | `partner` | `permute`, `derange`, `roll`, `flip` or `dataset` | `permute` | Which sample each one is blended with. |
+    | `label` | `area`, `one_hot`, `complete` or `visible_mask` | `area` | What the label is; there is no `visible_mask` here. |
+    | `compat` | `official`, `torchvision`, `timm-2020`, `timm-1.0.31`, `kornia-0.9`, `mmpretrain`, `openmixup`, `keras` or `composer` | no default | Options of another library; options that are given beside it win. |
+
+    | `compat` | stands for |
+    |---|---|
+    | `official` | `{ partner: permute }` |
+    | `torchvision` | `{ partner: roll }` |
+    | `timm-2020` | `{ partner: flip }` |
+    | `timm-1.0.31` | `{ partner: flip }` |
+    | `kornia-0.9` | `{ mode: elem, lam_dist: uniform, weigh: partner }` |
+    | `mmpretrain` | `{ partner: permute }` |
+    | `openmixup` | `{ partner: permute }` |
+    | `keras` | `{ mode: elem, alpha: 0.2 }` |
+    | `composer` | `{ partner: permute, weigh: larger }` |
 
     - acts on: images, masks, labels, feature maps
     - backends agree: exact
