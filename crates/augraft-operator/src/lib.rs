@@ -14,6 +14,7 @@ mod mask;
 mod operator;
 mod partner;
 mod philox;
+mod recorded_words;
 mod recorder;
 mod rectangle;
 mod registry;
