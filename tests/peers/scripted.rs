@@ -110,7 +110,7 @@ impl Dice for Scripted<'_> {
     fn pair(self) -> Self {
         self
     }
-    fn view(self) -> i64 {
+    fn view(self, _: i64) -> i64 {
         0
     }
     fn of(self, _: u64) -> Self {

@@ -156,7 +156,7 @@ fn operators_are_listed_and_have_pages() {
       mmpretrain   { partner: permute }
       openmixup    { partner: permute }
       keras        { mode: elem, alpha: 0.2 }
-      composer     { partner: permute }
+      composer     { partner: permute, weigh: larger }
     "#);
     assert_snapshot!(page("normalize"), @"
     normalize (color)
