@@ -210,33 +210,36 @@ fn snapshots_hold_until_a_seed_changes() {
         - seed 1, epoch 0, 2 samples: [0, 1]
         + seed 2, epoch 0, 2 samples: [0, 1]
       line 11:
+        -   lam: 0.2800886631011963 0.8030363917350769
+        +   lam: 0.6033622026443481 0.4657430648803711
+      line 12:
         -   top: 0 0
         +   top: 0 1
-      line 12:
+      line 13:
         -   left: 2 3
         +   left: 0 0
-      line 13:
+      line 14:
         -   bottom: 2 0
         +   bottom: 2 3
-      line 14:
+      line 15:
         -   right: 4 3
         +   right: 1 1
-      line 16:
+      line 17:
         -   channel 0: mean 200.3750, min 175.0000, max 249.0000
         +   channel 0: mean 199.9688, min 178.0000, max 249.0000
-      line 17:
+      line 18:
         -   channel 1: mean 132.0938, min 104.0000, max 173.0000
         +   channel 1: mean 137.0625, min 106.0000, max 173.0000
-      line 18:
+      line 19:
         -   channel 2: mean 103.0625, min 67.0000, max 139.0000
         +   channel 2: mean 108.1562, min 82.0000, max 139.0000
-      line 19:
+      line 20:
         -   sha256 6692631456d43df8c88593f5e26e1b145535440ea7c1c51d82612fb34a5182ae
         +   sha256 503c0ea3bb2c440e1e7d15e317d20292a5d00cb134677fd54e0dd6ec1ab925ad
-      line 21:
+      line 22:
         - label of 0: 0:0.75 1:0.25
         + label of 0: 0:0.875 1:0.125
-      line 22:
+      line 23:
         - label of 1: 1:1
         + label of 1: 1:0.875 0:0.125
     ");
@@ -323,7 +326,14 @@ fn operators_are_listed_and_described() {
     assert!(cutmix.contains("Pastes a box of a partner image"), "{cutmix}");
     let page = succeed(PROGRAM, workspace(), &["operators", "cutmix"]);
     let parameters = page.split("Parameters").nth(1).expect("a part");
-    assert_snapshot!(format!("{}\n{}", lines(&page, 0..3, 200), lines(parameters, 1..4, 120)), @"");
+    assert_snapshot!(format!("{}\n{}", lines(&page, 0..3, 200), lines(parameters, 1..4, 120)), @"
+    cutmix (mix)
+
+    Pastes a box of a partner image and mixes the labels by area.
+      alpha      a number, 0.01 to 1000                                                                                     
+      lam_dist   `beta` or `uniform`, or a map of `fixed`                                                                   
+      p          a number, 0 to 1
+    ");
     let output = run(PROGRAM, workspace(), &["operators", "cutmixx"]);
     assert_eq!(output.status.code(), Some(2));
     assert_snapshot!(String::from_utf8_lossy(&output.stderr), @"error: there is no operator `cutmixx`; did you mean `cutmix`?");

@@ -1,7 +1,9 @@
 //! The schema of pipeline files and the operator pages.
 
+use augraft::engine::load_operator;
 use augraft::operator::Registry;
-use augraft::pipeline::{operators_table, pipeline_schema, unknown_operator};
+use augraft::pipeline::{listing, operators_reference, operators_table, page, pipeline_schema, unknown_operator};
+use augraft_tests::workspace;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
@@ -109,7 +111,7 @@ fn operators_are_listed_and_have_pages() {
     for entry in registry.iter() {
         assert!(table.contains(&format!("\n{} ", entry.name)), "{} is listed", entry.name);
     }
-    let page = |name: &str| augraft::pipeline::page(&registry, name).expect("an operator");
+    let page = |name: &str| page(&registry, name).expect("an operator");
     assert_snapshot!(page("mixup"), @r#"
     mixup (mix)
 
@@ -158,6 +160,8 @@ fn operators_are_listed_and_have_pages() {
       keras        { mode: elem, alpha: 0.2 }
       composer     { partner: permute, weigh: larger }
     "#);
+    let cutout = page("cutout");
+    assert!(cutout.contains("no default") && cutout.contains("\nPresets\n  official"), "{cutout}");
     assert_snapshot!(page("normalize"), @"
     normalize (color)
 
@@ -186,4 +190,98 @@ fn operators_are_listed_and_have_pages() {
         std   a list of numbers  required  Standard deviation of each channel, above 0.
     ");
     assert_snapshot!(unknown_operator(&registry, "mixupp"), @"there is no operator `mixupp`; did you mean `mixup`?");
+}
+
+#[test]
+fn an_operator_that_is_a_file_says_so() {
+    let vignette = load_operator(&workspace().join("pipelines/operators/vignette.yaml")).expect("an operator");
+    let listed = listing(&vignette);
+    assert!(listed.origin.starts_with("file ") && listed.origin.ends_with("vignette.yaml"), "{}", listed.origin);
+    assert_eq!([&listed.acts_on, &listed.parity], ["images, feature maps", "within 1e-6"]);
+    assert_eq!(listed.exports, "yes");
+}
+
+#[test]
+fn the_reference_has_what_the_pages_have() {
+    let registry = Registry::linked();
+    let reference = operators_reference(&registry, |name| format!("strips/{name}.png"));
+    for entry in registry.iter() {
+        let name = entry.name;
+        for part in [format!("| [{name}](#{name}) |"), format!("\n## {name}\n\n![{name}](strips/{name}.png)\n")] {
+            assert!(reference.contains(&part), "{part}");
+        }
+    }
+    let (_, mixup) = reference.split_once("\n## mixup\n").expect("a section");
+    let (mixup, _) = mixup.split_once("\n## ").expect("another section");
+    assert_snapshot!(mixup.trim(), @r#"
+    ![mixup](strips/mixup.png)
+
+    Blends each image with a partner image, and the labels alike.
+
+    `lam ~ Beta(alpha, alpha)`; images and labels become `lam * own + (1 - lam) * partner`, in f32. Bytes are rounded to the nearest level, halves
+    to even; better put it after `normalize`. Works on images and on feature maps (Manifold Mixup). Masks of class ids become shares of classes.
+
+    `label: one_hot` and `complete` give labels that are not the blend; `weigh: partner` lets `lam` be the weight of the partner in the draw (kornia),
+    `weigh: larger` gives the sample itself the larger weight (composer).
+
+    Draws `apply`, `lam` (weight of the sample itself; 1 when not applied) and `partner`, the position in the batch.
+
+    Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018, equation 1; Verma et al., "Manifold Mixup", ICML 2019.
+
+    **Example**
+
+    ```yaml
+    - mixup: { alpha: 0.2 }
+    ```
+
+    | parameter | accepts | default | meaning |
+    |---|---|---|---|
+    | `alpha` | a number, 0.01 to 1000 | `1.0` | Parameter of the Beta distribution of `lam`; 1 is uniform. |
+    | `lam_dist` | `beta` or `uniform`, or a map of `fixed` | `beta` | How `lam` is distributed. |
+    | `weigh` | `own`, `partner` or `larger` | `own` | Whose weight the drawn number is. |
+    | `p` | a number, 0 to 1 | `1.0` | Probability of a batch (or, with other modes, of a sample or pair) to be mixed. |
+    | `p_scope` | `batch` or `elem`, or empty | `null` | Who decides by `p`; by default as `mode` says. |
+    | `mode` | `batch`, `pair`, `elem` or `half` | `batch` | Which samples share a draw. |
+    | `partner` | `permute`, `derange`, `roll`, `flip` or `dataset` | `permute` | Which sample each one is blended with. |
+    | `label` | `area`, `one_hot`, `complete` or `visible_mask` | `area` | What the label is; there is no `visible_mask` here. |
+    | `compat` | `official`, `torchvision`, `timm-2020`, `timm-1.0.31`, `kornia-0.9`, `mmpretrain`, `openmixup`, `keras` or `composer` | no default | Options of another library; options that are given beside it win. |
+
+    | `compat` | stands for |
+    |---|---|
+    | `official` | `{ partner: permute }` |
+    | `torchvision` | `{ partner: roll }` |
+    | `timm-2020` | `{ partner: flip }` |
+    | `timm-1.0.31` | `{ partner: flip }` |
+    | `kornia-0.9` | `{ mode: elem, lam_dist: uniform, weigh: partner }` |
+    | `mmpretrain` | `{ partner: permute }` |
+    | `openmixup` | `{ partner: permute }` |
+    | `keras` | `{ mode: elem, alpha: 0.2 }` |
+    | `composer` | `{ partner: permute, weigh: larger }` |
+
+    - acts on: images, masks, labels, feature maps
+    - backends agree: exact
+    - exports: yes
+    - since: 0.1.0
+    - from: crate augraft-mix
+    "#);
+    let (_, normalize) = reference.split_once("\n## normalize\n").expect("a section");
+    let (_, forms) = normalize.split_once("\nOne of these;").expect("its forms");
+    assert_snapshot!(forms.split_once("\n## ").expect("another section").0.trim(), @"
+    `imagenet` without it:
+
+    - `imagenet`, `cifar10`, `cifar100`, `half` or `unit`: Statistics by name.
+
+    - a map of `mean`, `std`: Statistics as numbers.
+
+    | parameter | accepts | default | meaning |
+    |---|---|---|---|
+    | `mean` | a list of numbers | required | Mean of each channel. |
+    | `std` | a list of numbers | required | Standard deviation of each channel, above 0. |
+
+    - acts on: images
+    - backends agree: exact
+    - exports: yes
+    - since: 0.1.0
+    - from: crate augraft-color
+    ");
 }

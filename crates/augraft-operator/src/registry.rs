@@ -122,7 +122,7 @@ impl Entry {
         let description = self.description();
         let mut lines = description.lines().skip_while(|line| *line != "```yaml");
         lines.next()?;
-        Some(lines.take_while(|line| *line != "```").map(|line| format!("{line}\n")).collect())
+        Some(lines.take_while(|line| *line != "```").flat_map(|line| [line, "\n"]).collect())
     }
 
     /// The first paragraph of the doc comment.

@@ -22,7 +22,9 @@ fn encode(pixels: &[[u8; 3]], width: usize, colors: usize) -> Result<Vec<u8>, En
     let mut palette = Vec::new();
     for (index, group) in groups(pixels, colors).iter().enumerate() {
         palette.extend(mean(pixels, group).map(|value| value.round() as u8));
-        group.iter().for_each(|at| indices[*at] = index as u8);
+        for at in group {
+            indices[*at] = index as u8;
+        }
     }
     let mut file = Vec::new();
     let mut encoder = Encoder::new(&mut file, width as u32, (pixels.len() / width) as u32);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use augraft_data::{Dataset, OnError, Source, load_batch};
 use augraft_engine::{EngineError, Program};
-use augraft_operator::{Batch, Element, Entry, Images, Labels, Layout, Registry, Shape, Transfer};
+use augraft_operator::{Batch, Element, Entry, Images, Labels, Layout, Registry, Shape, Transfer, sample_of};
 use augraft_pipeline::{Facts, ModelSpec, Overrides, PipelineSpec, Plan, plan};
 use image::imageops::{FilterType, crop_imm, resize};
 use image::{Rgb, RgbImage};
@@ -14,8 +14,8 @@ use ndarray::Array3;
 use crate::failure::Failure;
 use crate::palette::small_png;
 
-/// Side of the images that examples act on.
-const SIDE: u32 = 224;
+/// Side of the images that examples act on: larger than what crops usually leave.
+const SIDE: u32 = 256;
 /// Side of a picture on a strip.
 const TILE: u32 = 96;
 const GAP: u32 = 4;
@@ -70,11 +70,15 @@ fn pictures(entry: &Entry, registry: &Registry, batch: &Batch) -> Result<Vec<Rgb
     for epoch in 0..EPOCHS {
         let planned = planned(entry, registry, batch, epoch)?;
         let outcome = Program::bind(&planned, None)?.run(batch.clone(), false)?;
-        let after = picture(&outcome.batch.pixels(0));
-        if after == before {
-            unchanged = Some(after);
-        } else if !results.contains(&after) {
-            results.push(after);
+        // A step that makes views has several results for the sample.
+        let is_first = |row: &usize| sample_of(outcome.batch.index[*row]) == batch.index[0];
+        for row in (0..outcome.batch.len()).filter(is_first) {
+            let after = picture(&outcome.batch.pixels(row));
+            if after == before {
+                unchanged = Some(after);
+            } else if results.len() < RESULTS && !results.contains(&after) {
+                results.push(after);
+            }
         }
         // An operator that draws nothing does the same again.
         if results.len() == RESULTS || outcome.draws.iter().all(|step| step.draws.columns.is_empty()) {
@@ -89,7 +93,7 @@ fn pictures(entry: &Entry, registry: &Registry, batch: &Batch) -> Result<Vec<Rgb
 
 fn planned(entry: &Entry, registry: &Registry, batch: &Batch, epoch: u32) -> Result<Plan, Failure> {
     let example = entry.example().ok_or_else(|| Failure::User(format!("{}: has no example", entry.name)))?;
-    let steps: String = example.lines().map(|line| format!("  {line}\n")).collect();
+    let steps: String = example.lines().flat_map(|line| ["  ", line, "\n"]).collect();
     let layout = Layout::Dense { height: SIDE as usize, width: SIDE as usize };
     let classes = batch.labels.soft.ncols();
     let input = Shape { layout, channels: 3, element: Element::U8, classes, image_size: None };
