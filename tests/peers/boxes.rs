@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use augraft::operator::{Alpha, AnyOperator, Draw, Extent, Field, Operator};
 use augraft_erase::{Cutout, RandomErasing};
+use augraft_geometry::Affine;
 use augraft_mix::{CutMix, Mixup, ResizeMix};
 use serde_json::Value;
 
@@ -69,6 +70,7 @@ fn draw(operator: &dyn AnyOperator, script: &Script, shape: [usize; 4]) -> Colum
         "resizemix" => drawn::<ResizeMix>(operator, script, shape),
         "cutout" => drawn::<Cutout>(operator, script, shape),
         "random_erasing" => drawn::<RandomErasing>(operator, script, shape),
+        "affine" => drawn::<Affine>(operator, script, shape),
         name => panic!("nothing is known of the draws of {name}"),
     }
 }
@@ -98,6 +100,7 @@ fn script(case: &Case, operator: &dyn AnyOperator, row: usize) -> Result<Script,
         "resizemix" => Ok(drawn.resizemix()),
         "cutout" => Ok(drawn.cutout()),
         "random_erasing" => drawn.random_erasing(),
+        "affine" => Ok(drawn.affine()),
         _ => Err(NO_NUMBERS),
     }
 }
@@ -119,7 +122,7 @@ impl Drawn<'_> {
     fn recorded(&self, name: &str) -> Option<Vec<f64>> {
         let value = self.case.drawn.get(name)?;
         let single = if name == "center" { value[0].is_number() } else { value.is_number() };
-        if single || matches!(name, "sides" | "corner") {
+        if single || matches!(name, "sides" | "corner" | "translate") {
             return Some(numbers(value));
         }
         let (n, recorded) = (self.case.input.shape[0], value.as_array()?.len());
@@ -221,6 +224,20 @@ impl Drawn<'_> {
         let center = self.recorded("center").expect("a center");
         for (axis, side) in self.sides().into_iter().enumerate() {
             script.set(2 + axis as u32, inside(center[axis], side));
+        }
+        script
+    }
+
+    /// The configuration leaves the shift alone open.
+    fn affine(&self) -> Script {
+        let mut script = Script::default();
+        let shift = self.recorded("translate").expect("a shift");
+        let [height, width] = self.sides();
+        for (axis, side) in [width, height].into_iter().enumerate() {
+            let most = self.range("translate")[axis] * side;
+            if most > 0.0 {
+                script.set(2 + axis as u32, share(shift[axis], [-most, most]));
+            }
         }
         script
     }

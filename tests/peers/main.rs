@@ -13,7 +13,6 @@ use crate::case::{Case, Vectors, all, distance, flat};
 
 /// Operators of the vectors that are still to come.
 const NOT_COVERED: &[&str] = &[
-    "affine",
     "autocontrast",
     "brightness",
     "contrast",
@@ -41,9 +40,6 @@ const PRESETS: &[&str] = &[
     "composer",
 ];
 
-/// Options of the vectors that are still to come.
-const NOT_COVERED_OPTIONS: &[(&str, &str)] = &[("resize", "interpolation"), ("resized_crop", "interpolation")];
-
 /// Draws whose numbers are none of ours, and why.
 const LEFT_OUT: &[&str] = &[
     "composer cutmix (centers beyond the border, lam 0.35, center -3, 11): composer draws one center more where the side is odd",
@@ -55,20 +51,11 @@ const LEFT_OUT: &[&str] = &[
 /// Draws of an operator of which some surely changes a batch.
 const EPOCHS: u32 = 8;
 
-/// Every case that has an operator and options of ours.
+/// Every case that has an operator of ours.
 fn covered(vectors: &[Vectors]) -> impl Iterator<Item = (&Vectors, &Case, &'static Entry)> {
     let registry = Registry::linked();
     let cases = vectors.iter().flat_map(|file| file.cases.iter().map(move |case| (file, case)));
-    cases.filter_map(move |(file, case)| {
-        let entry = registry.get(&case.operator)?;
-        missing_option(case).is_none().then_some((file, case, entry))
-    })
-}
-
-/// An option of a case that its operator is still to have.
-fn missing_option(case: &Case) -> Option<(&'static str, &'static str)> {
-    let named = |(operator, option): &&(&str, &str)| case.operator == *operator && case.config.get(*option).is_some();
-    NOT_COVERED_OPTIONS.iter().find(named).copied()
+    cases.filter_map(move |(file, case)| registry.get(&case.operator).map(|entry| (file, case, entry)))
 }
 
 #[test]
@@ -89,7 +76,7 @@ fn given_draws_change_batches_as_peers_do() {
 }
 
 #[test]
-fn only_known_operators_and_options_are_not_covered() {
+fn only_known_operators_are_not_covered() {
     let vectors = all();
     let registry = Registry::linked();
     let cases = vectors.iter().flat_map(|file| &file.cases);
@@ -97,13 +84,6 @@ fn only_known_operators_and_options_are_not_covered() {
         cases.map(|case| &*case.operator).filter(|name| registry.get(name).is_none()).collect();
     eprintln!("not covered: {}", missing.iter().copied().collect::<Vec<_>>().join(", "));
     assert_eq!(missing, NOT_COVERED.iter().copied().collect());
-    for (operator, option) in NOT_COVERED_OPTIONS {
-        let cases = vectors.iter().flat_map(|file| &file.cases);
-        let count = cases.filter(|case| missing_option(case) == Some((operator, option))).count();
-        eprintln!("not covered: `{option}` of {operator}, {count} cases");
-        let schema = registry.get(operator).expect("an operator").schema();
-        assert!(count > 0 && schema.as_value()["properties"].get(option).is_none(), "{operator} has `{option}` now");
-    }
 }
 
 #[test]

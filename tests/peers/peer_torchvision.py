@@ -269,14 +269,16 @@ def normalize(vectors):
 def mapped(vectors, what, interpolation, images, out, angle, translate=(0, 0), scale=1.0, shear=(0.0, 0.0), defect=None):
     """Adds a case of our `affine`, which draws torchvision's map from the output to the image, about its center; zeros outside."""
     matrix = _get_inverse_affine_matrix([0.0, 0.0], angle, list(translate), scale, list(shear))
+    translated = {"translate": [0.25, 0.25]} if any(translate) else {}
     config = {"degrees": [angle] * 2, "scale": [scale] * 2, "shear": [shear[0], shear[0], shear[1], shear[1]]}
     vectors.add(
         "affine",
         what,
-        {"compat": "torchvision"} | config | {"interpolation": interpolation},
+        {"compat": "torchvision"} | config | translated | {"interpolation": interpolation},
         {column: [value] for column, value in zip(("xx", "xy", "x0", "yx", "yy", "y0"), matrix)},
         images,
         out.numpy(),
+        drawn={"translate": list(translate)},
         output_within=2e-5 if images.dtype == "f32" else 0.0,
         defect=defect,
         differs=["output"] if defect else [],
