@@ -119,7 +119,7 @@ impl Operator for CutMix {
         ("timm-1.0.31", r#"{"partner":"flip","box":"exact_odd"}"#),
         ("kornia-0.9", r#"{"mode":"elem","box":"contained"}"#),
         ("mmpretrain", r#"{"partner":"permute","box":"official"}"#),
-        ("openmixup", r#"{"partner":"derange","box":"official"}"#),
+        ("openmixup", r#"{"partner":"permute","box":"official"}"#),
         ("keras", r#"{"mode":"elem","box":"real_valued","lam":"nominal"}"#),
         ("composer", r#"{"partner":"permute","box":"official"}"#),
     ];
