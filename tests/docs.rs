@@ -1,4 +1,4 @@
-//! What the documentation says is true: schema, examples, gallery, and the words of every operator.
+//! What the documentation says is true: derived files, examples, gallery, and the words of every operator.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use augraft::data::{Dataset, Source};
 use augraft::engine::{inspect, open};
 use augraft::onnx::Model;
 use augraft::operator::{Entry, Registry};
-use augraft::pipeline::{DataSource, Facts, ModelSpec, Overrides, PipelineSpec, Plan, pipeline_schema, plan};
+use augraft::pipeline::{DataSource, Facts, ModelSpec, Overrides, PipelineSpec, Plan, plan};
 use augraft_tests::{parse, run, workspace};
 use serde_json::Value;
 
@@ -18,11 +18,56 @@ const PRELUDES: [&[&str]; 3] =
 const MODELINE: &str = "# yaml-language-server: $schema=schema.json";
 
 #[test]
-fn the_schema_for_editors_is_current() {
-    let text = read("pipelines/schema.json");
-    let kept: Value = serde_json::from_str(&text).expect("pipelines/schema.json is JSON");
-    assert!(kept == pipeline_schema(&Registry::linked()), "run `cargo xtask generate`");
-    assert!(text.ends_with("}\n"), "the file ends with one newline");
+fn files_that_are_derived_from_the_code_are_current() {
+    let fresh = tempfile::tempdir().expect("a folder");
+    let out = fresh.path().display().to_string();
+    let _ = augraft_tests::succeed(env!("CARGO_BIN_EXE_augraft-under-test"), workspace(), &["generate", &out]);
+    let fresh = augraft_tests::files(fresh.path());
+    assert!(fresh.len() > 4, "the schema, the reference, completions, manual pages");
+    let stale = |(path, text): (&String, &Vec<u8>)| fs::read(workspace().join(path)).ok().as_ref() != Some(text);
+    let stale: Vec<_> = fresh.iter().filter(|(path, text)| stale((path, text))).map(|(path, _)| path).collect();
+    let left = ["crates/augraft/completions", "crates/augraft/man"].into_iter().flat_map(entries);
+    let left: Vec<_> = left.filter(|path| !fresh.contains_key(&path.to_string_lossy().replace('\\', "/"))).collect();
+    assert!(
+        stale.is_empty() && left.is_empty(),
+        "run `cargo xtask generate`: not current {stale:?}, left over {left:?}"
+    );
+}
+
+#[test]
+fn every_operator_has_a_small_picture() {
+    let registry = Registry::linked();
+    let mut problems = Vec::new();
+    for name in registry.iter().map(|entry| entry.name) {
+        let path = format!("plugins/strips/{name}.png");
+        let Ok(bytes) = fs::read(workspace().join(&path)) else {
+            problems.push(format!("{path}: is missing"));
+            continue;
+        };
+        if bytes.len() > 20 * 1024 {
+            problems.push(format!("{path}: has {} bytes, more than 20 KiB", bytes.len()));
+        }
+        match image::load_from_memory(&bytes) {
+            Ok(picture) if picture.height() == 96 && picture.width() >= 2 * 96 => {}
+            Ok(picture) => problems.push(format!("{path}: is {} x {}", picture.width(), picture.height())),
+            Err(error) => problems.push(format!("{path}: {error}")),
+        }
+    }
+    let kept = entries("plugins/strips");
+    let operator = |path: &PathBuf| registry.get(&path.file_stem().unwrap_or_default().to_string_lossy()).is_some();
+    problems
+        .extend(kept.iter().filter(|path| !operator(path)).map(|path| format!("{}: of no operator", path.display())));
+    assert!(problems.is_empty(), "run `cargo xtask generate`:\n{}", problems.join("\n"));
+}
+
+#[test]
+fn a_plugin_gets_the_versions_of_the_workspace() {
+    let (plugin, workspace) = (read("crates/augraft/templates/plugin/library.toml"), read("Cargo.toml"));
+    for name in ["ndarray", "schemars", "serde"] {
+        let line =
+            |manifest: &str| manifest.lines().find(|line| line.starts_with(&format!("{name} = "))).map(str::to_owned);
+        assert_eq!(line(&plugin), line(&workspace));
+    }
 }
 
 #[test]
@@ -70,9 +115,12 @@ fn the_operator_of_the_readme_is_the_example_that_compiles() {
 }
 
 #[test]
-fn the_header_of_the_readme_is_the_file() {
+fn the_headers_of_the_readme_are_the_files() {
     let shown = blocks(&read("README.md"), "yaml");
-    assert!(shown.contains(&read("pipelines/operators/vignette.yaml")), "README.md does not show the header as it is");
+    for header in ["vignette", "switched_mix"] {
+        let file = format!("pipelines/operators/{header}.yaml");
+        assert!(shown.contains(&read(&file)), "README.md does not show {file} as it is");
+    }
 }
 
 #[test]

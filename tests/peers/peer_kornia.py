@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from kornia import augmentation
 from kornia.augmentation.random_generator._2d import cutmix as generator
+from kornia.augmentation.random_generator._2d import rectangle_earase
 
 from cases import CLASSES, Images, Labels, Vectors
 from draws import box_columns, hole_columns, same
@@ -104,12 +105,24 @@ def mixup(vectors):
         )
 
 
+def recorded_erasing(peer, images, seed):
+    """Output and what was drawn: the area, the aspect (of two, a third number chooses), and the place as numbers of 0 to 1."""
+    uniforms, sample = [], rectangle_earase._adapted_rsampling
+    rectangle_earase._adapted_rsampling = lambda *arguments: uniforms.append(sample(*arguments)) or uniforms[-1]
+    torch.manual_seed(seed)
+    out = peer(torch.from_numpy(images.values.copy())).numpy()
+    rectangle_earase._adapted_rsampling = sample
+    area, *aspects, x, y = uniforms
+    aspect = aspects[0] if len(aspects) == 1 else torch.where(aspects[2].round().bool(), *aspects[:2])
+    drawn = {"area": area * images.shape[2] * images.shape[3], "aspect": aspect, "x": x, "y": y}
+    return out, {name: [float(value) for value in values] for name, values in drawn.items()}
+
+
 def random_erasing(vectors):
     for seed, options in [(0, {}), (2, {"value": 0.5}), (1, {"scale": (0.8, 0.9), "ratio": (3.0, 3.3)})]:
         images = Images([4, 1, 7, 9], "f32")
-        torch.manual_seed(seed)
         peer = augmentation.RandomErasing(p=1.0, **options)
-        out = peer(torch.from_numpy(images.values.copy())).numpy()
+        out, numbers = recorded_erasing(peer, images, seed)
         drawn = {name: peer._params[name].int().tolist() for name in ("xs", "ys", "widths", "heights")}
         columns = hole_columns([[(y, x, y + h, x + w)] for x, y, w, h in zip(*drawn.values())])
         config = {"compat": "kornia-0.9", "p": 1.0, "fill": options.get("value", 0.0)}
@@ -121,6 +134,7 @@ def random_erasing(vectors):
             columns,
             images,
             out,
+            drawn=numbers,
         )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torchvision import transforms
 from torchvision.transforms import v2
+from torchvision.transforms.functional import _get_inverse_affine_matrix
 from torchvision.transforms.v2 import functional as F
 
 from cases import CLASSES, Images, Labels, Vectors
@@ -223,7 +224,7 @@ def resizes(vectors):
                 vectors.add(
                     "resize",
                     f"{filter}, {dtype}, 9 x 10 to {size[0]} x {size[1]}",
-                    {"size": size, "filter": filter},
+                    {"size": size, "interpolation": filter},
                     {},
                     images,
                     out.numpy(),
@@ -235,7 +236,7 @@ def resizes(vectors):
         vectors.add(
             "resize",
             f"nearest (exact), 9 x 10 to {size[0]} x {size[1]}",
-            {"size": size, "filter": "nearest"},
+            {"size": size, "interpolation": "nearest"},
             {},
             images,
             out.numpy(),
@@ -265,40 +266,45 @@ def normalize(vectors):
     vectors.add("normalize", "bytes, ImageNet", {"mean": mean, "std": std}, {}, images, out.numpy(), output_within=2e-6)
 
 
+def mapped(vectors, what, interpolation, images, out, angle, translate=(0, 0), scale=1.0, shear=(0.0, 0.0), defect=None):
+    """Adds a case of our `affine`, which draws torchvision's map from the output to the image, about its center; zeros outside."""
+    matrix = _get_inverse_affine_matrix([0.0, 0.0], angle, list(translate), scale, list(shear))
+    translated = {"translate": [0.25, 0.25]} if any(translate) else {}
+    config = {"degrees": [angle] * 2, "scale": [scale] * 2, "shear": [shear[0], shear[0], shear[1], shear[1]]}
+    vectors.add(
+        "affine",
+        what,
+        {"compat": "torchvision"} | config | translated | {"interpolation": interpolation},
+        {column: [value] for column, value in zip(("xx", "xy", "x0", "yx", "yy", "y0"), matrix)},
+        images,
+        out.numpy(),
+        drawn={"translate": list(translate)},
+        output_within=2e-5 if images.dtype == "f32" else 0.0,
+        defect=defect,
+        differs=["output"] if defect else [],
+    )
+
+
 def affine(vectors):
-    """About the center of the image, `angle` in degrees clockwise, zeros outside."""
-    for filter in ["nearest", "bilinear"]:
+    """Angles in degrees, clockwise; those of `rotate` are counterclockwise, and not 30, where the middle row and column lie between pixels."""
+    for interpolation in ["nearest", "bilinear"]:
+        mode = transforms.InterpolationMode(interpolation)
         for angle, shift, scale, shear in [(30.0, [0, 0], 1.0, [0.0, 0.0]), (-10.0, [2, -1], 1.25, [12.0, 0.0])]:
             images = Images([1, 1, 9, 10], "f32")
-            out = F.affine(
-                tensor(images),
-                angle,
-                shift,
-                scale,
-                shear,
-                interpolation=transforms.InterpolationMode(filter),
-                fill=[0.0],
-            )
-            vectors.add(
-                "affine",
-                f"{filter}, angle {angle}, translate {shift} (x, y), scale {scale}, shear {shear} (x, y)",
-                {"filter": filter},
-                {"angle": [angle], "translate": [shift], "scale": [scale], "shear": [shear]},
-                images,
-                out.numpy(),
-                output_within=2e-5,
-            )
-    for angle in [30.0, 90.0]:
+            out = F.affine(tensor(images), angle, shift, scale, shear, interpolation=mode)
+            what = f"{interpolation}, angle {angle}, translate {shift} (x, y), scale {scale}, shear {shear} (x, y)"
+            mapped(vectors, what, interpolation, images, out, angle, shift, scale, shear)
+    images = Images([1, 1, 9, 10], "f32")
+    out = F.affine(tensor(images), 30.0, [0, 0], 1.0, [0.0, 0.0], interpolation=mode, fill=[0.0])
+    defect = (
+        "given a fill, which `RandomAffine` always does, torchvision mixes it in twice at the border: what is part zeros already is weighed with the "
+        "fill by the same share once more"
+    )
+    mapped(vectors, "bilinear, angle 30.0, with a fill", "bilinear", images, out, 30.0, defect=defect)
+    for angle in [25.0, 90.0]:
         images = Images([1, 1, 9, 9])
         out = F.rotate(tensor(images), angle, interpolation=transforms.InterpolationMode.NEAREST)
-        vectors.add(
-            "rotate",
-            f"nearest, {angle} degrees counterclockwise",
-            {"filter": "nearest"},
-            {"angle": [angle]},
-            images,
-            out.numpy(),
-        )
+        mapped(vectors, f"rotate, nearest, {angle} degrees counterclockwise", "nearest", images, out, -angle)
 
 
 def colors(vectors):

@@ -32,7 +32,7 @@ def write(version, levels):
             vectors.add(
                 "resize",
                 f"{filter}, 9 x 10 to {size[0]} x {size[1]}",
-                {"size": size, "filter": filter},
+                {"size": size, "interpolation": filter},
                 {},
                 images,
                 out,
@@ -45,7 +45,7 @@ def write(version, levels):
         vectors.add(
             "resized_crop",
             f"{filter}, cut and then resized to 4 x 5",
-            {"size": [4, 5], "filter": filter},
+            {"size": [4, 5], "interpolation": filter},
             {"top": [top], "left": [left], "bottom": [bottom], "right": [right]},
             images,
             out,
@@ -56,7 +56,7 @@ def write(version, levels):
         vectors.add(
             "resize",
             f"{filter}, 64 x 48 to 8 x 7",
-            {"size": [8, 7], "filter": filter},
+            {"size": [8, 7], "interpolation": filter},
             {},
             images,
             out,

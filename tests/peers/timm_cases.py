@@ -175,13 +175,14 @@ def smoothed_labels(vectors, module, compat):
     vectors.add(
         "cutmix",
         "batch, label smoothing 0.1",
-        {"compat": compat, "alpha": 1.0, "mode": "batch", "smoothing": 0.1},
+        {"compat": compat, "alpha": 1.0, "mode": "batch"},
         box_columns(same(peer.boxes[0][0], 4), FLIP),
         images,
         out,
         labels,
         mixed,
         drawn={"lam": 0.5, "center": [3, 4]},
+        before={"label_smoothing": {"smoothing": 0.1}},
     )
     images = Images(SMALL, "f32")
     peer = Recorded(module, "Mixup", mixup_alpha=0.8, label_smoothing=0.1)
@@ -189,7 +190,7 @@ def smoothed_labels(vectors, module, compat):
     vectors.add(
         "mixup",
         "batch, label smoothing 0.1",
-        {"compat": compat, "alpha": 0.8, "mode": "batch", "smoothing": 0.1},
+        {"compat": compat, "alpha": 0.8, "mode": "batch"},
         {"apply": same(True, 4), "lam": same(0.3, 4), "partner": FLIP},
         images,
         out,
@@ -197,6 +198,7 @@ def smoothed_labels(vectors, module, compat):
         mixed,
         drawn={"lam": 0.3},
         output_within=1e-6,
+        before={"label_smoothing": {"smoothing": 0.1}},
     )
 
 

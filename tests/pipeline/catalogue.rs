@@ -1,7 +1,9 @@
 //! The schema of pipeline files and the operator pages.
 
+use augraft::engine::load_operator;
 use augraft::operator::Registry;
-use augraft::pipeline::{operator_page, operators_table, pipeline_schema, unknown_operator};
+use augraft::pipeline::{listing, operators_reference, operators_table, page, pipeline_schema, unknown_operator};
+use augraft_tests::workspace;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
@@ -79,6 +81,7 @@ fn the_schema_describes_every_field() {
     data/drop_last {"type":"boolean","description":"Whether a last batch that is not full is left out.","default":false}
     data/limit {"type":"integer","format":"uint","minimum":1,"description":"Use only this many samples."}
     data/on_error {"oneOf":[{"type":"string","const":"fail","description":"Stop."},{"type":"string","const":"skip","description":"Leave it out of its batch and say so in the report."}],"description":"What to do with an image that cannot be read."}
+    data/masks {"type":"object","additionalProperties":false,"required":["folder","classes"],"description":"Semantic masks beside the images."}
     model/file {"type":"string","description":"ONNX file, relative to the pipeline file.","minLength":1}
     model/engine {"oneOf":[{"type":"string","const":"tract","description":"Embedded, on the CPU."},{"type":"string","const":"onnxruntime","description":"ONNX Runtime, loaded when it is used."}],"description":"Who runs the model."}
     model/device {"type":"string","pattern":"^(cpu|cuda|cuda:[0-9]{1,4})$","examples":["cpu","cuda:0"],"description":"What it runs on: `cpu`, or `cuda:N` with onnxruntime."}
@@ -91,32 +94,36 @@ fn the_schema_describes_every_field() {
 #[test]
 fn operators_are_listed_and_have_pages() {
     let registry = Registry::linked();
-    assert_snapshot!(operators_table(&registry), @"
-    name             kind      backends agree  exports  since  from              summary
-    center_crop      geometry  exact           yes      0.1.0  augraft-geometry  Cuts the window of fixed size at the center.
-    cutmix           mix       exact           yes      0.1.0  augraft-mix       Pastes a box of a partner image and mixes the labels by area.
-    cutout           erase     exact           yes      0.1.0  augraft-erase     Erases square holes at random places.
-    dropblock        erase     within 1e-6     yes      0.1.0  augraft-feature   Drops square blocks of a feature map and rescales what is kept.
-    gaussian_noise   erase     native only     no       0.1.0  augraft-color     Adds independent Gaussian noise to every element.
-    horizontal_flip  geometry  exact           yes      0.1.0  augraft-geometry  Mirrors left and right.
-    mixup            mix       exact           yes      0.1.0  augraft-mix       Blends each image with a partner image, and the labels alike.
-    normalize        color     exact           yes      0.1.0  augraft-color     Turns pixels into floats: `(pixel / 255 - mean) / std`, per channel.
-    random_crop      geometry  exact           yes      0.1.0  augraft-geometry  Cuts a window of fixed size at a random place, after padding with zeros.
-    random_erasing   erase     exact           yes      0.1.0  augraft-erase     Erases one rectangle of random area and aspect.
-    resize           geometry  within 1e-5     yes      0.1.0  augraft-geometry  Resizes to a fixed size, antialiased bilinear.
-    resized_crop     geometry  within 1e-5     yes      0.1.0  augraft-geometry  Cuts a window of random area and aspect and resizes it, antialiased bilinear.
-    vertical_flip    geometry  exact           yes      0.1.0  augraft-geometry  Mirrors top and bottom.
+    let table = operators_table(&registry);
+    // A few lines with single spaces: a new operator must not change them.
+    let shown = ["name", "cutmix", "dropblock", "fmix", "horizontal_flip", "one_of"].map(|name| {
+        let line = table.lines().find(|line| line.starts_with(&format!("{name} "))).expect("a line");
+        line.split("  ").filter(|cell| !cell.is_empty()).map(str::trim).collect::<Vec<_>>().join(" | ")
+    });
+    assert_snapshot!(shown.join("\n"), @"
+    name | kind | acts on | backends agree | exports | since | from | summary
+    cutmix | mix | images, masks, labels, feature maps | exact | yes | 0.1.0 | crate augraft-mix | Pastes a box of a partner image and mixes the labels by area.
+    dropblock | erase | images, feature maps | within 1e-6 | yes | 0.1.0 | crate augraft-feature | Drops square blocks of a feature map and rescales what is kept.
+    fmix | mix | images, masks, labels, feature maps | native only | no | 0.1.0 | crate augraft-mix | Takes a random region of any outline from a partner image and mixes the labels by area.
+    horizontal_flip | geometry | images, masks, feature maps | exact | yes | 0.1.0 | crate augraft-geometry | Mirrors left and right.
+    one_of | combinator | as its steps | as its steps | as its steps | 0.1.0 | crate augraft-pipeline | Lets one of its steps act.
     ");
-    let page = |name: &str| registry.get(name).map(operator_page).expect("an operator");
+    for entry in registry.iter() {
+        assert!(table.contains(&format!("\n{} ", entry.name)), "{} is listed", entry.name);
+    }
+    let page = |name: &str| page(&registry, name).expect("an operator");
     assert_snapshot!(page("mixup"), @r#"
-    mixup (mix, exact, exports to ONNX, since 0.1.0, augraft-mix)
+    mixup (mix)
 
     Blends each image with a partner image, and the labels alike.
 
     `lam ~ Beta(alpha, alpha)`; images and labels become `lam * own + (1 - lam) * partner`, in f32. Bytes are rounded to the nearest level, halves
-    to even; better put it after `normalize`. Works on images and on feature maps (Manifold Mixup).
+    to even; better put it after `normalize`. Works on images and on feature maps (Manifold Mixup). Masks of class ids become shares of classes.
 
-    Draws `apply`, `lam` (1 when not applied) and `partner`, the position in the batch.
+    `label: one_hot` and `complete` give labels that are not the blend; `weigh: partner` lets `lam` be the weight of the partner in the draw (kornia),
+    `weigh: larger` gives the sample itself the larger weight (composer).
+
+    Draws `apply`, `lam` (weight of the sample itself; 1 when not applied) and `partner`, the position in the batch.
 
     Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018, equation 1; Verma et al., "Manifold Mixup", ICML 2019.
 
@@ -125,14 +132,38 @@ fn operators_are_listed_and_have_pages() {
     - mixup: { alpha: 0.2 }
     ```
 
+    acts on         images, masks, labels, feature maps
+    backends agree  exact
+    exports         yes
+    since           0.1.0
+    from            crate augraft-mix
+
     Parameters
-      alpha    a number, 0.01 to 1000       default 1.0      Parameter of the Beta distribution of `lam`; 1 is uniform.
-      p        a number, 0 to 1             default 1.0      Probability of a batch (or, with `mode: elem`, of a sample) to be mixed.
-      mode     `batch` or `elem`            default batch    One `lam` per batch, or per sample.
-      partner  `permute`, `roll` or `flip`  default permute  Which sample of the batch each one is blended with.
+      alpha     a number, 0.01 to 1000                                                                                                 default 1.0      Parameter of the Beta distribution of `lam`; 1 is uniform.
+      lam_dist  `beta` or `uniform`, or a map of `fixed`                                                                               default beta     How `lam` is distributed.
+      weigh     `own`, `partner` or `larger`                                                                                           default own      Whose weight the drawn number is.
+      p         a number, 0 to 1                                                                                                       default 1.0      Probability of a batch (or, with other modes, of a sample or pair) to be mixed.
+      p_scope   `batch` or `elem`, or empty                                                                                            default null     Who decides by `p`; by default as `mode` says.
+      mode      `batch`, `pair`, `elem` or `half`                                                                                      default batch    Which samples share a draw.
+      partner   `permute`, `derange`, `roll`, `flip` or `dataset`                                                                      default permute  Which sample each one is blended with.
+      label     `area`, `one_hot`, `complete` or `visible_mask`                                                                        default area     What the label is; there is no `visible_mask` here.
+      compat    `official`, `torchvision`, `timm-2020`, `timm-1.0.31`, `kornia-0.9`, `mmpretrain`, `openmixup`, `keras` or `composer`  no default       Options of another library; options that are given beside it win.
+
+    Presets
+      official     { partner: permute }
+      torchvision  { partner: roll }
+      timm-2020    { partner: flip }
+      timm-1.0.31  { partner: flip }
+      kornia-0.9   { mode: elem, lam_dist: uniform, weigh: partner }
+      mmpretrain   { partner: permute }
+      openmixup    { partner: permute }
+      keras        { mode: elem, alpha: 0.2 }
+      composer     { partner: permute, weigh: larger }
     "#);
+    let cutout = page("cutout");
+    assert!(cutout.contains("no default") && cutout.contains("\nPresets\n  official"), "{cutout}");
     assert_snapshot!(page("normalize"), @"
-    normalize (color, exact, exports to ONNX, since 0.1.0, augraft-color)
+    normalize (color)
 
     Turns pixels into floats: `(pixel / 255 - mean) / std`, per channel.
 
@@ -146,6 +177,12 @@ fn operators_are_listed_and_have_pages() {
     - normalize: { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
     ```
 
+    acts on         images
+    backends agree  exact
+    exports         yes
+    since           0.1.0
+    from            crate augraft-color
+
     One of these; default imagenet
       `imagenet`, `cifar10`, `cifar100`, `half` or `unit`  Statistics by name.
       a map of `mean`, `std`  Statistics as numbers.
@@ -153,4 +190,98 @@ fn operators_are_listed_and_have_pages() {
         std   a list of numbers  required  Standard deviation of each channel, above 0.
     ");
     assert_snapshot!(unknown_operator(&registry, "mixupp"), @"there is no operator `mixupp`; did you mean `mixup`?");
+}
+
+#[test]
+fn an_operator_that_is_a_file_says_so() {
+    let vignette = load_operator(&workspace().join("pipelines/operators/vignette.yaml")).expect("an operator");
+    let listed = listing(&vignette);
+    assert!(listed.origin.starts_with("file ") && listed.origin.ends_with("vignette.yaml"), "{}", listed.origin);
+    assert_eq!([&listed.acts_on, &listed.parity], ["images, feature maps", "within 1e-6"]);
+    assert_eq!(listed.exports, "yes");
+}
+
+#[test]
+fn the_reference_has_what_the_pages_have() {
+    let registry = Registry::linked();
+    let reference = operators_reference(&registry, |name| format!("strips/{name}.png"));
+    for entry in registry.iter() {
+        let name = entry.name;
+        for part in [format!("| [{name}](#{name}) |"), format!("\n## {name}\n\n![{name}](strips/{name}.png)\n")] {
+            assert!(reference.contains(&part), "{part}");
+        }
+    }
+    let (_, mixup) = reference.split_once("\n## mixup\n").expect("a section");
+    let (mixup, _) = mixup.split_once("\n## ").expect("another section");
+    assert_snapshot!(mixup.trim(), @r#"
+    ![mixup](strips/mixup.png)
+
+    Blends each image with a partner image, and the labels alike.
+
+    `lam ~ Beta(alpha, alpha)`; images and labels become `lam * own + (1 - lam) * partner`, in f32. Bytes are rounded to the nearest level, halves
+    to even; better put it after `normalize`. Works on images and on feature maps (Manifold Mixup). Masks of class ids become shares of classes.
+
+    `label: one_hot` and `complete` give labels that are not the blend; `weigh: partner` lets `lam` be the weight of the partner in the draw (kornia),
+    `weigh: larger` gives the sample itself the larger weight (composer).
+
+    Draws `apply`, `lam` (weight of the sample itself; 1 when not applied) and `partner`, the position in the batch.
+
+    Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018, equation 1; Verma et al., "Manifold Mixup", ICML 2019.
+
+    **Example**
+
+    ```yaml
+    - mixup: { alpha: 0.2 }
+    ```
+
+    | parameter | accepts | default | meaning |
+    |---|---|---|---|
+    | `alpha` | a number, 0.01 to 1000 | `1.0` | Parameter of the Beta distribution of `lam`; 1 is uniform. |
+    | `lam_dist` | `beta` or `uniform`, or a map of `fixed` | `beta` | How `lam` is distributed. |
+    | `weigh` | `own`, `partner` or `larger` | `own` | Whose weight the drawn number is. |
+    | `p` | a number, 0 to 1 | `1.0` | Probability of a batch (or, with other modes, of a sample or pair) to be mixed. |
+    | `p_scope` | `batch` or `elem`, or empty | `null` | Who decides by `p`; by default as `mode` says. |
+    | `mode` | `batch`, `pair`, `elem` or `half` | `batch` | Which samples share a draw. |
+    | `partner` | `permute`, `derange`, `roll`, `flip` or `dataset` | `permute` | Which sample each one is blended with. |
+    | `label` | `area`, `one_hot`, `complete` or `visible_mask` | `area` | What the label is; there is no `visible_mask` here. |
+    | `compat` | `official`, `torchvision`, `timm-2020`, `timm-1.0.31`, `kornia-0.9`, `mmpretrain`, `openmixup`, `keras` or `composer` | no default | Options of another library; options that are given beside it win. |
+
+    | `compat` | stands for |
+    |---|---|
+    | `official` | `{ partner: permute }` |
+    | `torchvision` | `{ partner: roll }` |
+    | `timm-2020` | `{ partner: flip }` |
+    | `timm-1.0.31` | `{ partner: flip }` |
+    | `kornia-0.9` | `{ mode: elem, lam_dist: uniform, weigh: partner }` |
+    | `mmpretrain` | `{ partner: permute }` |
+    | `openmixup` | `{ partner: permute }` |
+    | `keras` | `{ mode: elem, alpha: 0.2 }` |
+    | `composer` | `{ partner: permute, weigh: larger }` |
+
+    - acts on: images, masks, labels, feature maps
+    - backends agree: exact
+    - exports: yes
+    - since: 0.1.0
+    - from: crate augraft-mix
+    "#);
+    let (_, normalize) = reference.split_once("\n## normalize\n").expect("a section");
+    let (_, forms) = normalize.split_once("\nOne of these;").expect("its forms");
+    assert_snapshot!(forms.split_once("\n## ").expect("another section").0.trim(), @"
+    `imagenet` without it:
+
+    - `imagenet`, `cifar10`, `cifar100`, `half` or `unit`: Statistics by name.
+
+    - a map of `mean`, `std`: Statistics as numbers.
+
+    | parameter | accepts | default | meaning |
+    |---|---|---|---|
+    | `mean` | a list of numbers | required | Mean of each channel. |
+    | `std` | a list of numbers | required | Standard deviation of each channel, above 0. |
+
+    - acts on: images
+    - backends agree: exact
+    - exports: yes
+    - since: 0.1.0
+    - from: crate augraft-color
+    ");
 }

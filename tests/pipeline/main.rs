@@ -3,5 +3,6 @@
 use augraft as _;
 
 mod catalogue;
+mod combinators;
 mod plans;
 mod reports;

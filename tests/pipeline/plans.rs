@@ -103,8 +103,8 @@ fn a_plan_is_explained() {
       resized_crop     resized_crop { scale: [0.25, 1.0] }  u8 [N][3,H,W] -> u8 [N,3,224,224]      within 1e-5  draws top, left, bottom, right
       horizontal_flip  horizontal_flip                      u8 [N,3,224,224]                       exact        draws apply
       normalize        normalize imagenet                   u8 [N,3,224,224] -> f32 [N,3,224,224]  exact        draws nothing
-      cutmix           cutmix { p: 0.5 }                    f32 [N,3,224,224]                      exact        draws apply, top, left, bottom, right, partner
-      cutmix-2         cutmix                               f32 [N,3,224,224]                      exact        draws apply, top, left, bottom, right, partner
+      cutmix           cutmix { p: 0.5 }                    f32 [N,3,224,224]                      exact        draws apply, lam, top, left, bottom, right, partner
+      cutmix-2         cutmix                               f32 [N,3,224,224]                      exact        draws apply, lam, top, left, bottom, right, partner
 
     model      net.onnx
     engine     onnxruntime on cuda:1
@@ -116,7 +116,7 @@ fn a_plan_is_explained() {
 
     at deep = /blocks.2/Add_output_0 [N,40,28,28]: everything goes through it
       mixup@/blocks.2/Add_output_0  mixup { alpha: 0.4 }       f32 [N,40,28,28]  exact  draws apply, lam, partner
-      mine                          cutmix { frame: project }  f32 [N,40,28,28]  exact  draws apply, top, left, bottom, right, partner
+      mine                          cutmix { frame: project }  f32 [N,40,28,28]  exact  draws apply, lam, top, left, bottom, right, partner
     ");
     assert_snapshot!(plan_of("augraft: 1\nsteps: []\n").explain(), @"
     pipeline  quick.yaml

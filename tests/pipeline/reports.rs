@@ -66,7 +66,7 @@ modle:
     7 |   - cutmix: { alhpa: 1.0, p: 1.5 }
       |               ^^^^^
       |
-      = help: did you mean `alpha`? fields: `alpha`, `p`, `mode`, `frame`, `partner`
+      = help: did you mean `alpha`? fields: `alpha`, `lam_dist`, `p`, `p_scope`, `mode`, `frame`, `box`, `center`, `size`, `empty_box`, `partner`, `label`, `lam`, `compat`
 
     error[out-of-range]: `p` must be at most 1, but is 1.5
      --> p.yaml:7:30
@@ -93,9 +93,9 @@ fn values_are_checked_against_the_schema_of_their_operator() {
     assert_snapshot!(steps("  - cutmix: { alpha: 0.001, frame: lokal, partner: 3 }"), @"
     3:22 out-of-range | `alpha` must be at least 0.01, but is 0.001 | -
     3:36 unknown-choice | `frame` must be `local` or `project`, but is `lokal` | did you mean `local`?
-    3:52 wrong-type | `partner` must be `permute`, `roll` or `flip`, but is 3 | -
+    3:52 wrong-type | `partner` must be `permute`, `derange`, `roll`, `flip` or `dataset`, but is 3 | -
     ");
-    assert_snapshot!(steps("  - cutmix: [1, 2]"), @"3:5 wrong-type | `cutmix` must be a map of `alpha`, `p`, `mode`, `frame`, `partner`, but is a list of 2 | -");
+    assert_snapshot!(steps("  - cutmix: [1, 2]"), @"3:5 wrong-type | `cutmix` must be a map of `alpha`, `lam_dist`, `p`, `p_scope`, `mode`, `frame`, `box`, `center`, `size`, `empty_box`, `partner`, `label`, `lam`, `compat`, but is a list of 2 | -");
     assert_snapshot!(steps("  - resize: { size: large }"), @"3:21 wrong-type | `size` must be a whole number (as high as wide), or a list of 2 whole numbers (height, then width), but is the text `large` | -");
     assert_snapshot!(steps("  - resize: { size: [224] }"), @"3:15 wrong-length | `size` must be a list of 2 whole numbers, but is a list of 1 | -");
     assert_snapshot!(steps("  - resize: { size: 0 }"), @"3:21 out-of-range | `size` must be at least 1, but is 0 | -");
@@ -126,7 +126,7 @@ fn a_step_is_one_operator() {
     6:4 bad-step | a step must be a map from an operator to its configuration, but is empty | write `- name: { field: value }`, or `- name` for the defaults
     ");
     assert_snapshot!(steps("  - blur: {}\n  - HorizontalFlip"), @"
-    3:5 unknown-operator | there is no operator `blur` | operators: `center_crop`, `cutmix`, `cutout`, `dropblock`, `gaussian_noise`, `horizontal_flip`, `mixup`, `normalize`, `random_crop`, `random_erasing`, `resize`, `resized_crop`, `vertical_flip`
+    3:5 unknown-operator | there is no operator `blur` | `augraft operators` lists all
     4:5 unknown-operator | there is no operator `HorizontalFlip` | did you mean `horizontal_flip`?
     ");
     assert_snapshot!(steps("  - at: deep\n    cutmix:"), @"3:5 unknown-field | only the steps of a model have `at` | put the step under `model.steps`, or leave `at` out");

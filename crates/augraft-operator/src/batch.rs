@@ -68,7 +68,8 @@ pub fn view_of(index: u64) -> u64 {
 
 /// The index of every view of the samples, one after the other.
 pub(crate) fn replicated(index: &[u64], views: usize) -> Vec<u64> {
-    index.iter().flat_map(|index| (0..views as u64).map(move |view| index + (view << VIEW))).collect()
+    let view = |index: u64, view: u64| sample_of(index) + ((view_of(index) * views as u64 + view) << VIEW);
+    index.iter().flat_map(|index| (0..views as u64).map(move |number| view(*index, number))).collect()
 }
 
 /// An affine map of one channel: `value = scale * pixel + bias`.

@@ -56,8 +56,8 @@ pub trait Dice: Copy {
     /// The same dice for the pair of samples `i` and `N - 1 - i`: addressed by the one that comes first in the batch, equal for both.
     #[must_use]
     fn pair(self) -> Self;
-    /// Number of the view that this sample is (see [`Rows::Views`](crate::Rows)), 0 for the sample itself.
-    fn view(self) -> Self::Int;
+    /// Number of the view that this sample is, of the `of` views that this step makes (see [`Rows::Views`](crate::Rows)).
+    fn view(self, of: i64) -> Self::Int;
     /// The dice of another step of the pipeline, by the hash of its id.
     #[must_use]
     fn of(self, hash: u64) -> Self;

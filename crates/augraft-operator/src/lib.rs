@@ -14,12 +14,14 @@ mod mask;
 mod operator;
 mod partner;
 mod philox;
+mod recorded_words;
 mod recorder;
 mod rectangle;
 mod registry;
 mod scalar;
 mod shape;
 mod table;
+mod targets;
 mod values;
 
 pub use batch::{Batch, Buffers, Element, Images, Masks, Pooled, Scratch, Transfer, parallel, sample_of, view_of};
@@ -40,6 +42,7 @@ pub use registry::{Entry, Macro, Registry, first_paragraph};
 pub use scalar::{BatchDice, Row, Scalar};
 pub use shape::{Issue, Layout, Parity, Role, Shape};
 pub use table::{Alpha, Table};
+pub use targets::Target;
 pub use values::{Count, Deviation, Fill, Frame, Margin, MixMode, Mode, PositiveRange, Probability, Scope, Side, Size};
 
 /// Sampling per pixel: the distributions of `rand_distr`, to be fed by a [`PhiloxRng`].

@@ -74,6 +74,12 @@ impl Entry {
         Self { name, since, parity, role, origin, presets: &[], source: Source::Loaded(operator, schema) }
     }
 
+    /// Whether the operator was read from a file instead of linked.
+    #[must_use]
+    pub fn is_file(&self) -> bool {
+        matches!(self.source, Source::Loaded(..))
+    }
+
     /// JSON schema of the configuration, with the doc comments as descriptions.
     #[must_use]
     pub fn schema(&self) -> Schema {
@@ -108,6 +114,15 @@ impl Entry {
     #[must_use]
     pub fn description(&self) -> String {
         self.schema().get("description").and_then(|text| text.as_str()).unwrap_or_default().to_owned()
+    }
+
+    /// The first block of YAML in the doc comment: a list of steps that ends with this operator.
+    #[must_use]
+    pub fn example(&self) -> Option<String> {
+        let description = self.description();
+        let mut lines = description.lines().skip_while(|line| *line != "```yaml");
+        lines.next()?;
+        Some(lines.take_while(|line| *line != "```").flat_map(|line| [line, "\n"]).collect())
     }
 
     /// The first paragraph of the doc comment.

@@ -189,8 +189,8 @@ impl Dice for Scalar<'_> {
         acts(self, self.batch.key.gates(), lane, p)
     }
 
-    fn view(self) -> i64 {
-        (self.batch.index[self.row] >> VIEW) as i64
+    fn view(self, of: i64) -> i64 {
+        (self.batch.index[self.row] >> VIEW) as i64 % of
     }
 
     fn item(self, k: u32) -> Self {

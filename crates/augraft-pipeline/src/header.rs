@@ -155,7 +155,7 @@ impl OperatorHeader {
         let inputs = named_inputs(&fields.inputs, &parameters, &mut problems);
         check_blend(&fields, &parameters, &mut problems);
         if crate::combinators::combinator(&fields.name).is_some()
-            || crate::step::RESERVED.contains(&fields.name.as_str())
+            || crate::reading::RESERVED.contains(&fields.name.as_str())
         {
             let message = format!("`{}` is a field of every step, so that no operator can have this name", fields.name);
             problems.error("/name", "bad-name", message, None);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use augraft_operator::{AnyOperator, Issue, Shape, StepKey};
+use augraft_operator::{AnyOperator, Issue, MAX_VIEWS, Rows, Shape, StepKey};
 
 use crate::device::{Device, EngineKind};
 use crate::diagnostic::{Diagnostic, Report, render_all};
@@ -242,6 +242,16 @@ fn check_needs(spec: &PipelineSpec, problems: &mut Problems<'_>) {
         let message = format!("`{}` takes its labels from masks, but there are none", step.operator.name());
         let help = "add `masks: { folder: DIR, classes: K }` to `data`, or choose another `label`".to_owned();
         problems.error(&format!("{}/label", step.path), "no-masks", message, Some(help));
+    }
+    let mut views = 1;
+    for step in &spec.steps {
+        let Rows::Views(made) = step.operator.rows() else { continue };
+        views *= made;
+        if views > MAX_VIEWS {
+            let message = format!("`{}` makes {views} views of a sample, and there can be {MAX_VIEWS}", step.id);
+            problems.error(&step.path, "too-many-views", message, Some("make fewer".to_owned()));
+            break;
+        }
     }
     if let Some(second) = spec.donors().nth(1) {
         let message = format!("`{}` needs partners from the data set, but an earlier step has taken them", second.id);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::combinators::{COMBINATORS, Combinator};
 use crate::device::{Device, EngineKind};
-use crate::step::{RESERVED, step_names, tokens_schema};
+use crate::reading::{RESERVED, step_names, tokens_schema};
 
 /// Version of the format that this crate reads.
 pub(crate) const VERSION: u64 = 1;

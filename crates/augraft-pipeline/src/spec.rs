@@ -12,9 +12,10 @@ use crate::diagnostic::{Diagnostic, Report, Span};
 use crate::document::Document;
 use crate::ids::{clashes, ids};
 use crate::problems::Problems;
+use crate::reading::read_steps;
 use crate::schema::{DataFields, FileFields, ModelFields, VERSION, outer_schema};
 pub use crate::schema::{MaskClasses, OnDataError};
-use crate::step::{SiteStepSpec, StepSpec, Written, read_steps};
+use crate::step::{SiteStepSpec, StepSpec, Written};
 use crate::validate::check;
 
 /// A pipeline file, read but not yet resolved.

@@ -9,7 +9,7 @@ use crate::spec::PipelineSpec;
 use crate::step::StepSpec;
 
 /// Geometry that keeps the share of pixels that come from each image.
-const KEEPS_SHARES: &[&str] = &["horizontal_flip", "vertical_flip"];
+const KEEPS_SHARES: &[&str] = &["horizontal_flip", "rot90", "transpose", "vertical_flip", "views"];
 
 /// Looks at a plan without errors; `batch` is the number of samples in its largest batch.
 pub(crate) fn warn(

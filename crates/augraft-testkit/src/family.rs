@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use augraft_engine::Use;
 use augraft_onnx::Tensor;
 use augraft_operator::{AnyOperator, Batch, Draws, Element, Entry, Parity, Registry, Scratch, Shape, StepKey};
 use augraft_pipeline::Document;
@@ -15,7 +16,7 @@ use crate::draws::{compare_draws, record_draws};
 use crate::fixtures::{batch, shape};
 use crate::statistics::Declaration;
 use crate::tails::Verdicts;
-use crate::{backends, conformance};
+use crate::{Backend, backends, conformance, conformance_of_case};
 
 /// Seeds of the draws in the graph.
 const SEEDS: [u64; 3] = [0, 7, i64::MAX as u64];
@@ -109,27 +110,30 @@ impl Fixture {
 /// With every broken promise.
 pub fn assert_promises(package: &str, folder: &str) {
     let backends = backends();
-    let operators: Vec<Box<dyn AnyOperator>> = fixtures(package, folder)
-        .iter()
-        .flat_map(|fixture| {
-            let drawn = random_configurations(fixture.entry, 1, 11);
-            assert_eq!(drawn.len(), 1, "{}: no drawn configuration fits", fixture.entry.name);
-            fixture.operators().into_iter().chain(drawn)
-        })
-        .collect();
-    let broken: Vec<String> =
-        operators.par_iter().flat_map_iter(|operator| conformance(&**operator, &backends)).collect();
+    let fixtures = fixtures(package, folder);
+    let configured = |fixture: &Fixture| {
+        let drawn = random_configurations(fixture.entry, 1, 11);
+        assert_eq!(drawn.len(), 1, "{}: no drawn configuration fits", fixture.entry.name);
+        let cases = fixture.cases.iter().map(|config| fixture.configured(config));
+        cases.chain(drawn).collect::<Vec<_>>()
+    };
+    let defaults = fixtures.par_iter().map(|fixture| conformance(&*fixture.entry.default_operator(), &backends));
+    let cases: Vec<Box<dyn AnyOperator>> = fixtures.iter().flat_map(configured).collect();
+    let cases = cases.par_iter().map(|operator| conformance_of_case(&**operator, &backends));
+    let broken: Vec<String> = defaults.chain(cases).flatten_iter().collect();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
 /// Compares the draws in the graph with native ones, over many rows and three seeds, on every backend.
 ///
-/// `AUGRAFT_DRAW_ROWS` is the number of rows, 100,000 without it.
+/// `AUGRAFT_DRAW_ROWS` is the number of rows on every backend; without it there are 10,000 where nothing is optimised, and 1,000 elsewhere.
 ///
 /// # Panics
 /// When a draw differs.
 pub fn assert_draws(package: &str, folder: &str) {
-    let rows = std::env::var("AUGRAFT_DRAW_ROWS").map_or(100_000, |rows| rows.parse().expect("AUGRAFT_DRAW_ROWS"));
+    let asked: Option<usize> =
+        std::env::var("AUGRAFT_DRAW_ROWS").ok().map(|rows| rows.parse().expect("AUGRAFT_DRAW_ROWS is a number"));
+    let rows = |backend: &Backend| asked.unwrap_or(if backend.purpose == Use::Graph { 10_000 } else { 1_000 });
     let backends = backends();
     let drawing: Vec<(Fixture, usize)> = fixtures(package, folder)
         .into_iter()
@@ -148,7 +152,8 @@ pub fn assert_draws(package: &str, folder: &str) {
                 let name = fixture.entry.name;
                 let shape = shape.unwrap_or_else(|| panic!("{name} {config}: refuses {:?}", fixture.size));
                 let file = record_draws(&*operator, name, shape).expect("a file");
-                let compared = compare_draws(&*operator, shape, &file, &backends[*at], rows, &SEEDS);
+                let backend = &backends[*at];
+                let compared = compare_draws(&*operator, shape, &file, backend, rows(backend), &SEEDS);
                 compared.unwrap_or_else(|problem| panic!("{name} {config}: {problem}")).rows
             };
             fixture.drawn.iter().map(compare).sum::<usize>()

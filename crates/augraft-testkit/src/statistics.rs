@@ -49,7 +49,7 @@ pub(crate) struct Declaration {
     aspect: Option<Promise>,
     /// How boxes cover the tensor.
     coverage: Option<Coverage>,
-    /// What the elements promise that the operator changes in a tensor of zeros.
+    /// What the elements promise that the operator changes in a tensor of zeros; with `chance`, how many are changed.
     changes: Option<Promise>,
 }
 
@@ -268,7 +268,9 @@ fn changes(operator: &dyn AnyOperator, shape: &Shape, promise: &Promise) -> Verd
     let mut verdicts = Verdicts::default();
     let applied = operator.apply(&draws, &mut zeros, &mut Scratch::default());
     let Images::F32(images) = &zeros.images else { return verdicts };
-    let changed: Vec<f64> = images.iter().filter(|value| **value != 0.0).map(|value| f64::from(*value)).collect();
+    let whether = matches!(promise.distribution, Distribution::Chance(_));
+    let changed: Vec<f64> =
+        images.iter().filter(|value| whether || **value != 0.0).map(|value| f64::from(*value)).collect();
     verdicts.require(applied.is_ok() && !changed.is_empty(), || "nothing is changed".to_owned());
     if !changed.is_empty() {
         promise.check(&[&changed], &mut verdicts);

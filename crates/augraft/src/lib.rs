@@ -5,9 +5,11 @@
 mod command;
 mod failure;
 mod output;
+mod palette;
 mod preview;
 mod progress;
 mod sheet;
+mod strips;
 
 pub use augraft_data as data;
 pub use augraft_engine as engine;

@@ -6,6 +6,8 @@ mod draws;
 mod fuzz;
 mod generate;
 mod onnxruntime;
+mod operator;
+mod peers;
 mod process;
 mod python;
 mod test;
@@ -42,8 +44,12 @@ enum Command {
     Fuzz(fuzz::Args),
     /// Writes the files that are derived from the code.
     Generate(generate::Args),
+    /// Writes the files of an operator that changes nothing yet, and names it in its family.
+    NewOperator(operator::Args),
     /// Checks and measures the operators on an NVIDIA GPU.
     CudaCheck(cuda::Args),
+    /// Measures operators beside those of torchvision, timm and kornia, and writes the table.
+    BenchPeers(peers::Args),
 }
 
 fn main() -> ExitCode {
@@ -67,6 +73,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Tidy => tidy::run(&workspace),
         Command::Fuzz(args) => fuzz::run(&workspace, &args),
         Command::Generate(args) => generate::run(&workspace, &args),
+        Command::NewOperator(args) => operator::run(&workspace, &args),
         Command::CudaCheck(args) => cuda::run(&workspace, &args),
+        Command::BenchPeers(args) => peers::run(&workspace, &args),
     }
 }

@@ -1,12 +1,12 @@
 use augraft_operator::{
-    Batch, Dice, Extent, Fixed, Issue, Lowered, Operator, Parity, Recorder, Role, Row, Scratch, Shape, Side, Size,
-    register_operator,
+    Batch, Dice, Extent, Fill as Color, Fixed, Issue, Lowered, Operator, Parity, Recorder, Role, Row, Scratch, Shape,
+    Side, Size, register_operator,
 };
 use ndarray::{ArrayView3, ArrayViewMut3};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::random_crop::copy_window;
+use crate::border::{PaddingMode, copy_window};
 use crate::window::{Fill, Sampled, refill};
 
 /// Cuts the window of fixed size at the center.
@@ -77,7 +77,7 @@ struct Center;
 impl Fill<Fixed<Row>> for Center {
     fn fill<T: Sampled>(&self, _: &Fixed<Row>, from: ArrayView3<'_, T>, to: ArrayViewMut3<'_, T>, _: &mut Vec<T>) {
         let corner = [corner(from.dim().1, to.dim().1), corner(from.dim().2, to.dim().2)];
-        copy_window(corner, from, to);
+        copy_window(corner, from, to, PaddingMode::Constant, &Color::default());
     }
 }
 

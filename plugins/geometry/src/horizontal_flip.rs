@@ -2,7 +2,7 @@ use augraft_operator::{
     Batch, Dice, Extent, Issue, Lowered, Mirror, Operator, Parity, Probability, Recorder, Role, Row, Scratch, Shape,
     draw, each_sample, register_operator,
 };
-use ndarray::{ArrayViewMut1, Axis};
+use ndarray::{ArrayViewMut3, Axis};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -57,7 +57,7 @@ impl Operator for HorizontalFlip {
     fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, _: &mut Scratch) {
         each_sample!(batch.images, draws, |draw, image| {
             if draw.apply {
-                image.lanes_mut(Axis(2)).into_iter().for_each(reverse);
+                mirror_columns(&mut image);
             }
         });
         batch.labels.mirror(Mirror::Columns, draws.iter().map(|draw| draw.apply).collect());
@@ -73,12 +73,15 @@ impl Operator for HorizontalFlip {
 
 register_operator!(HorizontalFlip);
 
-fn reverse<T>(mut row: ArrayViewMut1<'_, T>) {
-    if let Some(row) = row.as_slice_mut() {
-        return row.reverse();
+/// Mirrors left and right of an image with the axes channels, rows, columns.
+pub(crate) fn mirror_columns<T: Copy>(image: &mut ArrayViewMut3<'_, T>) {
+    let width = image.dim().2;
+    if let Some(pixels) = image.as_slice_mut() {
+        return pixels.chunks_exact_mut(width).for_each(<[T]>::reverse);
     }
-    let width = row.len();
-    for at in 0..width / 2 {
-        row.swap(at, width - 1 - at);
+    for mut row in image.lanes_mut(Axis(2)) {
+        for at in 0..width / 2 {
+            row.swap(at, width - 1 - at);
+        }
     }
 }

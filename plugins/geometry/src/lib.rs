@@ -2,21 +2,42 @@
 
 use augraft_operator::{Tensor, Value};
 
+mod affine;
+mod angle;
+mod border;
 mod center_crop;
+mod five_crop;
 mod horizontal_flip;
+mod pad;
 mod random_crop;
 mod resample;
 mod resize;
 mod resized_crop;
+mod rot90;
+mod ten_crop;
+mod transpose;
 mod vertical_flip;
+mod views;
+mod warp;
 mod window;
 
+pub use affine::{Affine, Shear};
+pub use angle::{Angle, Angles};
+pub use border::PaddingMode;
 pub use center_crop::CenterCrop;
+pub use five_crop::FiveCrop;
 pub use horizontal_flip::HorizontalFlip;
+pub use pad::{Pad, Padding};
 pub use random_crop::RandomCrop;
+pub use resample::Interpolation;
 pub use resize::Resize;
 pub use resized_crop::ResizedCrop;
+pub use rot90::Rot90;
+pub use ten_crop::TenCrop;
+pub use transpose::Transpose;
 pub use vertical_flip::VerticalFlip;
+pub use views::Views;
+pub use warp::Sampling;
 
 /// Images with the elements along `axis`, which has `side` of them (an int64 scalar), in reverse.
 pub(crate) fn mirrored<'g>(images: Value<'g>, axis: i64, side: Value<'g>) -> Value<'g> {

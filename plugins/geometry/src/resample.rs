@@ -1,9 +1,67 @@
-//! Antialiased bilinear resampling, as Pillow's `BILINEAR`: a triangle filter that widens with the reduction.
+//! Resampling: nearest pixel, bilinear and bicubic, as Pillow where antialiased, as PyTorch where not.
 
 use augraft_operator::{DataType, Element, Tensor, Value};
 use ndarray::{ArrayView3, ArrayViewMut3};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
+use crate::border::take;
 use crate::window::Sampled;
+
+/// How pixels between pixels are made up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Interpolation {
+    /// The pixel whose area the center lies in; never antialiased (PyTorch's `nearest-exact`, Pillow's `NEAREST`).
+    Nearest,
+    /// A triangle filter.
+    #[default]
+    Bilinear,
+    /// Keys' cubic filter, with a = -0.5 where antialiased (Pillow), -0.75 where not (PyTorch).
+    Bicubic,
+}
+
+/// An interpolation, and whether its filter widens with the reduction.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Filter {
+    pub(crate) interpolation: Interpolation,
+    pub(crate) antialias: bool,
+}
+
+impl Filter {
+    /// The one for masks, whose values do not mix.
+    pub(crate) const NEAREST: Self = Self { interpolation: Interpolation::Nearest, antialias: false };
+
+    /// Pixels on each side of a center that count, before it widens.
+    fn reach(self) -> f64 {
+        if self.interpolation == Interpolation::Bicubic { 2.0 } else { 1.0 }
+    }
+
+    fn sharpness(self) -> f64 {
+        if self.antialias { -0.5 } else { -0.75 }
+    }
+
+    /// Whether pixels beyond the borders count as the outermost ones; else they do not count at all.
+    fn repeats_borders(self) -> bool {
+        self.interpolation == Interpolation::Bicubic && !self.antialias
+    }
+
+    /// The weight of a pixel, before it is normalised.
+    fn weight(self, distance: f64) -> f64 {
+        let x = distance.abs();
+        if self.interpolation != Interpolation::Bicubic {
+            return (1.0 - x).max(0.0);
+        }
+        let a = self.sharpness();
+        if x < 1.0 {
+            ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0
+        } else if x < 2.0 {
+            (((x - 5.0) * x + 8.0) * x - 4.0) * a
+        } else {
+            0.0
+        }
+    }
+}
 
 /// A stretch of one side: `start..start + length` pixels become `out` pixels.
 #[derive(Debug, Clone, Copy)]
@@ -13,23 +71,55 @@ pub(crate) struct Stretch {
     pub(crate) out: usize,
 }
 
-/// The weights of one output pixel: first input pixel, then its weights.
-type Taps<W> = (usize, Vec<W>);
+/// The weights of the output pixels: `count` for each, of the input pixels from `first` on.
+struct Taps<W> {
+    count: usize,
+    first: Vec<usize>,
+    weights: Vec<W>,
+}
 
 impl Stretch {
-    /// Weights of every output pixel: `max(0, 1 - |distance| / max(scale, 1))`, normalised in f64.
-    fn taps<W>(self, rounded: impl Fn(f64) -> W) -> Vec<Taps<W>> {
+    /// The pixel nearest to each output pixel, `floor((i + 0.5) * length / out)`, in whole numbers.
+    pub(crate) fn nearest(self) -> Vec<usize> {
+        (0..self.out).map(|at| self.start + (2 * at + 1) * self.length / (2 * self.out)).collect()
+    }
+
+    /// Weights of every output pixel, normalised in f64; input pixels are counted from the start of the stretch.
+    fn taps<W: Copy>(self, filter: Filter, rounded: impl Fn(f64) -> W) -> Taps<W> {
         let scale = self.length as f64 / self.out as f64;
-        let support = scale.max(1.0);
-        let tap = |at: usize| {
-            let center = (at as f64 + 0.5) * scale;
-            let first = ((center - support + 0.5).floor().max(0.0)) as usize;
-            let last = ((center + support + 0.5).floor() as usize).min(self.length);
-            let weight = |pixel: usize| (1.0 - ((pixel as f64 - center + 0.5) * (1.0 / support)).abs()).max(0.0);
-            let share = 1.0 / (first..last).map(weight).sum::<f64>();
-            (self.start + first, (first..last).map(|pixel| rounded(weight(pixel) * share)).collect())
+        let support = if filter.antialias { scale.max(1.0) } else { 1.0 };
+        let reach = filter.reach() * support;
+        let last = self.length as i64 - 1;
+        let center = |at: usize| (at as f64 + 0.5) * scale;
+        let pixels = |center: f64| ((center - reach + 0.5).floor() as i64, (center + reach + 0.5).floor() as i64);
+        let limited = |at: usize| {
+            let (from, to) = pixels(center(at));
+            (from.max(0), to.min(last + 1))
         };
-        (0..self.out).map(tap).collect()
+        let count = (0..self.out).map(limited).map(|(from, to)| (to - from) as usize).max().unwrap_or(1);
+        let mut taps =
+            Taps { count, first: Vec::with_capacity(self.out), weights: vec![rounded(0.0); self.out * count] };
+        let mut own = Vec::new();
+        for (at, weights) in taps.weights.chunks_exact_mut(count).enumerate() {
+            let center = center(at);
+            let (from, to) = limited(at);
+            let weight = |pixel: i64| filter.weight((pixel as f64 - center + 0.5) * (1.0 / support));
+            own.clear();
+            own.extend((from..to).map(weight));
+            if filter.repeats_borders() {
+                let (before, behind) = pixels(center);
+                own[0] += (before..0).map(weight).sum::<f64>();
+                own[(to - from - 1) as usize] += (last + 1..behind).map(weight).sum::<f64>();
+            }
+            let share = 1.0 / own.iter().sum::<f64>();
+            // All have as many taps; near the end the first ones weigh nothing.
+            let first = (from as usize).min(self.length - count);
+            for (weight, own) in weights[from as usize - first..].iter_mut().zip(&own) {
+                *weight = rounded(own * share);
+            }
+            taps.first.push(first);
+        }
+        taps
     }
 }
 
@@ -37,32 +127,81 @@ impl Stretch {
 ///
 /// `narrow` is a buffer of any content for the rows between the two passes.
 pub(crate) fn resample<T: Sampled>(
+    filter: Filter,
     rows: Stretch,
     columns: Stretch,
     from: ArrayView3<'_, T>,
     mut to: ArrayViewMut3<'_, T>,
     narrow: &mut Vec<T>,
 ) {
-    let (row_taps, column_taps) = (rows.taps(T::weight), columns.taps(T::weight));
-    let needed = row_taps[0].0..row_taps.iter().map(|(first, weights)| first + weights.len()).max().unwrap_or(0);
-    narrow.resize(needed.len() * columns.out, T::default());
-    let mut sums = vec![T::zero(); columns.out];
+    if filter.interpolation == Interpolation::Nearest {
+        return take_nearest(&rows.nearest(), &columns.nearest(), from, to);
+    }
+    let (down, across) = (rows.taps(filter, T::weight), columns.taps(filter, T::weight));
+    let needed = down.first[0]..down.first[rows.out - 1] + down.count;
+    let width = columns.out;
+    narrow.resize(needed.len() * width, T::default());
+    let mut copied = vec![T::default(); columns.length];
     for (from, mut to) in from.outer_iter().zip(to.outer_iter_mut()) {
-        for (y, line) in needed.clone().zip(narrow.chunks_exact_mut(columns.out)) {
-            let row = from.row(y);
-            for ((first, weights), value) in column_taps.iter().zip(line) {
-                let weighted = weights.iter().enumerate();
-                *value = T::value(weighted.fold(T::zero(), |sum, (at, weight)| T::add(sum, row[first + at], *weight)));
+        for (y, line) in needed.clone().zip(narrow.chunks_exact_mut(width)) {
+            let row = from.row(rows.start + y);
+            match row.to_slice() {
+                Some(row) => across.narrow(&row[columns.start..], line),
+                None => {
+                    let pixels = row.iter().skip(columns.start);
+                    copied.iter_mut().zip(pixels).for_each(|(copy, pixel)| *copy = *pixel);
+                    across.narrow(&copied, line);
+                }
             }
         }
-        for ((first, weights), mut line) in row_taps.iter().zip(to.outer_iter_mut()) {
-            sums.fill(T::zero());
-            for (at, weight) in weights.iter().enumerate() {
-                let start = (first + at - needed.start) * columns.out;
-                let source = &narrow[start..start + columns.out];
-                sums.iter_mut().zip(source).for_each(|(sum, value)| *sum = T::add(*sum, *value, *weight));
+        let to = to.as_slice_mut().expect("what is filled is a new batch");
+        let lines = to.chunks_exact_mut(width).zip(&down.first).zip(down.weights.chunks_exact(down.count));
+        for ((line, first), weights) in lines {
+            T::average(&narrow[(first - needed.start) * width..], weights, line);
+        }
+    }
+}
+
+impl<W: Copy> Taps<W> {
+    /// Weighs the pixels of a row.
+    fn narrow<T: Sampled<Sum = W>>(&self, row: &[T], line: &mut [T]) {
+        match self.count {
+            1 => self.narrow_by::<T, 1>(row, line),
+            2 => self.narrow_by::<T, 2>(row, line),
+            3 => self.narrow_by::<T, 3>(row, line),
+            4 => self.narrow_by::<T, 4>(row, line),
+            5 => self.narrow_by::<T, 5>(row, line),
+            6 => self.narrow_by::<T, 6>(row, line),
+            _ => {
+                let taps = self.first.iter().zip(self.weights.chunks_exact(self.count));
+                for (value, (first, weights)) in line.iter_mut().zip(taps) {
+                    *value = weighed(&row[*first..], weights);
+                }
             }
-            line.iter_mut().zip(&sums).for_each(|(value, sum)| *value = T::value(*sum));
+        }
+    }
+
+    /// The same with a number of taps that the compiler knows.
+    fn narrow_by<T: Sampled<Sum = W>, const COUNT: usize>(&self, row: &[T], line: &mut [T]) {
+        let (weights, _) = self.weights.as_chunks::<COUNT>();
+        for (value, (first, weights)) in line.iter_mut().zip(self.first.iter().zip(weights)) {
+            *value = weighed(&row[*first..first + COUNT], weights);
+        }
+    }
+}
+
+fn weighed<T: Sampled>(pixels: &[T], weights: &[T::Sum]) -> T {
+    T::value(pixels.iter().zip(weights).fold(T::zero(), |sum, (pixel, weight)| T::add(sum, *pixel, *weight)))
+}
+
+fn take_nearest<T: Sampled>(rows: &[usize], columns: &[usize], from: ArrayView3<'_, T>, mut to: ArrayViewMut3<'_, T>) {
+    for (from, mut to) in from.outer_iter().zip(to.outer_iter_mut()) {
+        for (y, mut line) in rows.iter().zip(to.outer_iter_mut()) {
+            let row = from.row(*y);
+            match row.to_slice() {
+                Some(row) => line.iter_mut().zip(columns).for_each(|(value, x)| *value = row[*x]),
+                None => line.iter_mut().zip(columns).for_each(|(value, x)| *value = row[*x]),
+            }
         }
     }
 }
@@ -77,7 +216,7 @@ pub(crate) struct LoweredStretch<'g> {
 
 impl<'g> LoweredStretch<'g> {
     /// The weights as matrices, f32 `[N, 1, out, side]`, rows summing to 1.
-    fn matrix(&self) -> Value<'g> {
+    fn matrix(&self, filter: Filter) -> Value<'g> {
         let graph = self.start.graph();
         let real = |value: f64| graph.constant(Tensor::scalar(value));
         let axis = |count: usize, shape: &[i64]| {
@@ -86,23 +225,58 @@ impl<'g> LoweredStretch<'g> {
         let per_sample = |value: Value<'g>| value.cast(DataType::F64).unsqueeze(&[1, 2, 3]);
         let (start, length) = (per_sample(self.start), per_sample(self.length));
         let scale = length * real(1.0 / self.out as f64);
-        let support = scale.binary("Max", real(1.0));
+        let support = if filter.antialias { scale.binary("Max", real(1.0)) } else { real(1.0) };
         let pixel = axis(self.side, &[1, 1, 1, -1]) - start;
-        let distance = (pixel - axis(self.out, &[1, 1, -1, 1]) * scale).unary("Abs");
-        let weight = (real(1.0) - distance / support).binary("Max", real(0.0));
+        let center = axis(self.out, &[1, 1, -1, 1]) * scale;
+        let weigh = |pixel: Value<'g>| lower_weight(filter, (pixel - center).unary("Abs") / support);
         let inside = real(0.0).less(pixel) & pixel.less(length);
+        let mut weight = weigh(pixel);
+        if filter.repeats_borders() {
+            // The filter reaches two pixels beyond either border.
+            let beyond = |edge: Value<'g>, way: f64| weigh(edge + real(way)) + weigh(edge + real(2.0 * way));
+            let (half, last) = (real(0.5), length - real(0.5));
+            weight = weight + pixel.less(real(1.0)).select(beyond(half, -1.0), real(0.0));
+            weight = weight + (length - real(1.0)).less(pixel).select(beyond(last, 1.0), real(0.0));
+        }
         let weight = inside.select(weight, real(0.0));
         (weight / weight.reduce_sum(3).unsqueeze(&[3])).cast(DataType::F32)
     }
+
+    /// The pixel nearest to each output pixel, int64 `[N,1,out,1]` for axis 2, `[N,1,1,out]` for axis 3.
+    fn nearest(&self, axis: usize) -> Value<'g> {
+        let graph = self.start.graph();
+        let twice = (0..self.out as i64).map(|at| 2 * at + 1).collect();
+        let twice =
+            graph.constant(Tensor::vector(twice)).reshape(if axis == 2 { &[1, 1, -1, 1] } else { &[1, 1, 1, -1] });
+        let out = graph.constant(Tensor::scalar(2 * self.out as i64));
+        self.start.unsqueeze(&[1, 2, 3]) + twice * self.length.unsqueeze(&[1, 2, 3]) / out
+    }
+}
+
+/// See [`Filter::weight`].
+fn lower_weight(filter: Filter, x: Value<'_>) -> Value<'_> {
+    let real = |value: f64| x.graph().constant(Tensor::scalar(value));
+    if filter.interpolation != Interpolation::Bicubic {
+        return (real(1.0) - x).binary("Max", real(0.0));
+    }
+    let a = filter.sharpness();
+    let near = ((real(a + 2.0) * x - real(a + 3.0)) * x) * x + real(1.0);
+    let far = (((x - real(5.0)) * x + real(8.0)) * x - real(4.0)) * real(a);
+    x.less(real(1.0)).select(near, x.less(real(2.0)).select(far, real(0.0)))
 }
 
 /// Resamples in a graph: matrix products along columns, then rows; bytes are rounded after each.
 pub(crate) fn lower_resample<'g>(
     images: Value<'g>,
     element: Element,
+    filter: Filter,
     rows: &LoweredStretch<'g>,
     columns: &LoweredStretch<'g>,
 ) -> Value<'g> {
+    if filter.interpolation == Interpolation::Nearest {
+        let images = take(images, rows.nearest(2), 2, [rows.side, rows.out]);
+        return take(images, columns.nearest(3), 3, [columns.side, columns.out]);
+    }
     let graph = images.graph();
     let real = |value: f32| graph.constant(Tensor::scalar(value));
     let rounded = |value: Value<'g>| match element {
@@ -112,7 +286,7 @@ pub(crate) fn lower_resample<'g>(
     // One matrix for each sample even where all are equal: ONNX Runtime multiplies no batch of none by a batch of one.
     let per_sample = graph.concat(&[images.shape().slice(0, 0, 1), graph.ints(&[1, 1, 1])], 0);
     let images = if element == Element::U8 { images.cast(DataType::F32) } else { images };
-    let matrix = |side: &LoweredStretch<'g>| side.matrix().expand(per_sample);
+    let matrix = |side: &LoweredStretch<'g>| side.matrix(filter).expand(per_sample);
     let narrow = rounded(images.matmul(matrix(columns).transpose(&[0, 1, 3, 2])));
     let small = rounded(matrix(rows).matmul(narrow));
     if element == Element::U8 { small.cast(DataType::U8) } else { small }
@@ -123,19 +297,22 @@ mod tests {
     use super::*;
     use ndarray::Array3;
 
-    fn shrunk(from: &Array3<u8>, size: [usize; 2]) -> Array3<u8> {
+    const BILINEAR: Filter = Filter { interpolation: Interpolation::Bilinear, antialias: true };
+
+    fn shrunk(filter: Filter, from: &Array3<u8>, size: [usize; 2]) -> Array3<u8> {
         let (channels, height, width) = from.dim();
         let mut to = Array3::zeros([channels, size[0], size[1]]);
         let stretch = |length, out| Stretch { start: 0, length, out };
-        resample(stretch(height, size[0]), stretch(width, size[1]), from.view(), to.view_mut(), &mut Vec::new());
+        let [rows, columns] = [stretch(height, size[0]), stretch(width, size[1])];
+        resample(filter, rows, columns, from.view(), to.view_mut(), &mut Vec::new());
         to
     }
 
     #[test]
     fn same_size_is_the_identity_and_a_constant_stays() {
         let image = Array3::from_shape_fn([2, 5, 7], |(c, y, x)| (c * 100 + y * 7 + x) as u8);
-        assert_eq!(shrunk(&image, [5, 7]), image);
-        assert!(shrunk(&Array3::from_elem([1, 9, 4], 77), [3, 11]).iter().all(|value| *value == 77));
+        assert_eq!(shrunk(BILINEAR, &image, [5, 7]), image);
+        assert!(shrunk(BILINEAR, &Array3::from_elem([1, 9, 4], 77), [3, 11]).iter().all(|value| *value == 77));
     }
 
     #[test]
@@ -155,7 +332,7 @@ mod tests {
             ),
         ];
         for (size, expected) in cases {
-            assert_eq!(shrunk(&pattern, size).into_raw_vec_and_offset().0, expected);
+            assert_eq!(shrunk(BILINEAR, &pattern, size).into_raw_vec_and_offset().0, expected);
         }
     }
 }

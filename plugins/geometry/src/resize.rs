@@ -6,13 +6,14 @@ use ndarray::{ArrayView3, ArrayViewMut3};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::resample::{LoweredStretch, Stretch, lower_resample, resample};
+use crate::resample::{Filter, Interpolation, LoweredStretch, Stretch, lower_resample, resample};
 use crate::window::{Fill, Sampled, refill};
 
-/// Resizes to a fixed size, antialiased bilinear.
+/// Resizes to a fixed size.
 ///
-/// Pillow's `BILINEAR`: a triangle filter that widens with the reduction, columns first, then rows, bytes rounded after each: the
-/// pixels of Pillow 11 (Pillow 13 takes rows first for some sizes, which changes some bytes by one level). The aspect is not kept; use
+/// Antialiased, the filter widens with the reduction, and columns are done first, then rows, bytes rounded after each: the pixels of Pillow 11
+/// (Pillow 13 takes rows first for some sizes, which changes some bytes by one level). Without, pixels are made up as by PyTorch's `interpolate`
+/// with `align_corners=False`. `nearest` takes pixel `floor((i + 0.5) * scale)`. Masks take the nearest pixel. The aspect is not kept; use
 /// `resized_crop` or a crop for that.
 ///
 /// # Example
@@ -24,11 +25,15 @@ use crate::window::{Fill, Sampled, refill};
 pub struct Resize {
     /// Size in pixels.
     pub size: Size,
+    /// How pixels between pixels are made up.
+    pub interpolation: Interpolation,
+    /// Whether what is reduced is smoothed first, so that no pixel is skipped.
+    pub antialias: bool,
 }
 
 impl Default for Resize {
     fn default() -> Self {
-        Self { size: Size::Square(Side::of(224)) }
+        Self { size: Size::Square(Side::of(224)), interpolation: Interpolation::Bilinear, antialias: true }
     }
 }
 
@@ -48,30 +53,58 @@ impl Operator for Resize {
     }
 
     fn apply(&self, draws: &[Fixed<Row>], batch: &mut Batch, scratch: &mut Scratch) {
-        refill(batch, draws, self.size.sides(), scratch, &Whole);
+        refill(batch, draws, self.size.sides(), scratch, &Whole(self.filter()));
     }
 
     fn lower<'g>(&self, _: &Fixed<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        let graph = batch.images.graph();
-        let int = |value: usize| graph.constant(Tensor::vector(vec![value as i64]));
-        let whole = |side: usize, out: usize| LoweredStretch { start: int(0), length: int(side), side, out };
-        let [height, width] = batch.shape.dense()?;
-        let [rows, columns] = self.size.sides();
-        let images = lower_resample(batch.images, batch.shape.element, &whole(height, rows), &whole(width, columns));
-        let shape = Operator::check(self, &batch.shape)?;
-        Ok(batch.resized(images, shape))
+        self.lowered(batch, self.filter())
+    }
+
+    fn apply_masks(&self, draws: &[Fixed<Row>], masks: &mut Batch, scratch: &mut Scratch) {
+        refill(masks, draws, self.size.sides(), scratch, &Whole(Filter::NEAREST));
+    }
+
+    fn lower_masks<'g>(&self, _: &Fixed<Recorder<'g>>, masks: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
+        self.lowered(masks, Filter::NEAREST)
     }
 }
 
 register_operator!(Resize);
 
-struct Whole;
+impl Resize {
+    fn filter(&self) -> Filter {
+        Filter { interpolation: self.interpolation, antialias: self.antialias }
+    }
+
+    fn lowered<'g>(&self, batch: Lowered<'g>, filter: Filter) -> Result<Lowered<'g>, Issue> {
+        let graph = batch.images.graph();
+        let int = |value: usize| graph.constant(Tensor::vector(vec![value as i64]));
+        let whole = |side: usize, out: usize| LoweredStretch { start: int(0), length: int(side), side, out };
+        let [height, width] = batch.shape.dense()?;
+        let [rows, columns] = self.size.sides();
+        let images = if filter.interpolation == Interpolation::Nearest {
+            // The same pixels for all samples.
+            let pixels = |length, out| {
+                let pixels = Stretch { start: 0, length, out }.nearest().into_iter().map(|pixel| pixel as i64);
+                graph.constant(Tensor::vector(pixels.collect()))
+            };
+            batch.images.gather(pixels(height, rows), 2).gather(pixels(width, columns), 3)
+        } else {
+            let [down, across] = [whole(height, rows), whole(width, columns)];
+            lower_resample(batch.images, batch.shape.element, filter, &down, &across)
+        };
+        let shape = batch.shape.resized([rows, columns]);
+        Ok(batch.resized(images, shape))
+    }
+}
+
+struct Whole(Filter);
 
 impl Fill<Fixed<Row>> for Whole {
     fn fill<T: Sampled>(&self, _: &Fixed<Row>, from: ArrayView3<'_, T>, to: ArrayViewMut3<'_, T>, buffer: &mut Vec<T>) {
         let (_, height, width) = from.dim();
         let (_, rows, columns) = to.dim();
         let whole = |length, out| Stretch { start: 0, length, out };
-        resample(whole(height, rows), whole(width, columns), from, to, buffer);
+        resample(self.0, whole(height, rows), whole(width, columns), from, to, buffer);
     }
 }

@@ -6,10 +6,10 @@ use ndarray::{ArrayView3, ArrayViewMut3};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::resample::{LoweredStretch, Stretch, lower_resample, resample};
+use crate::resample::{Filter, Interpolation, LoweredStretch, Stretch, lower_resample, resample};
 use crate::window::{Fill, Sampled, refill};
 
-/// Cuts a window of random area and aspect and resizes it, antialiased bilinear.
+/// Cuts a window of random area and aspect and resizes it.
 ///
 /// The rule of torchvision's `RandomResizedCrop`: area = U(scale) of the image, aspect (width / height) log-uniform in `ratio`, sides rounded; the
 /// first of `retries` draws that fits is taken, at a uniform place inside. When none fits, the window is the central one with the nearest allowed
@@ -34,6 +34,10 @@ pub struct ResizedCrop {
     pub ratio: PositiveRange,
     /// Draws of a window before the central one is taken.
     pub retries: Count,
+    /// How pixels between pixels are made up.
+    pub interpolation: Interpolation,
+    /// Whether what is reduced is smoothed first, so that no pixel is skipped.
+    pub antialias: bool,
     #[serde(skip)]
     #[schemars(skip)]
     aspects: Aspects,
@@ -47,6 +51,8 @@ impl Default for ResizedCrop {
             scale: range(0.08, 1.0),
             ratio: range(3.0 / 4.0, 4.0 / 3.0),
             retries: Count::new(10).expect("1 to 64"),
+            interpolation: Interpolation::Bilinear,
+            antialias: true,
             aspects: Aspects::default(),
         }
     }
@@ -104,23 +110,44 @@ impl Operator for ResizedCrop {
     }
 
     fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, scratch: &mut Scratch) {
-        refill(batch, draws, self.size.sides(), scratch, &Window);
+        refill(batch, draws, self.size.sides(), scratch, &Window(self.filter()));
     }
 
     fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        let [height, width] = batch.shape.dense()?;
-        let [rows, columns] = self.size.sides();
-        let rows = LoweredStretch { start: draw.top, length: draw.bottom - draw.top, side: height, out: rows };
-        let columns = LoweredStretch { start: draw.left, length: draw.right - draw.left, side: width, out: columns };
-        let images = lower_resample(batch.images, batch.shape.element, &rows, &columns);
-        let shape = Operator::check(self, &batch.shape)?;
-        Ok(batch.resized(images, shape))
+        self.lowered(draw, batch, self.filter())
+    }
+
+    fn apply_masks(&self, draws: &[Drawn<Row>], masks: &mut Batch, scratch: &mut Scratch) {
+        refill(masks, draws, self.size.sides(), scratch, &Window(Filter::NEAREST));
+    }
+
+    fn lower_masks<'g>(&self, draw: &Drawn<Recorder<'g>>, masks: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
+        self.lowered(draw, masks, Filter::NEAREST)
     }
 }
 
 register_operator!(ResizedCrop);
 
 impl ResizedCrop {
+    fn filter(&self) -> Filter {
+        Filter { interpolation: self.interpolation, antialias: self.antialias }
+    }
+
+    fn lowered<'g>(
+        &self,
+        draw: &Drawn<Recorder<'g>>,
+        batch: Lowered<'g>,
+        filter: Filter,
+    ) -> Result<Lowered<'g>, Issue> {
+        let [height, width] = batch.shape.dense()?;
+        let [rows, columns] = self.size.sides();
+        let shape = batch.shape.resized([rows, columns]);
+        let rows = LoweredStretch { start: draw.top, length: draw.bottom - draw.top, side: height, out: rows };
+        let columns = LoweredStretch { start: draw.left, length: draw.right - draw.left, side: width, out: columns };
+        let images = lower_resample(batch.images, batch.shape.element, filter, &rows, &columns);
+        Ok(batch.resized(images, shape))
+    }
+
     /// The central window with the aspect of the image, limited to `ratio`.
     fn central<D: Dice>(&self, dice: D, height: D::Int, width: D::Int) -> Drawn<D> {
         let (low, high) = (self.ratio.low(), self.ratio.high());
@@ -136,7 +163,7 @@ impl ResizedCrop {
     }
 }
 
-struct Window;
+struct Window(Filter);
 
 impl Fill<Drawn<Row>> for Window {
     fn fill<T: Sampled>(
@@ -149,6 +176,6 @@ impl Fill<Drawn<Row>> for Window {
         let (_, rows, columns) = to.dim();
         let stretch =
             |start: i64, end: i64, out| Stretch { start: start as usize, length: (end - start) as usize, out };
-        resample(stretch(row.top, row.bottom, rows), stretch(row.left, row.right, columns), from, to, buffer);
+        resample(self.0, stretch(row.top, row.bottom, rows), stretch(row.left, row.right, columns), from, to, buffer);
     }
 }

@@ -57,7 +57,7 @@ impl Operator for VerticalFlip {
     fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, _: &mut Scratch) {
         each_sample!(batch.images, draws, |draw, image| {
             if draw.apply {
-                swap_rows(&mut image);
+                mirror_rows(&mut image);
             }
         });
         batch.labels.mirror(Mirror::Rows, draws.iter().map(|draw| draw.apply).collect());
@@ -73,7 +73,8 @@ impl Operator for VerticalFlip {
 
 register_operator!(VerticalFlip);
 
-fn swap_rows<T: Copy>(image: &mut ArrayViewMut3<'_, T>) {
+/// Mirrors top and bottom of an image with the axes channels, rows, columns.
+pub(crate) fn mirror_rows<T: Copy>(image: &mut ArrayViewMut3<'_, T>) {
     let height = image.dim().1;
     for top in 0..height / 2 {
         let (mut above, mut below) = image.multi_slice_mut((s![.., top, ..], s![.., height - 1 - top, ..]));

@@ -21,7 +21,29 @@ pub(crate) trait Sampled: Pooled {
     fn add(sum: Self::Sum, value: Self, weight: Self::Sum) -> Self::Sum;
     /// The value that a sum stands for.
     fn value(sum: Self::Sum) -> Self;
+    /// Weighs the first rows of `rows`, which are as long as `to`.
+    fn average(rows: &[Self], weights: &[Self::Sum], to: &mut [Self]) {
+        let width = to.len();
+        for (block, to) in to.chunks_mut(BLOCK).enumerate() {
+            let mut sums = [Self::zero(); BLOCK];
+            let sums = &mut sums[..to.len()];
+            for (row, weight) in rows.chunks_exact(width).zip(weights) {
+                let pixels = &row[block * BLOCK..][..to.len()];
+                sums.iter_mut().zip(pixels).for_each(|(sum, pixel)| *sum = Self::add(*sum, *pixel, *weight));
+            }
+            to.iter_mut().zip(sums).for_each(|(value, sum)| *value = Self::value(*sum));
+        }
+    }
+    /// The value nearest to a fill.
+    fn of(value: f32) -> Self;
+    /// The value as a float.
+    fn real(self) -> f32;
+    /// The value nearest to an average of values, halves to even for bytes.
+    fn nearest(average: f32) -> Self;
 }
+
+/// Columns that are summed at once.
+const BLOCK: usize = 64;
 
 /// Bits after the point of Pillow's weights for bytes.
 const PRECISION: u32 = 22;
@@ -29,7 +51,7 @@ const PRECISION: u32 = 22;
 impl Sampled for u8 {
     type Sum = i32;
     fn weight(weight: f64) -> i32 {
-        (weight * f64::from(1 << PRECISION) + 0.5) as i32
+        (weight * f64::from(1 << PRECISION) + 0.5f64.copysign(weight)) as i32
     }
     fn zero() -> i32 {
         1 << (PRECISION - 1)
@@ -39,6 +61,16 @@ impl Sampled for u8 {
     }
     fn value(sum: i32) -> u8 {
         (sum >> PRECISION).clamp(0, 255) as u8
+    }
+    fn of(value: f32) -> u8 {
+        value.clamp(0.0, 255.0).round_ties_even() as u8
+    }
+    fn real(self) -> f32 {
+        f32::from(self)
+    }
+    fn nearest(average: f32) -> u8 {
+        // The sum has no bits after the point, so that the addition rounds; the lowest byte of its mantissa is the value.
+        (average + 8_388_608.0).to_bits() as u8
     }
 }
 
@@ -55,6 +87,15 @@ impl Sampled for f32 {
     }
     fn value(sum: f32) -> f32 {
         sum
+    }
+    fn of(value: f32) -> f32 {
+        value
+    }
+    fn real(self) -> f32 {
+        self
+    }
+    fn nearest(average: f32) -> f32 {
+        average
     }
 }
 

@@ -2,12 +2,12 @@ use core::ops::Range;
 
 use augraft_operator::{
     Alpha, Batch, DataType, Dice, Extent, Frame, Images, Issue, Lowered, MixMode, Operator, Parity, Partner,
-    Probability, Recorder, Role, Row, Rows, Scope, Scratch, Shape, Side, Table, Tensor, Value, box_mask, draw,
-    register_operator, start_within,
+    Probability, Recorder, Role, Row, Rows, Scope, Scratch, Shape, Tensor, Value, box_mask, draw, register_operator,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::boxes::{BoxRule, BoxSize, Boxes, Center, EmptyBox};
 use crate::cycles::{Mixer, mix_bands};
 use crate::distribution::LamDistribution;
 use crate::partner_of;
@@ -117,9 +117,9 @@ impl Operator for CutMix {
         ("torchvision", r#"{"partner":"roll","box":"official"}"#),
         ("timm-2020", r#"{"partner":"flip","box":"official"}"#),
         ("timm-1.0.31", r#"{"partner":"flip","box":"exact_odd"}"#),
-        ("kornia-0.9", r#"{"mode":"elem","box":"contained","lam":"nominal"}"#),
+        ("kornia-0.9", r#"{"mode":"elem","box":"contained"}"#),
         ("mmpretrain", r#"{"partner":"permute","box":"official"}"#),
-        ("openmixup", r#"{"partner":"derange","box":"official"}"#),
+        ("openmixup", r#"{"partner":"permute","box":"official"}"#),
         ("keras", r#"{"mode":"elem","box":"real_valued","lam":"nominal"}"#),
         ("composer", r#"{"partner":"permute","box":"official"}"#),
     ];
@@ -162,8 +162,9 @@ impl Operator for CutMix {
         let apply = deciding.acts(0, self.p);
         let lam = self.lam_dist.draw(scope, 1, &self.alpha);
         let cut = scope.sqrt(scope.real(1.0) - lam);
-        let rows = self.span(scope, 2, cut, height);
-        let columns = self.span(scope, 3, cut, width);
+        let rules = Boxes { rule: self.rule, center: self.center, size: self.size };
+        let rows = rules.span(scope, 2, cut, height);
+        let columns = rules.span(scope, 3, cut, width);
         let edges = |[from, to]: [D::Int; 2], side, onto| {
             let project = |at| match self.frame {
                 Frame::Local => at,
@@ -230,53 +231,6 @@ impl CutMix {
         self.label == LabelRule::Area && self.lam == Lam::Corrected
     }
 
-    /// First row and row after the last (or columns) on a side of `side` elements, which `cut` is the share of.
-    fn span<D: Dice>(&self, dice: D, lane: u32, cut: D::Real, side: D::Int) -> [D::Int; 2] {
-        let (zero, one, two) = (dice.int(0), dice.int(1), dice.int(2));
-        let length = match self.size {
-            BoxSize::Beta(_) => dice.floor(cut * dice.to_real(side)),
-            BoxSize::Fixed { fixed } => dice.int(i64::from(fixed.get())),
-            BoxSize::Minmax { minmax: [low, high] } => {
-                // timm counts the ends from 1.0.31 on, with which odd boxes came too.
-                let included = dice.int(i64::from(self.rule == BoxRule::ExactOdd));
-                let [least, most] = [low, high].map(|share| dice.floor(dice.real(share.get()) * dice.to_real(side)));
-                let length = least + dice.below(lane + 6, dice.max_int(most - least + included, one));
-                let from = dice.below(lane, dice.max_int(side - length + included, one));
-                return [from, from + length];
-            }
-        };
-        match self.rule {
-            BoxRule::Contained => {
-                let length = dice.min_int(length, side);
-                let from = start_within(dice, lane, side, length);
-                [from, from + length]
-            }
-            BoxRule::RealValued => {
-                let length = match self.size {
-                    BoxSize::Beta(_) => cut * dice.to_real(side),
-                    _ => dice.to_real(dice.min_int(length, side)),
-                };
-                let from = dice.uniform(lane) * (dice.to_real(side) - length);
-                let up = |at| zero - dice.floor(dice.real(0.0) - at);
-                [up(from), up(from + length)]
-            }
-            BoxRule::Official | BoxRule::ExactOdd => {
-                let half = dice.div(length, two);
-                let rest = if self.rule == BoxRule::Official { half } else { dice.div(length + one, two) };
-                let center = match self.center {
-                    Center::Uniform => dice.below(lane, side),
-                    Center::UniformPixel => dice.below(lane, side + two * half) - half,
-                    Center::Gaussian => {
-                        let normal = dice.lookup(dice.uniform(lane), Table::normal());
-                        let at = dice.to_real(side) * (dice.real(0.5) + dice.real(GAUSSIAN) * normal);
-                        dice.clamp(dice.floor(at), zero, side - one)
-                    }
-                };
-                [center - half, center + rest].map(|at| dice.clamp(at, zero, side))
-            }
-        }
-    }
-
     /// The label weight of the sample itself where it is not the share of the pixels, f32 `[N]`.
     fn lowered_weight<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: &Lowered<'g>) -> Value<'g> {
         let edges = [draw.top, draw.left, draw.bottom, draw.right];
@@ -294,80 +248,6 @@ impl CutMix {
         };
         weight.cast(DataType::F32)
     }
-}
-
-/// Standard deviation of a Gaussian center, as a share of the side; the paper gives none.
-const GAUSSIAN: f64 = 1.0 / 6.0;
-
-/// How a box is placed and rounded.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum BoxRule {
-    /// Half sides `floor(side * sqrt(1 - lam) / 2)` around the center, clipped: sides are even (the authors' code, torchvision).
-    #[default]
-    Official,
-    /// The same with `side // 2` before and `(side + 1) // 2` behind the center: odd sides stay odd (timm 1.0.31).
-    ExactOdd,
-    /// A box of rounded-down sides wholly inside (kornia).
-    Contained,
-    /// A box of real-valued sides wholly inside, which covers the pixels whose row and column lie in it (Keras).
-    RealValued,
-}
-
-/// Where the center of a box lies.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Center {
-    /// Uniform over the pixels.
-    #[default]
-    Uniform,
-    /// Around the middle, with a standard deviation of a sixth of the side (the paper's ablation, which gives no variance).
-    Gaussian,
-    /// Also outside, so that every pixel is covered equally often (composer).
-    UniformPixel,
-}
-
-/// How large a box is.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum BoxSize {
-    /// By `lam`.
-    Beta(ByLam),
-    /// A square of fixed size.
-    Fixed {
-        /// Side in pixels of the frame.
-        fixed: Side,
-    },
-    /// Sides drawn for themselves, wherever `lam` would be; the box lies inside.
-    Minmax {
-        /// Smallest and largest share of the side.
-        minmax: [Probability; 2],
-    },
-}
-
-impl Default for BoxSize {
-    fn default() -> Self {
-        Self::Beta(ByLam::Beta)
-    }
-}
-
-/// By `lam`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ByLam {
-    /// The share `sqrt(1 - lam)` of each side.
-    Beta,
-}
-
-/// What happens to a box without pixels.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum EmptyBox {
-    /// Nothing is pasted.
-    #[default]
-    Noop,
-    /// It has one pixel.
-    Min1,
 }
 
 /// A box within planes of `height` x `width`.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The distribution of `lam`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, deny_unknown_fields)]
 pub enum LamDistribution {
     /// By name.
     Named(Named),

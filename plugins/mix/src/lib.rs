@@ -1,5 +1,6 @@
 //! Operators that mix samples and their labels.
 
+mod boxes;
 mod cutmix;
 mod cycles;
 mod distribution;
@@ -18,7 +19,8 @@ mod saliencymix;
 mod smoothmix;
 mod weights;
 
-pub use cutmix::{BoxRule, BoxSize, ByLam, Center, CutMix, EmptyBox};
+pub use boxes::{BoxRule, BoxSize, ByLam, Center, EmptyBox};
+pub use cutmix::CutMix;
 pub use distribution::{LamDistribution, Named};
 pub use fmix::FMix;
 pub use gridmix::GridMix;

@@ -17,7 +17,8 @@ use crate::weights::LabelRule;
 /// `lam ~ Beta(alpha, alpha)`; images and labels become `lam * own + (1 - lam) * partner`, in f32. Bytes are rounded to the nearest level, halves
 /// to even; better put it after `normalize`. Works on images and on feature maps (Manifold Mixup). Masks of class ids become shares of classes.
 ///
-/// `label: one_hot` and `complete` give labels that are not the blend; `weigh: partner` lets `lam` be the weight of the partner in the draw (kornia).
+/// `label: one_hot` and `complete` give labels that are not the blend; `weigh: partner` lets `lam` be the weight of the partner in the draw (kornia),
+/// `weigh: larger` gives the sample itself the larger weight (composer).
 ///
 /// Draws `apply`, `lam` (weight of the sample itself; 1 when not applied) and `partner`, the position in the batch.
 ///
@@ -57,6 +58,8 @@ pub enum Weigh {
     Own,
     /// The partner's.
     Partner,
+    /// The sample's own where it is at least one half, else the partner's, so that the own label is always the main one.
+    Larger,
 }
 
 impl Default for Mixup {
@@ -100,7 +103,7 @@ impl Operator for Mixup {
         ("mmpretrain", r#"{"partner":"permute"}"#),
         ("openmixup", r#"{"partner":"permute"}"#),
         ("keras", r#"{"mode":"elem","alpha":0.2}"#),
-        ("composer", r#"{"partner":"permute"}"#),
+        ("composer", r#"{"partner":"permute","weigh":"larger"}"#),
     ];
     type Draw<D: Dice> = Drawn<D>;
 
@@ -131,9 +134,11 @@ impl Operator for Mixup {
         };
         let apply = deciding.acts(0, self.p);
         let drawn = self.lam_dist.draw(scope, 1, &self.alpha);
+        let rest = scope.real(1.0) - drawn;
         let lam = match self.weigh {
             Weigh::Own => drawn,
-            Weigh::Partner => scope.real(1.0) - drawn,
+            Weigh::Partner => rest,
+            Weigh::Larger => scope.select(scope.less(drawn, rest), rest, drawn),
         };
         let lam = scope.select(apply, lam, scope.real(1.0));
         Drawn { apply, lam, partner: dice.partner(4, self.partner) }

@@ -13,7 +13,7 @@ use crate::combinators::combinator;
 use crate::diagnostic::Report;
 use crate::document::Document;
 use crate::problems::Problems;
-use crate::step::RESERVED;
+use crate::reading::RESERVED;
 use crate::suggest::{list, meant};
 use crate::validate::{check, escaped};
 

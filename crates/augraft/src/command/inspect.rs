@@ -13,10 +13,8 @@ use crate::failure::Failure;
 
 /// The page of one operator.
 pub(super) fn operator(registry: &Registry, name: &str) -> Result<String, Failure> {
-    match registry.get(name) {
-        Some(entry) => Ok(augraft_pipeline::operator_page(entry)),
-        None => Err(Failure::User(augraft_pipeline::unknown_operator(registry, name))),
-    }
+    augraft_pipeline::page(registry, name)
+        .ok_or_else(|| Failure::User(augraft_pipeline::unknown_operator(registry, name)))
 }
 
 /// The tensors of a model at which steps can act, as a table.

@@ -1,8 +1,10 @@
 //! The command line: one file per command that does more than print.
 
+mod derived;
 mod doctor;
 mod export;
 mod inspect;
+mod plugin;
 mod prepare;
 mod run;
 mod snapshot;
@@ -123,6 +125,22 @@ enum Command {
     },
     /// Print the JSON schema of pipeline files.
     Schema,
+    /// Write a crate of operators of your own, and a program that links it.
+    NewPlugin(plugin::Args),
+    /// Print what a shell needs to complete this program's commands.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the files that the repository derives from the code.
+    #[command(hide = true)]
+    Generate {
+        /// Folder to write to.
+        out: PathBuf,
+        /// Photos to make pictures of the operators of.
+        #[arg(long, value_name = "DIR")]
+        photos: Option<PathBuf>,
+    },
 }
 
 /// What kind of ONNX file is written.
@@ -254,11 +272,10 @@ fn execute(command: Command, color: bool) -> Result<(), Failure> {
             doctor::doctor(&model, fix_batch.as_deref(), onnxruntime.as_deref())
         }
         Command::Snapshot { pipeline, check } => snapshot::snapshot(&pipeline, &registry, color, check),
-        Command::Schema => {
-            let schema =
-                serde_json::to_string_pretty(&augraft_pipeline::pipeline_schema(&registry)).map_err(Failure::user)?;
-            print(&format!("{schema}\n"))
-        }
+        Command::Schema => print(&derived::schema(&registry)?),
+        Command::NewPlugin(args) => plugin::new(&args, &registry),
+        Command::Completions { shell } => derived::completions(shell),
+        Command::Generate { out, photos } => derived::generate(&out, photos.as_deref(), &registry),
     }
 }
 

@@ -1,0 +1,143 @@
+//! The pictures of the operators: a photo, and what an operator's example makes of it.
+
+use std::fs;
+use std::path::Path;
+
+use augraft_data::{Dataset, OnError, Source, load_batch};
+use augraft_engine::{EngineError, Program};
+use augraft_operator::{Batch, Element, Entry, Images, Labels, Layout, Registry, Shape, Transfer, sample_of};
+use augraft_pipeline::{Facts, ModelSpec, Overrides, PipelineSpec, Plan, plan};
+use image::imageops::{FilterType, crop_imm, resize};
+use image::{Rgb, RgbImage};
+use ndarray::Array3;
+
+use crate::failure::Failure;
+use crate::palette::small_png;
+
+/// Side of the images that examples act on: larger than what crops usually leave.
+const SIDE: u32 = 256;
+/// Side of a picture on a strip.
+const TILE: u32 = 96;
+const GAP: u32 = 4;
+/// Results on a strip.
+const RESULTS: usize = 2;
+/// Epochs that are drawn to find so many.
+const EPOCHS: u32 = 32;
+/// Bytes of a file.
+const MOST: usize = 20 * 1024;
+
+/// What goes before an example: nothing, or where it needs floats, what brings them.
+const PRELUDES: [&str; 2] = ["", "  - normalize: unit\n"];
+
+/// Writes `NAME.png` for every operator.
+pub(crate) fn write_strips(folder: &Path, photos: &Path, registry: &Registry) -> Result<(), Failure> {
+    fs::create_dir_all(folder).map_err(Failure::user)?;
+    let batch = samples(photos)?;
+    for entry in registry.iter() {
+        let strip = joined(&pictures(entry, registry, &batch)?);
+        let pixels: Vec<[u8; 3]> = strip.pixels().map(|pixel| pixel.0).collect();
+        let file = small_png(&pixels, strip.width() as usize, MOST).map_err(Failure::user)?;
+        fs::write(folder.join(format!("{}.png", entry.name)), file).map_err(Failure::user)?;
+    }
+    Ok(())
+}
+
+/// The middle of every photo, as one batch of bytes.
+fn samples(photos: &Path) -> Result<Batch, Failure> {
+    let dataset = Dataset::open_with_classes(&Source::Folder(photos.to_owned()), None)?;
+    let indices: Vec<u64> = (0..dataset.len() as u64).collect();
+    let loaded = load_batch(&dataset, &indices, OnError::Fail)?;
+    let squares: Vec<RgbImage> = loaded.images.iter().map(|photo| square(&picture(photo))).collect();
+    let images =
+        ndarray::Array4::from_shape_fn([squares.len(), 3, SIDE as usize, SIDE as usize], |(row, channel, y, x)| {
+            squares[row].get_pixel(x as u32, y as u32)[channel]
+        });
+    Ok(Batch {
+        images: Images::U8(images),
+        labels: Labels::multi_hot(&loaded.labels, dataset.classes().len(), &loaded.index),
+        masks: None,
+        index: loaded.index,
+        transfer: vec![Transfer::IDENTITY; 3],
+        image_size: None,
+    })
+}
+
+/// The first photo, and what the operator's example made of it: the first draws that show a difference, or the one result that there is.
+fn pictures(entry: &Entry, registry: &Registry, batch: &Batch) -> Result<Vec<RgbImage>, Failure> {
+    let before = picture(&batch.pixels(0));
+    let mut results: Vec<RgbImage> = Vec::new();
+    let mut unchanged = None;
+    for epoch in 0..EPOCHS {
+        let planned = planned(entry, registry, batch, epoch)?;
+        let outcome = Program::bind(&planned, None)?.run(batch.clone(), false)?;
+        // A step that makes views has several results for the sample.
+        let is_first = |row: &usize| sample_of(outcome.batch.index[*row]) == batch.index[0];
+        for row in (0..outcome.batch.len()).filter(is_first) {
+            let after = picture(&outcome.batch.pixels(row));
+            if after == before {
+                unchanged = Some(after);
+            } else if results.len() < RESULTS && !results.contains(&after) {
+                results.push(after);
+            }
+        }
+        // An operator that draws nothing does the same again.
+        if results.len() == RESULTS || outcome.draws.iter().all(|step| step.draws.columns.is_empty()) {
+            break;
+        }
+    }
+    if results.is_empty() {
+        results.extend(unchanged);
+    }
+    Ok(std::iter::once(before).chain(results).collect())
+}
+
+fn planned(entry: &Entry, registry: &Registry, batch: &Batch, epoch: u32) -> Result<Plan, Failure> {
+    let example = entry.example().ok_or_else(|| Failure::User(format!("{}: has no example", entry.name)))?;
+    let steps: String = example.lines().flat_map(|line| ["  ", line, "\n"]).collect();
+    let layout = Layout::Dense { height: SIDE as usize, width: SIDE as usize };
+    let classes = batch.labels.soft.ncols();
+    let input = Shape { layout, channels: 3, element: Element::U8, classes, image_size: None };
+    let facts = Facts { classes, samples: Some(batch.len()), input: Some(input) };
+    let overrides = Overrides { epoch: Some(epoch), ..Overrides::default() };
+    let attempt = |prelude: &str| {
+        let text = format!("augraft: 1\nsteps:\n{prelude}{steps}");
+        let file = format!("{}.yaml", entry.name);
+        let spec = PipelineSpec::parse(&text, Path::new(&file), registry)?;
+        plan(&spec, &overrides, &facts, &mut |_: &ModelSpec, _| {
+            Err(EngineError::Unfit("an example has no model".to_owned()))
+        })
+    };
+    let [plain, floats] = PRELUDES;
+    Ok(attempt(plain).or_else(|_| attempt(floats))?)
+}
+
+fn picture(pixels: &Array3<u8>) -> RgbImage {
+    let (height, width, _) = pixels.dim();
+    RgbImage::from_fn(width as u32, height as u32, |x, y| {
+        Rgb([0, 1, 2].map(|channel| pixels[[y as usize, x as usize, channel]]))
+    })
+}
+
+fn square(photo: &RgbImage) -> RgbImage {
+    let (width, height) = photo.dimensions();
+    let side = width.min(height);
+    let middle = crop_imm(photo, (width - side) / 2, (height - side) / 2, side, side).to_image();
+    resize(&middle, SIDE, SIDE, FilterType::Triangle)
+}
+
+/// The pictures side by side, each as large as fits a tile, on white.
+fn joined(pictures: &[RgbImage]) -> RgbImage {
+    let count = pictures.len() as u32;
+    let mut strip = RgbImage::from_pixel(count * TILE + (count - 1) * GAP, TILE, Rgb([255; 3]));
+    for (at, picture) in pictures.iter().enumerate() {
+        let (width, height) = picture.dimensions();
+        let longest = width.max(height).max(1);
+        let side = |length: u32| (length * TILE / longest).max(1);
+        // Pixels of a small picture are to be seen as they are.
+        let filter = if longest < TILE { FilterType::Nearest } else { FilterType::Triangle };
+        let tile = resize(picture, side(width), side(height), filter);
+        let left = at as u32 * (TILE + GAP) + (TILE - tile.width()) / 2;
+        image::imageops::overlay(&mut strip, &tile, left.into(), ((TILE - tile.height()) / 2).into());
+    }
+    strip
+}

@@ -1,0 +1,5 @@
+use my_plugin as _;
+
+fn main() -> std::process::ExitCode {
+    augraft::main()
+}

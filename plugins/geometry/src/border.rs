@@ -1,0 +1,228 @@
+//! What lies outside of an image, natively and in a graph.
+
+use std::ops::Range;
+
+use augraft_operator::{Element, Fill, Graph, Issue, Lowered, Tensor, Value, int_attribute, ints_attribute};
+use ndarray::{ArrayView3, ArrayViewMut3, Axis};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::window::Sampled;
+
+/// What is shown outside of an image.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PaddingMode {
+    /// The value of `fill`.
+    #[default]
+    Constant,
+    /// The image mirrored at its outermost pixels, which are not repeated, as often as needed.
+    Reflect,
+    /// The outermost pixel.
+    Edge,
+    /// The image mirrored at its edges: the outermost pixels are repeated, as often as needed.
+    Symmetric,
+}
+
+impl PaddingMode {
+    /// The pixel of a side of `side` that is shown at place `at`; none where `fill` is.
+    pub(crate) fn pixel(self, at: i64, side: usize) -> Option<usize> {
+        let side = side as i64;
+        if (0..side).contains(&at) {
+            return Some(at as usize);
+        }
+        let pixel = match self {
+            PaddingMode::Constant => return None,
+            PaddingMode::Edge => at.clamp(0, side - 1),
+            PaddingMode::Reflect => {
+                let period = (2 * side - 2).max(1);
+                let within = at.rem_euclid(period);
+                within.min(period - within)
+            }
+            PaddingMode::Symmetric => {
+                let within = at.rem_euclid(2 * side);
+                within.min(2 * side - 1 - within)
+            }
+        };
+        Some(pixel as usize)
+    }
+
+    /// The same in a graph: the pixels shown at the places `at` (int64), and where they are inside the image.
+    ///
+    /// `below` is at least the number of places before the first pixel.
+    pub(crate) fn lower<'g>(self, at: Value<'g>, side: Value<'g>, below: i64) -> [Value<'g>; 2] {
+        let graph = at.graph();
+        let int = |value: i64| graph.constant(Tensor::scalar(value));
+        let (zero, one, two) = (int(0), int(1), int(2));
+        let smaller = |a: Value<'g>, b: Value<'g>| b.less(a).select(b, a);
+        // Shifted by whole periods, so that the quotient of integers that are not negative rounds down.
+        let within = |period: Value<'g>| {
+            let shifted = at + period * int(below);
+            shifted - shifted / period * period
+        };
+        let inside = at.at_least(zero) & at.less(side);
+        let pixel = match self {
+            PaddingMode::Constant => inside.select(at, zero),
+            PaddingMode::Edge => smaller(at.less(zero).select(zero, at), side - one),
+            PaddingMode::Reflect => {
+                let period = (side - one) * two;
+                let period = period.less(one).select(one, period);
+                let within = within(period);
+                smaller(within, period - within)
+            }
+            PaddingMode::Symmetric => {
+                let within = within(side * two);
+                smaller(within, side * two - one - within)
+            }
+        };
+        [pixel, inside]
+    }
+}
+
+/// Copies the window of `to`'s size at `[top, left]` of `from` (both channels, rows, columns); `fill` gives what is shown outside, per channel.
+pub(crate) fn copy_window<T: Sampled>(
+    [top, left]: [i64; 2],
+    from: ArrayView3<'_, T>,
+    mut to: ArrayViewMut3<'_, T>,
+    mode: PaddingMode,
+    fill: &Fill,
+) {
+    let ((channels, _, width), (_, rows, columns)) = (to.dim(), from.dim());
+    let inside = span(left, width, columns);
+    let first = (inside.start as i64 - left).clamp(0, width as i64) as usize;
+    let past = first + inside.len();
+    let outside: Vec<_> = (0..first).chain(past..width).map(|at| (at, mode.pixel(left + at as i64, columns))).collect();
+    for channel in 0..channels {
+        let fill = T::of(fill.at(channel));
+        let source = from.index_axis(Axis(0), channel);
+        let mut target = to.index_axis_mut(Axis(0), channel);
+        if let (Some(source), Some(target)) = (source.to_slice(), target.as_slice_mut()) {
+            for (y, line) in target.chunks_exact_mut(width).enumerate() {
+                let Some(row) = mode.pixel(top + y as i64, rows) else {
+                    line.fill(fill);
+                    continue;
+                };
+                let source = &source[row * columns..][..columns];
+                line[first..past].copy_from_slice(&source[inside.clone()]);
+                outside.iter().for_each(|(at, pixel)| line[*at] = pixel.map_or(fill, |pixel| source[pixel]));
+            }
+            continue;
+        }
+        for (y, mut line) in target.outer_iter_mut().enumerate() {
+            let Some(row) = mode.pixel(top + y as i64, rows) else {
+                line.fill(fill);
+                continue;
+            };
+            let source = source.row(row);
+            (first..past).zip(inside.clone()).for_each(|(at, pixel)| line[at] = source[pixel]);
+            outside.iter().for_each(|(at, pixel)| line[*at] = pixel.map_or(fill, |pixel| source[pixel]));
+        }
+    }
+}
+
+/// The pixels of a side of `side` that a window of `window` from `start` on shows.
+fn span(start: i64, window: usize, side: usize) -> Range<usize> {
+    let limited = |at: i64| at.clamp(0, side as i64) as usize;
+    limited(start)..limited(start + window as i64)
+}
+
+/// The fill of every channel in the type of the images, `[1,C,1,1]`.
+pub(crate) fn lower_fill<'g>(fill: &Fill, batch: &Lowered<'g>) -> Value<'g> {
+    let graph = batch.images.graph();
+    let values = (0..batch.shape.channels).map(|channel| fill.at(channel));
+    let values = match batch.shape.element {
+        Element::F32 => Tensor::vector(values.collect::<Vec<f32>>()),
+        Element::U8 => Tensor::vector(values.map(u8::of).collect::<Vec<u8>>()),
+    };
+    graph.constant(values).reshape(&[1, -1, 1, 1])
+}
+
+/// Whole numbers from `start` on along an axis of a batch, an int64 constant.
+pub(crate) fn places(graph: &Graph, start: i64, count: usize, axis: usize) -> Value<'_> {
+    let mut shape = [1; 4];
+    shape[axis] = -1;
+    graph.constant(Tensor::vector((start..start + count as i64).collect())).reshape(&shape)
+}
+
+/// Cuts windows of `window` in a graph; `corner` is int64 `[N]` each, what is outside as `mode` says.
+pub(crate) fn lower_window<'g>(
+    batch: Lowered<'g>,
+    corner: [Value<'g>; 2],
+    window: [usize; 2],
+    mode: PaddingMode,
+    fill: &Fill,
+) -> Result<Lowered<'g>, Issue> {
+    let sides = batch.shape.dense()?;
+    let graph = batch.images.graph();
+    let color = lower_fill(fill, &batch);
+    let mut images = batch.images;
+    for axis in 0..2 {
+        let wanted = places(graph, 0, window[axis], axis + 2) + corner[axis].unsqueeze(&[1, 2, 3]);
+        // A corner lies at most a padding, which a margin limits, and half a window before the image.
+        let [index, inside] = mode.lower(wanted, batch.sides[axis], window[axis] as i64 + 65_536);
+        images = take(images, index, axis + 2, [sides[axis], window[axis]]);
+        if mode == PaddingMode::Constant {
+            images = inside.select(images, color);
+        }
+    }
+    let shape = batch.shape.resized(window);
+    Ok(batch.resized(images, shape))
+}
+
+/// The elements of `images` at `index` along `axis` (2 or 3, of `side` pixels): int64 `[N,1,count,1]` or `[N,1,1,count]`.
+pub(crate) fn take<'g>(images: Value<'g>, index: Value<'g>, axis: usize, [side, count]: [usize; 2]) -> Value<'g> {
+    let graph = images.graph();
+    if graph.opset() < 11 {
+        return take_flat(images, index, axis, side);
+    }
+    let sides = images.shape();
+    let [n, channels, rows, columns] = [0, 1, 2, 3].map(|axis| sides.slice(0, axis, axis + 1));
+    let count = graph.ints(&[count as i64]);
+    let target = if axis == 2 { [n, channels, count, columns] } else { [n, channels, rows, count] };
+    let attributes = vec![int_attribute("axis", axis as i64)];
+    graph.node("GatherElements", &[images, index.expand(graph.concat(&target, 0))], attributes, images.dtype())
+}
+
+/// What `GatherElements` takes, for the versions before it: `Gather` over all rows (axis 2) or all elements (axis 3) of the batch.
+fn take_flat<'g>(images: Value<'g>, index: Value<'g>, axis: usize, side: usize) -> Value<'g> {
+    let graph = images.graph();
+    let int = |value: i64| graph.constant(Tensor::scalar(value));
+    let sides = [1, 2, 3].map(|axis| images.side(axis));
+    let positions =
+        |side: Value<'g>, axis: i64| graph.range(side).unsqueeze(&(0..4).filter(|at| *at != axis).collect::<Vec<_>>());
+    let samples = positions(images.side(0), 0) * sides[0] + positions(sides[0], 1);
+    let (before, flat) = if axis == 2 {
+        let row = graph.concat(&[graph.ints(&[-1]), sides[2].unsqueeze(&[0])], 0);
+        (samples, images.binary("Reshape", row))
+    } else {
+        (samples * sides[1] + positions(sides[1], 2), images.reshape(&[-1]))
+    };
+    let places = before * int(side as i64) + index;
+    if axis == 3 {
+        return flat.gather(places, 0);
+    }
+    // The index of whole rows has no axis of columns; `Gather` adds it.
+    let attributes = vec![ints_attribute("axes", &[3])];
+    flat.gather(graph.node("Squeeze", &[places], attributes, places.dtype()), 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_outside_show_what_numpy_pads_with() {
+        // np.pad(np.arange(3), (7, 4), mode), NumPy 2.4.6.
+        let cases: [(PaddingMode, [usize; 14]); 3] = [
+            (PaddingMode::Reflect, [1, 2, 1, 0, 1, 2, 1, 0, 1, 2, 1, 0, 1, 2]),
+            (PaddingMode::Edge, [0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 2, 2, 2, 2]),
+            (PaddingMode::Symmetric, [0, 0, 1, 2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0]),
+        ];
+        for (mode, expected) in cases {
+            let shown: Vec<_> = (-7..7).filter_map(|at| mode.pixel(at, 3)).collect();
+            assert_eq!(shown, expected, "{mode:?}");
+            assert_eq!(mode.pixel(-5, 1), Some(0));
+        }
+        assert_eq!(PaddingMode::Constant.pixel(3, 3), None);
+    }
+}

@@ -1,0 +1,247 @@
+//! Lookups at places that an affine map gives, natively and in a graph.
+
+use augraft_operator::{Batch, DataType, Element, Fill, Issue, Lowered, Scratch, Tensor, Value, parallel};
+use ndarray::{ArrayViewMut3, Axis};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::border::{lower_fill, places};
+use crate::window::Sampled;
+
+/// How a pixel is made up at a place between pixels.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sampling {
+    /// The pixel whose area the place lies in.
+    Nearest,
+    /// The mean of the four pixels around, by their distance; bytes are rounded, halves to even.
+    #[default]
+    Bilinear,
+}
+
+/// A map from the result to the image, in pixels from the center: per column, per row, and at the center.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Map<R> {
+    pub(crate) x: [R; 3],
+    pub(crate) y: [R; 3],
+}
+
+impl Map<f64> {
+    const IDENTITY: Self = Self { x: [1.0, 0.0, 0.0], y: [0.0, 1.0, 0.0] };
+}
+
+impl Sampling {
+    /// What is added to a place from the center to get a place in an image with a border of one pixel, whose whole numbers are the pixels.
+    fn offset(self, side: usize) -> f64 {
+        let half = side as f64 / 2.0;
+        if self == Sampling::Nearest { half + 1.0 } else { half + 0.5 }
+    }
+}
+
+/// The place of pixel `at` of `side`, from the center.
+fn centered(at: usize, side: usize) -> f64 {
+    at as f64 + (0.5 - side as f64 / 2.0)
+}
+
+/// Fills every sample by its map; what is outside is `fill`.
+pub(crate) fn warp(maps: &[Map<f64>], batch: &mut Batch, scratch: &mut Scratch, sampling: Sampling, fill: &Fill) {
+    if let Some(samples) = batch.images.samples_u8() {
+        warp_all(samples, maps, scratch, sampling, fill);
+    } else if let Some(samples) = batch.images.samples_f32() {
+        warp_all(samples, maps, scratch, sampling, fill);
+    }
+}
+
+fn warp_all<T: Sampled>(
+    samples: Vec<ArrayViewMut3<'_, T>>,
+    maps: &[Map<f64>],
+    scratch: &mut Scratch,
+    sampling: Sampling,
+    fill: &Fill,
+) {
+    let bordered = |sample: &ArrayViewMut3<'_, T>| sample.dim().0 * (sample.dim().1 + 2) * (sample.dim().2 + 2);
+    let largest = samples.iter().map(bordered).max().unwrap_or(0);
+    scratch.lend(largest, |buffers| {
+        parallel(samples, maps, |mut sample, map| {
+            if *map != Map::IDENTITY {
+                buffers.with(|buffer| warp_one(&mut sample, map, buffer, sampling, fill));
+            }
+        });
+    });
+}
+
+/// Where the pixels of one row of the result are found: places in an image with a border, and the weights of the pixels behind and below.
+struct Line {
+    at: Vec<u32>,
+    right: Vec<f32>,
+    below: Vec<f32>,
+}
+
+fn warp_one<T: Sampled>(
+    image: &mut ArrayViewMut3<'_, T>,
+    map: &Map<f64>,
+    buffer: &mut Vec<T>,
+    sampling: Sampling,
+    fill: &Fill,
+) {
+    let (channels, height, width) = image.dim();
+    let stride = width + 2;
+    let plane = (height + 2) * stride;
+    buffer.resize(channels * plane, T::default());
+    for (channel, (bordered, source)) in buffer.chunks_exact_mut(plane).zip(image.outer_iter()).enumerate() {
+        add_border(bordered, source, stride, T::of(fill.at(channel)));
+    }
+    let per_column = |axis: [f64; 3]| -> Vec<f64> { (0..width).map(|x| axis[0] * centered(x, width)).collect() };
+    let columns = [per_column(map.x), per_column(map.y)];
+    let [x0, y0] = [map.x[2] + sampling.offset(width), map.y[2] + sampling.offset(height)];
+    let [mut right, mut below] = [vec![0.0; width], vec![0.0; width]];
+    let mut line = Line { at: vec![0; width], right: Vec::new(), below: Vec::new() };
+    if sampling == Sampling::Bilinear {
+        std::mem::swap(&mut line.right, &mut right);
+        std::mem::swap(&mut line.below, &mut below);
+    }
+    for y in 0..height {
+        let row = [map.x[1] * centered(y, height) + x0, map.y[1] * centered(y, height) + y0];
+        line.find(&columns, row, [height, width], sampling);
+        for (bordered, mut target) in buffer.chunks_exact(plane).zip(image.axis_iter_mut(Axis(0))) {
+            let mut target = target.row_mut(y);
+            match target.as_slice_mut() {
+                Some(target) => line.look_up(bordered, stride, target.iter_mut(), sampling),
+                None => line.look_up(bordered, stride, target.iter_mut(), sampling),
+            }
+        }
+    }
+}
+
+fn add_border<T: Sampled>(bordered: &mut [T], source: ndarray::ArrayView2<'_, T>, stride: usize, fill: T) {
+    let (first, rest) = bordered.split_at_mut(stride);
+    first.fill(fill);
+    let mut lines = rest.chunks_exact_mut(stride);
+    for (source, line) in source.outer_iter().zip(&mut lines) {
+        line[0] = fill;
+        line[stride - 1] = fill;
+        let line = &mut line[1..stride - 1];
+        match source.to_slice() {
+            Some(source) => line.copy_from_slice(source),
+            None => line.iter_mut().zip(source).for_each(|(pixel, source)| *pixel = *source),
+        }
+    }
+    lines.for_each(|last| last.fill(fill));
+}
+
+impl Line {
+    fn find(&mut self, [x, y]: &[Vec<f64>; 2], row: [f64; 2], [height, width]: [usize; 2], sampling: Sampling) {
+        let stride = width as u32 + 2;
+        let [most_x, most_y] = [width as f64 + 1.0, height as f64 + 1.0];
+        let places = x.iter().zip(y).map(|(x, y)| ((x + row[0]).clamp(0.0, most_x), (y + row[1]).clamp(0.0, most_y)));
+        match sampling {
+            Sampling::Nearest => {
+                for (at, (x, y)) in self.at.iter_mut().zip(places) {
+                    *at = y as i32 as u32 * stride + x as i32 as u32;
+                }
+            }
+            Sampling::Bilinear => {
+                let weights = self.right.iter_mut().zip(&mut self.below);
+                for ((at, (right, below)), (x, y)) in self.at.iter_mut().zip(weights).zip(places) {
+                    let (left, top) = ((x as i32).min(width as i32), (y as i32).min(height as i32));
+                    *right = (x - f64::from(left)) as f32;
+                    *below = (y - f64::from(top)) as f32;
+                    *at = top as u32 * stride + left as u32;
+                }
+            }
+        }
+    }
+
+    fn look_up<'a, T: Sampled>(
+        &self,
+        bordered: &[T],
+        stride: usize,
+        target: impl Iterator<Item = &'a mut T>,
+        sampling: Sampling,
+    ) {
+        match sampling {
+            Sampling::Nearest => target.zip(&self.at).for_each(|(value, at)| *value = bordered[*at as usize]),
+            Sampling::Bilinear => {
+                let weights = self.at.iter().zip(&self.right).zip(&self.below);
+                for (value, ((at, right), below)) in target.zip(weights) {
+                    let at = *at as usize;
+                    let pair = |at: usize| {
+                        let pixels = &bordered[at..at + 2];
+                        let [left, next] = [pixels[0].real(), pixels[1].real()];
+                        left + right * (next - left)
+                    };
+                    let (upper, lower) = (pair(at), pair(at + stride));
+                    *value = T::nearest(upper + below * (lower - upper));
+                }
+            }
+        }
+    }
+}
+
+/// See [`warp`]; the columns of the map are f64 `[N,1,1]`.
+pub(crate) fn lower_warp<'g>(
+    map: &Map<Value<'g>>,
+    batch: &Lowered<'g>,
+    sampling: Sampling,
+    fill: &Fill,
+) -> Result<Value<'g>, Issue> {
+    let [height, width] = batch.shape.dense()?;
+    let channels = batch.shape.channels as i64;
+    let graph = batch.images.graph();
+    let int = |value: usize| graph.constant(Tensor::scalar(value as i64));
+    let real = |value: f64| graph.constant(Tensor::scalar(value));
+    let line = |side: usize, shape: &[i64]| {
+        let places = (0..side).map(|at| centered(at, side)).collect::<Vec<f64>>();
+        graph.constant(Tensor::vector(places)).reshape(shape)
+    };
+    let (x, y) = (line(width, &[1, 1, -1]), line(height, &[1, -1, 1]));
+    let place = |[per_column, per_row, center]: [Value<'g>; 3], side: usize| {
+        let place = per_column * x + (per_row * y + (center + real(sampling.offset(side))));
+        place.binary("Max", real(0.0)).binary("Min", real(side as f64 + 1.0))
+    };
+    let (column, row) = (place(map.x, width), place(map.y, height));
+    let smooth = sampling == Sampling::Bilinear;
+    let pixel = |place: Value<'g>, side: usize| {
+        let whole = place.unary("Floor");
+        if smooth { whole.binary("Min", real(side as f64)) } else { whole }
+    };
+    let (left, top) = (pixel(column, width), pixel(row, height));
+    let (stride, rows) = (int(width + 2), int(height + 2));
+    let sample = graph.range(batch.images.side(0)).reshape(&[-1, 1, 1]);
+    let at = (sample * rows + top.cast(DataType::I64)) * stride + left.cast(DataType::I64);
+    let flat = bordered(batch, fill, [height, width]).transpose(&[0, 2, 3, 1]).reshape(&[-1, channels]);
+    let pixels = if smooth {
+        let weight = |place: Value<'g>, whole: Value<'g>| (place - whole).cast(DataType::F32).unsqueeze(&[3]);
+        let (right, below) = (weight(column, left), weight(row, top));
+        let value = |behind: usize, under: usize| {
+            let beside = if behind + under == 0 { at } else { at + int(under * (width + 2) + behind) };
+            flat.gather(beside, 0).cast(DataType::F32)
+        };
+        let pair = |under: usize| {
+            let (left, next) = (value(0, under), value(1, under));
+            left + right * (next - left)
+        };
+        let (upper, lower) = (pair(0), pair(1));
+        let mean = upper + below * (lower - upper);
+        if batch.shape.element == Element::U8 { mean.round().cast(DataType::U8) } else { mean }
+    } else {
+        flat.gather(at, 0)
+    };
+    Ok(pixels.transpose(&[0, 3, 1, 2]))
+}
+
+/// The images with a border of one pixel of `fill`.
+fn bordered<'g>(batch: &Lowered<'g>, fill: &Fill, [height, width]: [usize; 2]) -> Value<'g> {
+    let padded = batch.images.pad(&[0, 0, 1, 1, 0, 0, 1, 1]);
+    let fills = (0..batch.shape.channels).map(|channel| fill.at(channel));
+    if fills.into_iter().all(|fill| fill == 0.0) {
+        return padded;
+    }
+    let graph = padded.graph();
+    let inside = |side: usize, axis: usize| {
+        let at = places(graph, 0, side + 2, axis);
+        let int = |value: usize| graph.constant(Tensor::scalar(value as i64));
+        at.at_least(int(1)) & at.less(int(side + 1))
+    };
+    (inside(height, 2) & inside(width, 3)).select(padded, lower_fill(fill, batch))
+}
