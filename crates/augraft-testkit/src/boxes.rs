@@ -56,7 +56,7 @@ impl Coverage {
             }
             Coverage::Uniform => {
                 let maps = maps(draws, size);
-                let differ = |((row, column), _): ((usize, usize), ()), map: &Map| {
+                let differ = |((row, column), ()): ((usize, usize), ()), map: &Map| {
                     map[row][column] - map.as_flattened().iter().sum::<f64>() / (MAP * MAP) as f64
                 };
                 none_differs(&maps, places().map(|place| (place, ())), differ, "the mean", verdicts);

@@ -214,7 +214,9 @@ pub fn assert_statistics(package: &str, folder: &str) {
             (format!("{} {}", fixture.entry.name, declared.config), crate::statistics::verdicts(&*operator, declared))
         })
         .collect();
-    found.into_iter().for_each(|(step, found)| verdicts.extend(&step, found));
+    for (step, found) in found {
+        verdicts.extend(&step, found);
+    }
     eprintln!("{} checks of {} operators", verdicts.checks, fixtures.len());
     assert!(verdicts.broken.is_empty(), "{}", verdicts.broken.join("\n"));
 }

@@ -167,13 +167,16 @@ pub(crate) fn verdicts(operator: &dyn AnyOperator, declared: &Declaration) -> Ve
         verdicts.require(false, || format!("refuses {:?}", declared.size));
         return verdicts;
     };
-    // Other samples come as other rows of a step; then there are other steps, and the same samples in another epoch.
-    let [first, step, epoch] = [("one step", 0), ("another step", 0), ("one step", 1)]
-        .map(|(id, epoch)| Drawn::of(operator, declared, shape, id, epoch));
-    for (name, promise) in &declared.columns {
-        match operator.columns().iter().find(|(column, _)| column == name) {
-            Some(found) => verdicts.extend(name, column(*found, promise, declared.per, &first, [&step, &epoch])),
-            None => verdicts.require(false, || format!("draws no column `{name}`")),
+    let drawn = |id, epoch| Drawn::of(operator, declared, shape, id, epoch);
+    let first = drawn("one step", 0);
+    if !declared.columns.is_empty() {
+        // Other samples are other rows of the first.
+        let others = [drawn("another step", 0), drawn("one step", 1)];
+        for (name, promise) in &declared.columns {
+            match operator.columns().iter().find(|(column, _)| column == name) {
+                Some(found) => verdicts.extend(name, column(*found, promise, declared.per, &first, others.each_ref())),
+                None => verdicts.require(false, || format!("draws no column `{name}`")),
+            }
         }
     }
     for (at, name) in declared.independent.iter().enumerate() {

@@ -18,7 +18,7 @@ impl Verdicts {
     pub(crate) fn judge(&mut self, probability: f64, deviation: impl FnOnce() -> String) {
         self.checks += 1;
         // NaN is no probability, and not a reason to pass.
-        if !(probability >= RATE) {
+        if probability.is_nan() || probability < RATE {
             self.broken.push(format!("{} (probability {probability:.1e})", deviation()));
         }
     }

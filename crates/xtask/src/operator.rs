@@ -10,7 +10,7 @@ use crate::workspace::Workspace;
 /// The operator that both this command and `augraft new-plugin` start from; it compiles, and tests hold it to its promises.
 const TEMPLATE: &str = "crates/augraft/templates/operator.rs";
 
-const CASES: &str = "# Configurations that take other paths than the defaults.\ncases:\n  - { p: 0.5 }\n";
+const CASES: &str = include_str!("../../augraft/templates/plugin/cases.yaml");
 
 /// Words that no Rust module can have as its name, names that Rust has already, and what a step has beside its operator.
 const RESERVED: &str = "abstract alloc as async at augraft await become box break const continue core crate do dyn else enum extern false final fn for \
@@ -33,7 +33,8 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
     println!(
         "plugins/{family}/src/{name}.rs: an operator that changes nothing yet\n\n\
          fill in: what it does in the doc comment, parameters in the struct, what is random in `draw!` and `draw`, the change in `apply` and `lower`, \
-         PARITY and ROLE;\nplugins/{family}/fixtures/{name}/cases.yaml: configurations that take other paths than the defaults\n\n\
+         PARITY and ROLE;\nplugins/{family}/fixtures/{name}/cases.yaml: configurations that take other paths than the defaults, and how each \
+         column is distributed\n\n\
          then:\n  \
          cargo check -p augraft-{family}\n  \
          INSTA_UPDATE=always cargo test -p augraft-{family} --test operators\n  \

@@ -25,15 +25,27 @@ struct Probe {
     bound: i64,
     width: f64,
     deviation: f64,
-    linear: bool,
     gamma: Probability,
-    clustered: bool,
-    batch: bool,
-    everywhere: bool,
     partner: Partner,
     room: i64,
     drift: i64,
-    diagonal: bool,
+    flaw: Option<Flaw>,
+}
+
+/// What is drawn wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Flaw {
+    /// A ratio that is uniform itself.
+    Linear,
+    /// Cells that are set in half of the samples, twice as often.
+    Clustered,
+    /// Cells that are all set in half of the samples.
+    Everywhere,
+    /// A number of the batch.
+    Batch,
+    /// Boxes on the diagonal.
+    Diagonal,
 }
 
 impl Default for Probe {
@@ -45,15 +57,11 @@ impl Default for Probe {
             bound: 32,
             width: 1.0,
             deviation: 1.0,
-            linear: false,
             gamma: Probability::new(0.1).expect("0 to 1"),
-            clustered: false,
-            batch: false,
-            everywhere: false,
             partner: Partner::Permute,
             room: 1,
             drift: 0,
-            diagonal: false,
+            flaw: None,
         }
     }
 }
@@ -101,14 +109,14 @@ impl Operator for Probe {
 
     fn draw<D: Dice>(&self, dice: D, extent: &Extent<D>) -> Drawing<D> {
         static LOGARITHMIC: OnceLock<Table> = OnceLock::new();
-        let scope = if self.batch { dice.batch() } else { dice };
+        let scope = if self.flaw == Some(Flaw::Batch) { dice.batch() } else { dice };
         let side = dice.div(extent.height, dice.int(2));
         let room = dice.int(self.room - 1);
         let cluster = dice.less(dice.uniform(9), dice.real(0.5));
         let rate = dice.select(cluster, dice.real(2.0 * self.gamma.get()), dice.real(0.0));
         let drift = dice.int(self.drift);
         let top = start_within(dice, 5, extent.height + room, side) + drift;
-        let left = if self.diagonal { top } else { start_within(dice, 6, extent.width, side) };
+        let left = if self.flaw == Some(Flaw::Diagonal) { top } else { start_within(dice, 6, extent.width, side) };
         let log = LOGARITHMIC.get_or_init(|| Table::log_uniform(1.0, 2.0, 1.0));
         let ratio = dice.uniform(4);
         let one = dice.int(1);
@@ -118,10 +126,10 @@ impl Operator for Probe {
             places: (0..2).map(|k| dice.int(self.first) + dice.item(k).below(0, dice.int(self.bound))).collect(),
             real: scope.uniform(2) * dice.real(self.width),
             normal: dice.lookup(dice.uniform(3), Table::normal()) * dice.real(self.deviation),
-            ratio: if self.linear { ratio + dice.real(1.0) } else { dice.lookup(ratio, log) },
-            cells: dice.cells([one, dice.int(2), dice.int(3)], |cell| match (self.clustered, self.everywhere) {
-                (true, _) => cell.less(cell.uniform(0), rate),
-                (_, true) => cell.chance(0, self.gamma) | cluster,
+            ratio: if self.flaw == Some(Flaw::Linear) { ratio + dice.real(1.0) } else { dice.lookup(ratio, log) },
+            cells: dice.cells([one, dice.int(2), dice.int(3)], |cell| match self.flaw {
+                Some(Flaw::Clustered) => cell.less(cell.uniform(0), rate),
+                Some(Flaw::Everywhere) => cell.chance(0, self.gamma) | cluster,
                 _ => cell.chance(0, self.gamma),
             }),
             partner: dice.partner(10, self.partner),
@@ -201,7 +209,7 @@ fn real_numbers_of_another_width_or_shape_are_rejected() {
     tells_column("real", json!({ "uniform": [0, 1] }), json!({}), json!({ "width": 0.95 }), "is 0.0");
     tells_column("real", json!({ "uniform": [0, 1], "over": 2 }), json!({ "width": 2 }), json!({}), "is 0.5");
     tells_column("normal", json!({ "normal": [0, 1] }), json!({}), json!({ "deviation": 1.05 }), "the variance");
-    tells_column("ratio", json!({ "log_uniform": [1, 2] }), json!({}), json!({ "linear": true }), "is 0.0");
+    tells_column("ratio", json!({ "log_uniform": [1, 2] }), json!({}), json!({ "flaw": "linear" }), "is 0.0");
     let changes = json!({ "changes": { "normal": [0, 1] } });
     tells(&changes, json!({}), json!({ "deviation": 1.05 }), "changes: the variance");
 }
@@ -210,9 +218,9 @@ fn real_numbers_of_another_width_or_shape_are_rejected() {
 fn cells_that_are_more_or_depend_on_each_other_are_rejected() {
     let promise = json!({ "cells": 0.1 });
     tells_column("cells", promise.clone(), json!({}), json!({ "gamma": 0.106 }), "is true in");
-    tells_column("cells", promise.clone(), json!({}), json!({ "clustered": true }), "the variance");
-    tells_column("cells", promise.clone(), json!({}), json!({ "clustered": true }), "neighboring");
-    tells_column("cells", promise, json!({}), json!({ "everywhere": true }), "cells are set");
+    tells_column("cells", promise.clone(), json!({}), json!({ "flaw": "clustered" }), "the variance");
+    tells_column("cells", promise.clone(), json!({}), json!({ "flaw": "clustered" }), "neighboring");
+    tells_column("cells", promise, json!({}), json!({ "flaw": "everywhere" }), "cells are set");
     tells_column("cells", json!(0.1), json!({}), json!({ "gamma": 0.106 }), "the mean");
 }
 
@@ -268,11 +276,11 @@ fn boxes_that_are_elsewhere_or_larger_are_rejected() {
 #[test]
 fn draws_that_depend_on_each_other_are_rejected() {
     let shared = json!({ "per": "batch", "columns": { "real": { "uniform": [0, 1] } } });
-    tells(&shared, json!({ "batch": true }), json!({}), "rows differ");
+    tells(&shared, json!({ "flaw": "batch" }), json!({}), "rows differ");
     let own = json!({ "columns": { "real": { "uniform": [0, 1] } } });
-    tells(&own, json!({}), json!({ "batch": true }), "the draws of samples");
+    tells(&own, json!({}), json!({ "flaw": "batch" }), "the draws of samples");
     let apart = json!({ "independent": ["top", "left"] });
-    tells(&apart, json!({}), json!({ "diagonal": true }), "top and left depend");
+    tells(&apart, json!({}), json!({ "flaw": "diagonal" }), "top and left depend");
     let declared: Declaration = serde_json::from_value(own).expect("a declaration");
     let shape = crate::fixtures::shape(augraft_operator::Element::F32, 3, [32, 32]);
     let drawn = Drawn::of(&Probe::default(), &declared, &shape, "a step", 0);
