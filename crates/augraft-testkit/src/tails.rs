@@ -2,8 +2,8 @@
 
 /// The false-alarm rate of each check: how often draws that are as promised would be called broken, over all seeds.
 ///
-/// The seeds are fixed, so that a check that passes goes on passing; the rate is what another seed, or a new operator, risks. All operators have some
-/// two thousand checks together, which is a rate of 2e-4 for the whole suite.
+/// The seeds are fixed, so that a check that passes goes on passing; the rate is what another seed, or a new operator, risks. All operators have fewer
+/// than two thousand checks together, which is a rate below 2e-4 for the whole suite.
 pub(crate) const RATE: f64 = 1e-7;
 
 /// What was checked, and what is broken.
