@@ -104,7 +104,7 @@ fn operators_are_listed_and_have_pages() {
     horizontal_flip  geometry  images, masks, feature maps          exact           yes      0.1.0  crate augraft-geometry  Mirrors left and right.
     mixstyle         mix       images, feature maps                 within 1e-6     yes      0.1.0  crate augraft-feature   Mixes the mean and the deviation of each channel with those of a partner.
     normalize        color     images                               exact           yes      0.1.0  crate augraft-color     Turns pixels into floats: `(pixel / 255 - mean) / std`, per channel.
-    resize           geometry  images, masks                        within 1e-5     yes      0.1.0  crate augraft-geometry  Resizes to a fixed size, antialiased bilinear.
+    resize           geometry  images, masks                        within 1e-5     yes      0.1.0  crate augraft-geometry  Resizes to a fixed size.
     ");
     let table = operators_table(&registry);
     assert_eq!(table.lines().count(), 1 + registry.iter().count());

@@ -126,7 +126,7 @@ fn a_step_is_one_operator() {
     6:4 bad-step | a step must be a map from an operator to its configuration, but is empty | write `- name: { field: value }`, or `- name` for the defaults
     ");
     assert_snapshot!(steps("  - blur: {}\n  - HorizontalFlip"), @"
-    3:5 unknown-operator | there is no operator `blur` | operators: `center_crop`, `cutmix`, `cutout`, `dropblock`, `gaussian_noise`, `horizontal_flip`, `mixup`, `normalize`, `random_crop`, `random_erasing`, `resize`, `resized_crop`, `vertical_flip`
+    3:5 unknown-operator | there is no operator `blur` | `augraft operators` lists them all
     4:5 unknown-operator | there is no operator `HorizontalFlip` | did you mean `horizontal_flip`?
     ");
     assert_snapshot!(steps("  - at: deep\n    cutmix:"), @"3:5 unknown-field | only the steps of a model have `at` | put the step under `model.steps`, or leave `at` out");

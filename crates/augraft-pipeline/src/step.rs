@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use crate::document::{Key, Node, Value};
 use crate::problems::Problems;
 use crate::schema::{at_schema, id_schema};
-use crate::suggest::{list, meant};
+use crate::suggest::meant;
 use crate::validate::{check, escaped};
 use crate::words::shown;
 
@@ -137,12 +137,12 @@ fn known(registry: &Registry, path: &str, name: &str, problems: &mut Problems<'_
     entry
 }
 
-/// Which operator was probably meant, else which there are.
+/// Which operator was probably meant, else where they are listed.
 pub(crate) fn operator_help(registry: &Registry, name: &str) -> String {
     let names: Vec<&str> = registry.iter().map(|entry| entry.name).collect();
     match meant(name, names.iter().copied()) {
         Some(name) => format!("did you mean `{name}`?"),
-        None => format!("operators: {}", list(&names)),
+        None => "`augraft operators` lists them all".to_owned(),
     }
 }
 
