@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use augraft_engine::Use;
 use augraft_onnx::Tensor;
 use augraft_operator::{AnyOperator, Batch, Draws, Element, Entry, Parity, Registry, Scratch, Shape, StepKey};
 use augraft_pipeline::Document;
@@ -13,8 +14,8 @@ use sha2::{Digest, Sha256};
 use crate::configurations::random_configurations;
 use crate::draws::{compare_draws, record_draws};
 use crate::fixtures::{batch, shape};
-use augraft_engine::Use;
-
+use crate::statistics::Declaration;
+use crate::tails::Verdicts;
 use crate::{Backend, backends, conformance, conformance_of_case};
 
 /// Seeds of the draws in the graph.
@@ -23,7 +24,8 @@ const SEEDS: [u64; 3] = [0, 7, i64::MAX as u64];
 /// The tests of a plugin's operators, in one line: `augraft_testkit::operator_tests!(my_plugin);` in a file of its `tests` folder.
 ///
 /// They read `fixtures/NAME/cases.yaml`: `cases` (configurations that take other paths than the defaults), and under `draws` the `size`, `channels`
-/// and `cases` of what is compared in the graph over many rows. They keep `fixtures/NAME/golden.snap`.
+/// and `cases` of what is compared in the graph over many rows. `statistics` says how each column is distributed. They keep
+/// `fixtures/NAME/golden.snap`.
 #[macro_export]
 macro_rules! operator_tests {
     ($plugin:ident) => {
@@ -43,6 +45,11 @@ macro_rules! operator_tests {
         fn operators_draw_and_compute_what_they_did() {
             $crate::assert_golden(env!("CARGO_PKG_NAME"), env!("CARGO_MANIFEST_DIR"));
         }
+
+        #[test]
+        fn draws_have_the_distributions_that_they_promise() {
+            $crate::assert_statistics(env!("CARGO_PKG_NAME"), env!("CARGO_MANIFEST_DIR"));
+        }
     };
 }
 
@@ -51,6 +58,7 @@ struct Fixture {
     entry: &'static Entry,
     cases: Vec<Value>,
     drawn: Vec<Value>,
+    statistics: Vec<Value>,
     size: [usize; 2],
     channels: usize,
 }
@@ -77,6 +85,7 @@ fn fixture(entry: &'static Entry, folder: &Path) -> Fixture {
         entry,
         cases: list(&json["cases"]),
         drawn: draws["cases"].as_array().map_or_else(defaults, Clone::clone),
+        statistics: list(&json["statistics"]),
         size: [size(0, 37), size(1, 50)],
         channels: number(&draws["channels"]).unwrap_or(2),
     }
@@ -155,8 +164,8 @@ pub fn assert_draws(package: &str, folder: &str) {
 
 impl Fixture {
     fn copied(&self) -> Self {
-        let (cases, drawn) = (self.cases.clone(), self.drawn.clone());
-        Self { entry: self.entry, cases, drawn, size: self.size, channels: self.channels }
+        let (cases, drawn, statistics) = (self.cases.clone(), self.drawn.clone(), self.statistics.clone());
+        Self { entry: self.entry, cases, drawn, statistics, size: self.size, channels: self.channels }
     }
 }
 
@@ -176,6 +185,47 @@ pub fn assert_golden(package: &str, folder: &str) {
         settings.set_omit_expression(true);
         settings.set_description(format!("what {} draws and computes", fixture.entry.name));
         settings.bind(|| insta::assert_snapshot!("golden", text));
+    }
+}
+
+/// Checks that what the operators of a package draw has the distributions that the `statistics` of their fixtures promise, each column at least once.
+///
+/// Each check has a false-alarm rate of 1e-7, and seeds are fixed: all of them together would fail for two in ten thousand other seeds.
+/// `plugins/README.md` says what can be promised. Draws of samples, of steps and of epochs must not correlate either.
+///
+/// # Panics
+/// With every broken promise, and every column without one.
+pub fn assert_statistics(package: &str, folder: &str) {
+    let fixtures = fixtures(package, folder);
+    let declared: Vec<(&Fixture, Declaration)> = fixtures.iter().flat_map(Fixture::declarations).collect();
+    let mut verdicts = Verdicts::default();
+    for fixture in &fixtures {
+        let name = fixture.entry.name;
+        let own = || declared.iter().filter(|(other, _)| other.entry.name == name);
+        for (column, _) in fixture.entry.default_operator().columns() {
+            let promised = own().any(|(_, declared)| declared.columns.contains_key(*column));
+            verdicts.require(promised, || format!("{name}: no `statistics` of its fixture name the column `{column}`"));
+        }
+    }
+    let found: Vec<(String, Verdicts)> = declared
+        .par_iter()
+        .map(|(fixture, declared)| {
+            let operator = fixture.configured(&declared.config);
+            (format!("{} {}", fixture.entry.name, declared.config), crate::statistics::verdicts(&*operator, declared))
+        })
+        .collect();
+    found.into_iter().for_each(|(step, found)| verdicts.extend(&step, found));
+    eprintln!("{} checks of {} operators", verdicts.checks, fixtures.len());
+    assert!(verdicts.broken.is_empty(), "{}", verdicts.broken.join("\n"));
+}
+
+impl Fixture {
+    fn declarations(&self) -> impl Iterator<Item = (&Self, Declaration)> {
+        self.statistics.iter().map(move |json| {
+            let name = self.entry.name;
+            let declared = serde_json::from_value(json.clone());
+            (self, declared.unwrap_or_else(|error| panic!("{name}: statistics: {json}: {error}")))
+        })
     }
 }
 

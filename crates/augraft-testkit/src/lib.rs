@@ -3,13 +3,17 @@
 //! [`conformance`] checks one configuration of an operator against its promises and returns every broken one as a sentence. A plugin's whole test is
 //! `assert_conforms(&MyOperator::default())`.
 
+mod boxes;
 mod configurations;
+mod distributions;
 mod draws;
 mod family;
 mod fixtures;
 mod lowering;
 mod promises;
 mod reference;
+mod statistics;
+mod tails;
 
 use augraft_engine::{OnnxRuntime, Optimization};
 use augraft_operator::{AnyOperator, Operator, Shape};
@@ -18,7 +22,7 @@ use augraft_pipeline::Device;
 pub use augraft_engine::Backend;
 pub use configurations::random_configurations;
 pub use draws::{DrawComparison, DrawFile, address, compare_draws, compare_step_draws, record_draws};
-pub use family::{assert_draws, assert_golden, assert_promises};
+pub use family::{assert_draws, assert_golden, assert_promises, assert_statistics};
 pub use fixtures::{batch, shape};
 pub use lowering::{Expectation, compare_lowering, is_lowered, lower_operator};
 pub use promises::{check_identity, check_promises};
