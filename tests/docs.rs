@@ -35,6 +35,16 @@ fn files_that_are_derived_from_the_code_are_current() {
 }
 
 #[test]
+fn completions_are_those_of_the_program_that_is_asked() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let program = env!("CARGO_BIN_EXE_augraft-under-test");
+        let script = augraft_tests::succeed(program, workspace(), &["completions", shell]);
+        assert!(script.contains("augraft-under-test") && script.contains("new-plugin"), "{shell}");
+        assert!(!script.contains("generate"), "{shell}: offers what only the repository needs");
+    }
+}
+
+#[test]
 fn every_operator_has_a_small_picture() {
     let registry = Registry::linked();
     let mut problems = Vec::new();

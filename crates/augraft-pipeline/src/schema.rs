@@ -175,6 +175,9 @@ pub fn pipeline_schema(registry: &Registry) -> Value {
     schema["properties"]["steps"]["items"] = json!({ "$ref": "#/$defs/step" });
     schema["properties"]["model"]["properties"]["steps"]["items"] = json!({ "$ref": "#/$defs/model_step" });
     schema["$defs"] = json!({ "step": step_schema(registry, false), "model_step": step_schema(registry, true) });
+    for entry in registry.iter() {
+        schema["$defs"][operator_definition(entry.name)] = entry.schema().to_value();
+    }
     // Without `operators`, every step has a name that is known here.
     let names: Vec<&str> = step_names(registry).into_iter().chain(RESERVED).collect();
     let known = json!({ "items": { "anyOf": [{ "type": "string" }, { "propertyNames": { "enum": names } }] } });
@@ -217,9 +220,15 @@ pub(crate) fn at_schema() -> Schema {
     })
 }
 
+/// Where the schema of an operator's configuration stands, once for all places that a step can have.
+fn operator_definition(name: &str) -> String {
+    format!("operator_{name}")
+}
+
 fn step_schema(registry: &Registry, in_model: bool) -> Value {
     let step = |entry: &'static Entry| {
-        let operator = json!({ "description": entry.summary(), "anyOf": [entry.schema(), { "type": "null" }] });
+        let operator = json!({ "$ref": format!("#/$defs/{}", operator_definition(entry.name)) });
+        let operator = json!({ "description": entry.summary(), "anyOf": [operator, { "type": "null" }] });
         let mut properties =
             serde_json::Map::from_iter([(entry.name.to_owned(), operator), ("id".to_owned(), id_schema().to_value())]);
         let required = vec![entry.name];

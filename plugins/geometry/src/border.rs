@@ -104,7 +104,9 @@ pub(crate) fn copy_window<T: Sampled>(
                 };
                 let source = &source[row * columns..][..columns];
                 line[first..past].copy_from_slice(&source[inside.clone()]);
-                outside.iter().for_each(|(at, pixel)| line[*at] = pixel.map_or(fill, |pixel| source[pixel]));
+                for (at, pixel) in &outside {
+                    line[*at] = pixel.map_or(fill, |pixel| source[pixel]);
+                }
             }
             continue;
         }
@@ -115,7 +117,9 @@ pub(crate) fn copy_window<T: Sampled>(
             };
             let source = source.row(row);
             (first..past).zip(inside.clone()).for_each(|(at, pixel)| line[at] = source[pixel]);
-            outside.iter().for_each(|(at, pixel)| line[*at] = pixel.map_or(fill, |pixel| source[pixel]));
+            for (at, pixel) in &outside {
+                line[*at] = pixel.map_or(fill, |pixel| source[pixel]);
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::window::{Fill, Sampled, refill};
 /// Resizes to a fixed size.
 ///
 /// Antialiased, the filter widens with the reduction, and columns are done first, then rows, bytes rounded after each: the pixels of Pillow 11
-/// (Pillow 13 takes rows first for some sizes, which changes some bytes by one level). Without, pixels are made up as by PyTorch's `interpolate`
+/// (Pillow 13 takes rows first for some sizes, which changes some bytes by a few levels). Without, pixels are made up as by PyTorch's `interpolate`
 /// with `align_corners=False`. `nearest` takes pixel `floor((i + 0.5) * scale)`. Masks take the nearest pixel. The aspect is not kept; use
 /// `resized_crop` or a crop for that.
 ///

@@ -75,7 +75,15 @@ register_operator!(VerticalFlip);
 
 /// Mirrors top and bottom of an image with the axes channels, rows, columns.
 pub(crate) fn mirror_rows<T: Copy>(image: &mut ArrayViewMut3<'_, T>) {
-    let height = image.dim().1;
+    let (_, height, width) = image.dim();
+    if let Some(pixels) = image.as_slice_mut() {
+        for plane in pixels.chunks_exact_mut(height * width) {
+            let (above, below) = plane.split_at_mut(height / 2 * width);
+            let below = below.rchunks_exact_mut(width);
+            above.chunks_exact_mut(width).zip(below).for_each(|(above, below)| above.swap_with_slice(below));
+        }
+        return;
+    }
     for top in 0..height / 2 {
         let (mut above, mut below) = image.multi_slice_mut((s![.., top, ..], s![.., height - 1 - top, ..]));
         ndarray::Zip::from(&mut above).and(&mut below).for_each(core::mem::swap);

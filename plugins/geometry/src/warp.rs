@@ -94,21 +94,19 @@ fn warp_one<T: Sampled>(
     let per_column = |axis: [f64; 3]| -> Vec<f64> { (0..width).map(|x| axis[0] * centered(x, width)).collect() };
     let columns = [per_column(map.x), per_column(map.y)];
     let [x0, y0] = [map.x[2] + sampling.offset(width), map.y[2] + sampling.offset(height)];
-    let [mut right, mut below] = [vec![0.0; width], vec![0.0; width]];
-    let mut line = Line { at: vec![0; width], right: Vec::new(), below: Vec::new() };
-    if sampling == Sampling::Bilinear {
-        std::mem::swap(&mut line.right, &mut right);
-        std::mem::swap(&mut line.below, &mut below);
-    }
+    let mut line = Line { at: vec![0; width], right: vec![0.0; width], below: vec![0.0; width] };
+    let mut values = vec![T::default(); width];
     for y in 0..height {
         let row = [map.x[1] * centered(y, height) + x0, map.y[1] * centered(y, height) + y0];
         line.find(&columns, row, [height, width], sampling);
         for (bordered, mut target) in buffer.chunks_exact(plane).zip(image.axis_iter_mut(Axis(0))) {
-            let mut target = target.row_mut(y);
-            match target.as_slice_mut() {
-                Some(target) => line.look_up(bordered, stride, target.iter_mut(), sampling),
-                None => line.look_up(bordered, stride, target.iter_mut(), sampling),
+            match sampling {
+                Sampling::Nearest => {
+                    values.iter_mut().zip(&line.at).for_each(|(value, at)| *value = bordered[*at as usize]);
+                }
+                Sampling::Bilinear => T::blend(bordered, stride, &line.at, &line.right, &line.below, &mut values),
             }
+            target.row_mut(y).iter_mut().zip(&values).for_each(|(target, value)| *target = *value);
         }
     }
 }
@@ -147,31 +145,6 @@ impl Line {
                     *right = (x - f64::from(left)) as f32;
                     *below = (y - f64::from(top)) as f32;
                     *at = top as u32 * stride + left as u32;
-                }
-            }
-        }
-    }
-
-    fn look_up<'a, T: Sampled>(
-        &self,
-        bordered: &[T],
-        stride: usize,
-        target: impl Iterator<Item = &'a mut T>,
-        sampling: Sampling,
-    ) {
-        match sampling {
-            Sampling::Nearest => target.zip(&self.at).for_each(|(value, at)| *value = bordered[*at as usize]),
-            Sampling::Bilinear => {
-                let weights = self.at.iter().zip(&self.right).zip(&self.below);
-                for (value, ((at, right), below)) in target.zip(weights) {
-                    let at = *at as usize;
-                    let pair = |at: usize| {
-                        let pixels = &bordered[at..at + 2];
-                        let [left, next] = [pixels[0].real(), pixels[1].real()];
-                        left + right * (next - left)
-                    };
-                    let (upper, lower) = (pair(at), pair(at + stride));
-                    *value = T::nearest(upper + below * (lower - upper));
                 }
             }
         }
@@ -244,4 +217,35 @@ fn bordered<'g>(batch: &Lowered<'g>, fill: &Fill, [height, width]: [usize; 2]) -
         at.at_least(int(1)) & at.less(int(side + 1))
     };
     (inside(height, 2) & inside(width, 3)).select(padded, lower_fill(fill, batch))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array3;
+
+    fn warped(image: &Array3<u8>, map: Map<f64>, sampling: Sampling, fill: f32) -> Array3<u8> {
+        let mut image = image.clone();
+        warp_one(&mut image.view_mut(), &map, &mut Vec::new(), sampling, &Fill::All(fill));
+        image
+    }
+
+    #[test]
+    fn a_quarter_turn_and_the_identity_move_whole_pixels() {
+        let image = Array3::from_shape_fn([2, 5, 5], |(c, y, x)| (c * 50 + y * 5 + x) as u8);
+        let clockwise = Map { x: [0.0, 1.0, 0.0], y: [-1.0, 0.0, 0.0] };
+        for sampling in [Sampling::Nearest, Sampling::Bilinear] {
+            assert_eq!(warped(&image, Map::IDENTITY, sampling, 0.0), image);
+            let turned = warped(&image, clockwise, sampling, 0.0);
+            assert!(turned.indexed_iter().all(|((c, y, x), value)| *value == image[[c, 4 - x, y]]), "{turned}");
+        }
+    }
+
+    #[test]
+    fn the_fill_is_mixed_in_at_the_border() {
+        let image = Array3::from_elem([1, 1, 3], 100u8);
+        let shifted = Map { x: [1.0, 0.0, -1.25], y: [0.0, 1.0, 0.0] };
+        assert_eq!(warped(&image, shifted, Sampling::Bilinear, 20.0).into_raw_vec_and_offset().0, [20, 80, 100]);
+        assert_eq!(warped(&image, shifted, Sampling::Nearest, 20.0).into_raw_vec_and_offset().0, [20, 100, 100]);
+    }
 }

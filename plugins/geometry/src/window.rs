@@ -21,17 +21,15 @@ pub(crate) trait Sampled: Pooled {
     fn add(sum: Self::Sum, value: Self, weight: Self::Sum) -> Self::Sum;
     /// The value that a sum stands for.
     fn value(sum: Self::Sum) -> Self;
+    /// The same where no weight was negative, so that the value is in range.
+    fn mean(sum: Self::Sum) -> Self;
     /// Weighs the first rows of `rows`, which are as long as `to`.
     fn average(rows: &[Self], weights: &[Self::Sum], to: &mut [Self]) {
-        let width = to.len();
-        for (block, to) in to.chunks_mut(BLOCK).enumerate() {
-            let mut sums = [Self::zero(); BLOCK];
-            let sums = &mut sums[..to.len()];
-            for (row, weight) in rows.chunks_exact(width).zip(weights) {
-                let pixels = &row[block * BLOCK..][..to.len()];
-                sums.iter_mut().zip(pixels).for_each(|(sum, pixel)| *sum = Self::add(*sum, *pixel, *weight));
-            }
-            to.iter_mut().zip(sums).for_each(|(value, sum)| *value = Self::value(*sum));
+        match weights {
+            [a, b] => average_few(rows, [*a, *b], to),
+            [a, b, c] => average_few(rows, [*a, *b, *c], to),
+            [a, b, c, d] => average_few(rows, [*a, *b, *c, *d], to),
+            _ => average_many(rows, weights, to),
         }
     }
     /// The value nearest to a fill.
@@ -40,6 +38,46 @@ pub(crate) trait Sampled: Pooled {
     fn real(self) -> f32;
     /// The value nearest to an average of values, halves to even for bytes.
     fn nearest(average: f32) -> Self;
+    /// Means of the four pixels at each place of a plane with rows of `stride` and those behind and below; `to` has as many values as the lists.
+    fn blend(plane: &[Self], stride: usize, at: &[u32], right: &[f32], below: &[f32], to: &mut [Self]) {
+        for (value, ((at, right), below)) in to.iter_mut().zip(at.iter().zip(right).zip(below)) {
+            let corners = |at: usize| [plane[at].real(), plane[at + 1].real()];
+            let at = *at as usize;
+            *value = Self::nearest(lerp(corners(at), corners(at + stride), *right, *below));
+        }
+    }
+}
+
+/// Mean of two pixels above and two below, by the shares of those to the right and of those below.
+fn lerp([a, b]: [f32; 2], [c, d]: [f32; 2], right: f32, below: f32) -> f32 {
+    let (upper, lower) = (a + right * (b - a), c + right * (d - c));
+    upper + below * (lower - upper)
+}
+
+/// See [`Sampled::average`], with a number of rows that the compiler knows.
+fn average_few<T: Sampled, const COUNT: usize>(rows: &[T], weights: [T::Sum; COUNT], to: &mut [T]) {
+    let width = to.len();
+    let rows: [&[T]; COUNT] = core::array::from_fn(|row| &rows[row * width..][..width]);
+    for (at, value) in to.iter_mut().enumerate() {
+        let mut sum = T::zero();
+        for row in 0..COUNT {
+            sum = T::add(sum, rows[row][at], weights[row]);
+        }
+        *value = T::value(sum);
+    }
+}
+
+/// See [`Sampled::average`].
+fn average_many<T: Sampled>(rows: &[T], weights: &[T::Sum], to: &mut [T]) {
+    let width = to.len();
+    for (block, to) in to.chunks_mut(BLOCK).enumerate() {
+        let mut sums = [T::zero(); BLOCK];
+        for (row, weight) in rows.chunks_exact(width).zip(weights) {
+            let pixels = &row[block * BLOCK..][..to.len()];
+            sums.iter_mut().zip(pixels).for_each(|(sum, pixel)| *sum = T::add(*sum, *pixel, *weight));
+        }
+        to.iter_mut().zip(sums).for_each(|(value, sum)| *value = T::value(sum));
+    }
 }
 
 /// Columns that are summed at once.
@@ -62,6 +100,9 @@ impl Sampled for u8 {
     fn value(sum: i32) -> u8 {
         (sum >> PRECISION).clamp(0, 255) as u8
     }
+    fn mean(sum: i32) -> u8 {
+        (sum >> PRECISION) as u8
+    }
     fn of(value: f32) -> u8 {
         value.clamp(0.0, 255.0).round_ties_even() as u8
     }
@@ -71,6 +112,24 @@ impl Sampled for u8 {
     fn nearest(average: f32) -> u8 {
         // The sum has no bits after the point, so that the addition rounds; the lowest byte of its mantissa is the value.
         (average + 8_388_608.0).to_bits() as u8
+    }
+    fn blend(plane: &[u8], stride: usize, at: &[u32], right: &[f32], below: &[f32], to: &mut [u8]) {
+        let weights = right.chunks(BLOCK).zip(below.chunks(BLOCK));
+        for ((to, at), (right, below)) in to.chunks_mut(BLOCK).zip(at.chunks(BLOCK)).zip(weights) {
+            // The four bytes are collected first, so that the arithmetic is that of vectors.
+            let mut corners = [0u32; BLOCK];
+            for (corners, at) in corners.iter_mut().zip(at) {
+                let pair = |at: usize| {
+                    let pixels = &plane[at..at + 2];
+                    u32::from(u16::from_le_bytes([pixels[0], pixels[1]]))
+                };
+                *corners = pair(*at as usize) | pair(*at as usize + stride) << 16;
+            }
+            for (value, (corners, (right, below))) in to.iter_mut().zip(corners.iter().zip(right.iter().zip(below))) {
+                let [a, b, c, d] = [0, 8, 16, 24].map(|shift| (corners >> shift & 255) as i32 as f32);
+                *value = Self::nearest(lerp([a, b], [c, d], *right, *below));
+            }
+        }
     }
 }
 
@@ -86,6 +145,9 @@ impl Sampled for f32 {
         sum + value * weight
     }
     fn value(sum: f32) -> f32 {
+        sum
+    }
+    fn mean(sum: f32) -> f32 {
         sum
     }
     fn of(value: f32) -> f32 {
