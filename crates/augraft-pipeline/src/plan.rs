@@ -258,11 +258,6 @@ fn check_needs(spec: &PipelineSpec, problems: &mut Problems<'_>) {
         let help = "let one step have `partner: dataset`".to_owned();
         problems.error(&format!("{}/partner", second.path), "no-partners", message, Some(help));
     }
-    if let Some(step) = spec.donors().next().filter(|_| spec.data.is_none()) {
-        let message = format!("`{}` needs partners from the data set, but the pipeline has no data", step.id);
-        let help = "add `data`, or choose another `partner`".to_owned();
-        problems.error(&format!("{}/partner", step.path), "no-partners", message, Some(help));
-    }
 }
 
 /// Samples of the largest batch.
