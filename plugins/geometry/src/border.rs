@@ -87,11 +87,35 @@ pub(crate) fn copy_window<T: Sampled>(
     mode: PaddingMode,
     fill: &Fill,
 ) {
-    let ((channels, _, width), (_, rows, columns)) = (to.dim(), from.dim());
+    let ((channels, height, width), (_, rows, columns)) = (to.dim(), from.dim());
     let inside = span(left, width, columns);
     let first = (inside.start as i64 - left).clamp(0, width as i64) as usize;
     let past = first + inside.len();
     let outside: Vec<_> = (0..first).chain(past..width).map(|at| (at, mode.pixel(left + at as i64, columns))).collect();
+    if let (Some(pixels), Some(target)) = (T::decoded(&from), to.as_slice_mut()) {
+        let (red, rest) = target.split_at_mut(height * width);
+        let (green, blue) = rest.split_at_mut(height * width);
+        let lines = red.chunks_exact_mut(width).zip(green.chunks_exact_mut(width)).zip(blue.chunks_exact_mut(width));
+        for (y, ((red, green), blue)) in lines.enumerate() {
+            let mut line = [red, green, blue];
+            let row = mode.pixel(top + y as i64, rows);
+            if let Some(row) = row {
+                let within = 3 * (row * columns + inside.start)..3 * (row * columns + inside.end);
+                T::split(&pixels[within], line.each_mut().map(|line| &mut line[first..past]));
+            }
+            for (channel, line) in line.iter_mut().enumerate() {
+                let fill = T::of(fill.at(channel));
+                let Some(row) = row else {
+                    line.fill(fill);
+                    continue;
+                };
+                for (at, pixel) in &outside {
+                    line[*at] = pixel.map_or(fill, |pixel| pixels[3 * (row * columns + pixel) + channel]);
+                }
+            }
+        }
+        return;
+    }
     for channel in 0..channels {
         let fill = T::of(fill.at(channel));
         let source = from.index_axis(Axis(0), channel);

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::mirrored;
+use crate::window::Sampled;
 
 /// Mirrors left and right.
 ///
@@ -74,10 +75,10 @@ impl Operator for HorizontalFlip {
 register_operator!(HorizontalFlip);
 
 /// Mirrors left and right of an image with the axes channels, rows, columns.
-pub(crate) fn mirror_columns<T: Copy>(image: &mut ArrayViewMut3<'_, T>) {
+pub(crate) fn mirror_columns<T: Sampled>(image: &mut ArrayViewMut3<'_, T>) {
     let width = image.dim().2;
     if let Some(pixels) = image.as_slice_mut() {
-        return pixels.chunks_exact_mut(width).for_each(<[T]>::reverse);
+        return T::mirror(pixels, width);
     }
     for mut row in image.lanes_mut(Axis(2)) {
         for at in 0..width / 2 {

@@ -1,136 +1,9 @@
 //! Resampling: nearest pixel, bilinear and bicubic, as Pillow where antialiased, as PyTorch where not.
 
-use augraft_operator::{DataType, Element, Tensor, Value};
 use ndarray::{ArrayView3, ArrayViewMut3};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use crate::border::take;
+use crate::taps::{Filter, Interpolation, Lines, Stretch, Taps};
 use crate::window::Sampled;
-
-/// How pixels between pixels are made up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Interpolation {
-    /// The pixel whose area the center lies in; never antialiased (PyTorch's `nearest-exact`, Pillow's `NEAREST`).
-    Nearest,
-    /// A triangle filter.
-    #[default]
-    Bilinear,
-    /// Keys' cubic filter, with a = -0.5 where antialiased (Pillow), -0.75 where not (PyTorch).
-    Bicubic,
-}
-
-/// An interpolation, and whether its filter widens with the reduction.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Filter {
-    pub(crate) interpolation: Interpolation,
-    pub(crate) antialias: bool,
-}
-
-impl Filter {
-    /// The one for masks, whose values do not mix.
-    pub(crate) const NEAREST: Self = Self { interpolation: Interpolation::Nearest, antialias: false };
-
-    /// Pixels on each side of a center that count, before it widens.
-    fn reach(self) -> f64 {
-        if self.interpolation == Interpolation::Bicubic { 2.0 } else { 1.0 }
-    }
-
-    fn sharpness(self) -> f64 {
-        if self.antialias { -0.5 } else { -0.75 }
-    }
-
-    /// Whether pixels beyond the borders count as the outermost ones; else they do not count at all.
-    fn repeats_borders(self) -> bool {
-        self.interpolation == Interpolation::Bicubic && !self.antialias
-    }
-
-    /// The weight of a pixel, before it is normalised.
-    fn weight(self, distance: f64) -> f64 {
-        let x = distance.abs();
-        if self.interpolation != Interpolation::Bicubic {
-            return (1.0 - x).max(0.0);
-        }
-        let a = self.sharpness();
-        if x < 1.0 {
-            ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0
-        } else if x < 2.0 {
-            (((x - 5.0) * x + 8.0) * x - 4.0) * a
-        } else {
-            0.0
-        }
-    }
-}
-
-/// A stretch of one side: `start..start + length` pixels become `out` pixels.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Stretch {
-    pub(crate) start: usize,
-    pub(crate) length: usize,
-    pub(crate) out: usize,
-}
-
-/// The weights of the output pixels: `count` for each, of the input pixels from `first` on.
-struct Taps<W> {
-    count: usize,
-    first: Vec<usize>,
-    weights: Vec<W>,
-    /// Whether weights may be below 0.
-    negative: bool,
-}
-
-impl Stretch {
-    /// The pixel nearest to each output pixel, `floor((i + 0.5) * length / out)`, in whole numbers.
-    pub(crate) fn nearest(self) -> Vec<usize> {
-        (0..self.out).map(|at| self.start + (2 * at + 1) * self.length / (2 * self.out)).collect()
-    }
-
-    /// Weights of every output pixel, normalised in f64; input pixels are counted from the start of the stretch.
-    fn taps<W: Copy>(self, filter: Filter, rounded: impl Fn(f64) -> W) -> Taps<W> {
-        let scale = self.length as f64 / self.out as f64;
-        let support = if filter.antialias { scale.max(1.0) } else { 1.0 };
-        let reach = filter.reach() * support;
-        let last = self.length as i64 - 1;
-        let center = |at: usize| (at as f64 + 0.5) * scale;
-        let pixels = |center: f64| ((center - reach + 0.5).floor() as i64, (center + reach + 0.5).floor() as i64);
-        let limited = |at: usize| {
-            let (from, to) = pixels(center(at));
-            (from.max(0), to.min(last + 1))
-        };
-        let count = (0..self.out).map(limited).map(|(from, to)| (to - from) as usize).max().unwrap_or(1);
-        let mut taps = Taps {
-            count,
-            first: Vec::with_capacity(self.out),
-            weights: vec![rounded(0.0); self.out * count],
-            negative: filter.interpolation == Interpolation::Bicubic,
-        };
-        let mut own = Vec::new();
-        for (at, weights) in taps.weights.chunks_exact_mut(count).enumerate() {
-            let center = center(at);
-            let (from, to) = limited(at);
-            let weight = |pixel: i64| filter.weight((pixel as f64 - center + 0.5) * (1.0 / support));
-            own.clear();
-            own.extend((from..to).map(weight));
-            if filter.repeats_borders() {
-                let (before, behind) = pixels(center);
-                own[0] += (before..0).map(weight).sum::<f64>();
-                own[(to - from - 1) as usize] += (last + 1..behind).map(weight).sum::<f64>();
-            }
-            let share = 1.0 / own.iter().sum::<f64>();
-            // All have as many taps; near the end the first ones weigh nothing.
-            let first = (from as usize).min(self.length - count);
-            for (weight, own) in weights[from as usize - first..].iter_mut().zip(&own) {
-                *weight = rounded(own * share);
-            }
-            taps.first.push(first);
-        }
-        taps
-    }
-}
-
-/// Rows that are narrowed at once, so that places and weights are read once for all.
-const LINES: usize = 4;
 
 /// Resamples `from` (channels, rows, columns) to the size of `to`: columns first, then rows, bytes rounded after each as Pillow does.
 ///
@@ -147,99 +20,116 @@ pub(crate) fn resample<T: Sampled>(
         return take_nearest(&rows.nearest(), &columns.nearest(), from, to);
     }
     let (down, across) = (rows.taps(filter, T::weight), columns.taps(filter, T::weight));
-    let needed = down.first[0]..down.first[rows.out - 1] + down.count;
-    let width = columns.out;
-    narrow.resize(needed.len() * width, T::default());
-    // Rows whose pixels are not next to each other are copied.
-    let mut copies = vec![T::default(); LINES * columns.length];
-    for (from, mut to) in from.outer_iter().zip(to.outer_iter_mut()) {
-        for (block, lines) in narrow.chunks_mut(LINES * width).enumerate() {
-            let first = rows.start + needed.start + block * LINES;
-            for (copy, y) in copies.chunks_exact_mut(columns.length).zip(first..rows.start + needed.end) {
-                let row = from.row(y);
-                if let Some(row) = row.to_slice() {
-                    copy.copy_from_slice(&row[columns.start..][..columns.length]);
-                } else {
-                    let pixels = row.iter().skip(columns.start);
-                    copy.iter_mut().zip(pixels).for_each(|(copy, pixel)| *copy = *pixel);
-                }
-            }
-            across.narrow(&copies, columns.length, lines);
+    let skipped = down.first[0];
+    let count = down.first[rows.out - 1] + down.count - skipped;
+    let (channels, height, side) = from.dim();
+    let copy: Vec<T>;
+    let (pixels, interleaved) = match (from.to_slice(), T::decoded(&from)) {
+        (Some(pixels), _) => (pixels, 1),
+        (None, Some(pixels)) => (pixels, channels),
+        (None, None) => {
+            copy = from.iter().copied().collect();
+            (&copy[..], 1)
         }
-        let to = to.as_slice_mut().expect("what is filled is a new batch");
-        let lines = to.chunks_exact_mut(width).zip(&down.first).zip(down.weights.chunks_exact(down.count));
-        for ((line, first), weights) in lines {
-            T::average(&narrow[(first - needed.start) * width..], weights, line);
+    };
+    narrow.resize(interleaved * count * columns.out, T::default());
+    let to = to.as_slice_mut().expect("what is filled is a new batch");
+    let planes = to.chunks_exact_mut(interleaved * rows.out * columns.out);
+    for (pixels, to) in pixels.chunks_exact(interleaved * height * side).zip(planes) {
+        let first = (rows.start + skipped) * side + columns.start;
+        let lines = Lines {
+            pixels: &pixels[first * interleaved..],
+            pitch: side * interleaved,
+            length: columns.length,
+            count,
+            channels: interleaved,
+        };
+        T::narrow(&across, lines, narrow);
+        let planes = to.chunks_exact_mut(rows.out * columns.out);
+        for (lines, to) in narrow.chunks_exact(count * columns.out).zip(planes) {
+            T::shorten(&down, skipped, lines, to);
         }
     }
 }
 
-impl<W: Copy> Taps<W> {
-    /// Weighs the pixels of up to [`LINES`] rows of `length` pixels.
-    fn narrow<T: Sampled<Sum = W>>(&self, rows: &[T], length: usize, lines: &mut [T]) {
-        match self.count {
-            1 => self.narrow_by::<T, 1>(rows, length, lines),
-            2 => self.narrow_by::<T, 2>(rows, length, lines),
-            3 => self.narrow_by::<T, 3>(rows, length, lines),
-            4 => self.narrow_by::<T, 4>(rows, length, lines),
-            5 => self.narrow_by::<T, 5>(rows, length, lines),
-            6 => self.narrow_by::<T, 6>(rows, length, lines),
-            _ => {
-                let width = self.first.len();
-                for (row, line) in rows.chunks_exact(length).zip(lines.chunks_exact_mut(width)) {
-                    let taps = self.first.iter().zip(self.weights.chunks_exact(self.count));
-                    for (value, (first, weights)) in line.iter_mut().zip(taps) {
-                        *value = weighed::<T, true>(&row[*first..], weights);
-                    }
+/// See [`Sampled::narrow`]; floats are summed in the order of the pixels.
+pub(crate) fn narrow_floats(across: &Taps<f32>, lines: Lines<'_, f32>, to: &mut [f32]) {
+    match across.count {
+        1 => narrow_by::<1>(across, lines, to),
+        2 => narrow_by::<2>(across, lines, to),
+        3 => narrow_by::<3>(across, lines, to),
+        4 => narrow_by::<4>(across, lines, to),
+        5 => narrow_by::<5>(across, lines, to),
+        6 => narrow_by::<6>(across, lines, to),
+        _ => {
+            for (at, to) in to.chunks_exact_mut(across.first.len()).enumerate() {
+                let line = lines.line(at);
+                let taps = across.first.iter().zip(across.weights.chunks_exact(across.count));
+                for (value, (first, weights)) in to.iter_mut().zip(taps) {
+                    *value = weighed(&line[*first..], weights);
                 }
             }
         }
     }
-
-    /// The same with a number of taps that the compiler knows.
-    fn narrow_by<T: Sampled<Sum = W>, const COUNT: usize>(&self, rows: &[T], length: usize, lines: &mut [T]) {
-        if self.negative {
-            self.narrow_as::<T, COUNT, true>(rows, length, lines);
-        } else {
-            self.narrow_as::<T, COUNT, false>(rows, length, lines);
-        }
-    }
-
-    fn narrow_as<T: Sampled<Sum = W>, const COUNT: usize, const NEGATIVE: bool>(
-        &self,
-        rows: &[T],
-        length: usize,
-        lines: &mut [T],
-    ) {
-        let width = self.first.len();
-        let (weights, _) = self.weights.as_chunks::<COUNT>();
-        let taps = self.first.iter().zip(weights);
-        if lines.len() < LINES * width {
-            for (row, line) in rows.chunks_exact(length).zip(lines.chunks_exact_mut(width)) {
-                for (value, (first, weights)) in line.iter_mut().zip(taps.clone()) {
-                    *value = weighed::<T, NEGATIVE>(&row[*first..first + COUNT], weights);
-                }
-            }
-            return;
-        }
-        let (above, below) = lines.split_at_mut(2 * width);
+}
+/// The same with a number of taps that the compiler knows, for four lines at once, so that places and weights are read once for all.
+fn narrow_by<const COUNT: usize>(across: &Taps<f32>, lines: Lines<'_, f32>, to: &mut [f32]) {
+    let width = across.first.len();
+    let (weights, _) = across.weights.as_chunks::<COUNT>();
+    let taps = across.first.iter().zip(weights);
+    let mut blocks = to.chunks_exact_mut(4 * width);
+    for (block, to) in blocks.by_ref().enumerate() {
+        let (above, below) = to.split_at_mut(2 * width);
         let ((a, b), (c, d)) = (above.split_at_mut(width), below.split_at_mut(width));
-        let [e, f, g, h] = [0, 1, 2, 3].map(|row| &rows[row * length..][..length]);
+        let [e, f, g, h] = [0, 1, 2, 3].map(|line| lines.line(4 * block + line));
         let values = a.iter_mut().zip(b).zip(c.iter_mut().zip(d));
-        for (((a, b), (c, d)), (first, weights)) in values.zip(taps) {
+        for (((a, b), (c, d)), (first, weights)) in values.zip(taps.clone()) {
             let taken = *first..first + COUNT;
-            *a = weighed::<T, NEGATIVE>(&e[taken.clone()], weights);
-            *b = weighed::<T, NEGATIVE>(&f[taken.clone()], weights);
-            *c = weighed::<T, NEGATIVE>(&g[taken.clone()], weights);
-            *d = weighed::<T, NEGATIVE>(&h[taken], weights);
+            *a = weighed(&e[taken.clone()], weights);
+            *b = weighed(&f[taken.clone()], weights);
+            *c = weighed(&g[taken.clone()], weights);
+            *d = weighed(&h[taken], weights);
+        }
+    }
+    let done = lines.count / 4 * 4;
+    for (at, to) in blocks.into_remainder().chunks_exact_mut(width).enumerate() {
+        let line = lines.line(done + at);
+        for (value, (first, weights)) in to.iter_mut().zip(taps.clone()) {
+            *value = weighed(&line[*first..first + COUNT], weights);
         }
     }
 }
 
 #[inline]
-fn weighed<T: Sampled, const NEGATIVE: bool>(pixels: &[T], weights: &[T::Sum]) -> T {
-    let sum = pixels.iter().zip(weights).fold(T::zero(), |sum, (pixel, weight)| T::add(sum, *pixel, *weight));
-    if NEGATIVE { T::value(sum) } else { T::mean(sum) }
+fn weighed(pixels: &[f32], weights: &[f32]) -> f32 {
+    pixels.iter().zip(weights).fold(0.0, |sum, (pixel, weight)| sum + pixel * weight)
+}
+
+/// See [`Sampled::shorten`].
+pub(crate) fn shorten_floats(down: &Taps<f32>, skipped: usize, lines: &[f32], to: &mut [f32]) {
+    let width = to.len() / down.first.len();
+    for ((line, first), weights) in to.chunks_exact_mut(width).zip(&down.first).zip(down.weights.chunks(down.count)) {
+        let lines = &lines[(first - skipped) * width..];
+        match weights {
+            [a, b] => average_few(lines, [*a, *b], line),
+            [a, b, c] => average_few(lines, [*a, *b, *c], line),
+            [a, b, c, d] => average_few(lines, [*a, *b, *c, *d], line),
+            _ => {
+                line.fill(0.0);
+                for (lines, weight) in lines.chunks_exact(width).zip(weights) {
+                    line.iter_mut().zip(lines).for_each(|(sum, pixel)| *sum += pixel * weight);
+                }
+            }
+        }
+    }
+}
+
+/// Averages lines as long as `to`.
+fn average_few<const COUNT: usize>(lines: &[f32], weights: [f32; COUNT], to: &mut [f32]) {
+    let lines: [&[f32]; COUNT] = core::array::from_fn(|line| &lines[line * to.len()..][..to.len()]);
+    for (at, value) in to.iter_mut().enumerate() {
+        *value = lines.iter().zip(weights).fold(0.0, |sum, (line, weight)| sum + line[at] * weight);
+    }
 }
 
 fn take_nearest<T: Sampled>(rows: &[usize], columns: &[usize], from: ArrayView3<'_, T>, mut to: ArrayViewMut3<'_, T>) {
@@ -249,92 +139,6 @@ fn take_nearest<T: Sampled>(rows: &[usize], columns: &[usize], from: ArrayView3<
             line.iter_mut().zip(columns).for_each(|(value, x)| *value = row[*x]);
         }
     }
-}
-
-/// One side of a resampling in a graph: `start` and `length` are int64 `[N]` (or `[1]`), of a side of `side` pixels.
-pub(crate) struct LoweredStretch<'g> {
-    pub(crate) start: Value<'g>,
-    pub(crate) length: Value<'g>,
-    pub(crate) side: usize,
-    pub(crate) out: usize,
-}
-
-impl<'g> LoweredStretch<'g> {
-    /// The weights as matrices, f32 `[N, 1, out, side]`, rows summing to 1.
-    fn matrix(&self, filter: Filter) -> Value<'g> {
-        let graph = self.start.graph();
-        let real = |value: f64| graph.constant(Tensor::scalar(value));
-        let axis = |count: usize, shape: &[i64]| {
-            graph.constant(Tensor::vector((0..count).map(|at| at as f64 + 0.5).collect())).reshape(shape)
-        };
-        let per_sample = |value: Value<'g>| value.cast(DataType::F64).unsqueeze(&[1, 2, 3]);
-        let (start, length) = (per_sample(self.start), per_sample(self.length));
-        let scale = length * real(1.0 / self.out as f64);
-        let support = if filter.antialias { scale.binary("Max", real(1.0)) } else { real(1.0) };
-        let pixel = axis(self.side, &[1, 1, 1, -1]) - start;
-        let center = axis(self.out, &[1, 1, -1, 1]) * scale;
-        let weigh = |pixel: Value<'g>| lower_weight(filter, (pixel - center).unary("Abs") / support);
-        let inside = real(0.0).less(pixel) & pixel.less(length);
-        let mut weight = weigh(pixel);
-        if filter.repeats_borders() {
-            // The filter reaches two pixels beyond either border.
-            let beyond = |edge: Value<'g>, way: f64| weigh(edge + real(way)) + weigh(edge + real(2.0 * way));
-            let (half, last) = (real(0.5), length - real(0.5));
-            weight = weight + pixel.less(real(1.0)).select(beyond(half, -1.0), real(0.0));
-            weight = weight + (length - real(1.0)).less(pixel).select(beyond(last, 1.0), real(0.0));
-        }
-        let weight = inside.select(weight, real(0.0));
-        (weight / weight.reduce_sum(3).unsqueeze(&[3])).cast(DataType::F32)
-    }
-
-    /// The pixel nearest to each output pixel, int64 `[N,1,out,1]` for axis 2, `[N,1,1,out]` for axis 3.
-    fn nearest(&self, axis: usize) -> Value<'g> {
-        let graph = self.start.graph();
-        let twice = (0..self.out as i64).map(|at| 2 * at + 1).collect();
-        let twice =
-            graph.constant(Tensor::vector(twice)).reshape(if axis == 2 { &[1, 1, -1, 1] } else { &[1, 1, 1, -1] });
-        let out = graph.constant(Tensor::scalar(2 * self.out as i64));
-        self.start.unsqueeze(&[1, 2, 3]) + twice * self.length.unsqueeze(&[1, 2, 3]) / out
-    }
-}
-
-/// See [`Filter::weight`].
-fn lower_weight(filter: Filter, x: Value<'_>) -> Value<'_> {
-    let real = |value: f64| x.graph().constant(Tensor::scalar(value));
-    if filter.interpolation != Interpolation::Bicubic {
-        return (real(1.0) - x).binary("Max", real(0.0));
-    }
-    let a = filter.sharpness();
-    let near = ((real(a + 2.0) * x - real(a + 3.0)) * x) * x + real(1.0);
-    let far = (((x - real(5.0)) * x + real(8.0)) * x - real(4.0)) * real(a);
-    x.less(real(1.0)).select(near, x.less(real(2.0)).select(far, real(0.0)))
-}
-
-/// Resamples in a graph: matrix products along columns, then rows; bytes are rounded after each.
-pub(crate) fn lower_resample<'g>(
-    images: Value<'g>,
-    element: Element,
-    filter: Filter,
-    rows: &LoweredStretch<'g>,
-    columns: &LoweredStretch<'g>,
-) -> Value<'g> {
-    if filter.interpolation == Interpolation::Nearest {
-        let images = take(images, rows.nearest(2), 2, [rows.side, rows.out]);
-        return take(images, columns.nearest(3), 3, [columns.side, columns.out]);
-    }
-    let graph = images.graph();
-    let real = |value: f32| graph.constant(Tensor::scalar(value));
-    let rounded = |value: Value<'g>| match element {
-        Element::F32 => value,
-        Element::U8 => (value + real(0.5)).unary("Floor").binary("Max", real(0.0)).binary("Min", real(255.0)),
-    };
-    // One matrix for each sample even where all are equal: ONNX Runtime multiplies no batch of none by a batch of one.
-    let per_sample = graph.concat(&[images.shape().slice(0, 0, 1), graph.ints(&[1, 1, 1])], 0);
-    let images = if element == Element::U8 { images.cast(DataType::F32) } else { images };
-    let matrix = |side: &LoweredStretch<'g>| side.matrix(filter).expand(per_sample);
-    let narrow = rounded(images.matmul(matrix(columns).transpose(&[0, 1, 3, 2])));
-    let small = rounded(matrix(rows).matmul(narrow));
-    if element == Element::U8 { small.cast(DataType::U8) } else { small }
 }
 
 #[cfg(test)]

@@ -6,7 +6,9 @@ use ndarray::{ArrayView3, ArrayViewMut3};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::resample::{Filter, Interpolation, LoweredStretch, Stretch, lower_resample, resample};
+use crate::resample::resample;
+use crate::resample_graph::{LoweredStretch, lower_resample};
+use crate::taps::{Filter, Interpolation, Stretch};
 use crate::window::{Fill, Sampled, refill};
 
 /// Resizes to a fixed size.

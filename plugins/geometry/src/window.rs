@@ -3,34 +3,39 @@
 use augraft_operator::{Batch, Images, Pooled, Scratch, parallel};
 use ndarray::{Array3, Array4, ArrayView3, ArrayViewMut3, Axis};
 
+use crate::kernels;
+use crate::resample::{narrow_floats, shorten_floats};
+use crate::taps::{Lines, Taps};
+
 /// A function that fills one output sample (channels, rows, columns) from one input sample, by a drawn row.
 pub(crate) trait Fill<R> {
     /// Fills `to` from `from`; both have the axes channels, rows, columns. `rows` is a buffer of any content that is reused.
     fn fill<T: Sampled>(&self, row: &R, from: ArrayView3<'_, T>, to: ArrayViewMut3<'_, T>, rows: &mut Vec<T>);
 }
 
-/// Element types of images, and how they are weighted and summed.
+/// Element types of images, and what is done to them by type.
 pub(crate) trait Sampled: Pooled {
-    /// A weight, and a sum of weighted values.
-    type Sum: Copy + Send + Sync;
+    /// A weight as it is multiplied.
+    type Weight: Copy;
     /// The weight as it is multiplied.
-    fn weight(weight: f64) -> Self::Sum;
-    /// The empty sum.
-    fn zero() -> Self::Sum;
-    /// Adds a weighted value.
-    fn add(sum: Self::Sum, value: Self, weight: Self::Sum) -> Self::Sum;
-    /// The value that a sum stands for.
-    fn value(sum: Self::Sum) -> Self;
-    /// The same where no weight was negative, so that the value is in range.
-    fn mean(sum: Self::Sum) -> Self;
-    /// Weighs the first rows of `rows`, which are as long as `to`.
-    fn average(rows: &[Self], weights: &[Self::Sum], to: &mut [Self]) {
-        match weights {
-            [a, b] => average_few(rows, [*a, *b], to),
-            [a, b, c] => average_few(rows, [*a, *b, *c], to),
-            [a, b, c, d] => average_few(rows, [*a, *b, *c, *d], to),
-            _ => average_many(rows, weights, to),
+    fn weight(weight: f64) -> Self::Weight;
+    /// Narrows lines; `to` has a plane for each channel.
+    fn narrow(across: &Taps<Self::Weight>, lines: Lines<'_, Self>, to: &mut [Self]);
+    /// Averages the lines of a plane, of which those before `skipped` are left out.
+    fn shorten(down: &Taps<Self::Weight>, skipped: usize, lines: &[Self], to: &mut [Self]);
+    /// The pixels of an image whose three channels are side by side, as decoders leave bytes.
+    fn decoded<'a>(_: &ArrayView3<'a, Self>) -> Option<&'a [Self]> {
+        None
+    }
+    /// Splits pixels of three channels into a plane for each.
+    fn split(pixels: &[Self], [red, green, blue]: [&mut [Self]; 3]) {
+        for (((pixel, red), green), blue) in pixels.chunks_exact(3).zip(red).zip(green).zip(blue) {
+            (*red, *green, *blue) = (pixel[0], pixel[1], pixel[2]);
         }
+    }
+    /// Reverses rows of `width` pixels.
+    fn mirror(pixels: &mut [Self], width: usize) {
+        pixels.chunks_exact_mut(width).for_each(<[Self]>::reverse);
     }
     /// The value nearest to a fill.
     fn of(value: f32) -> Self;
@@ -54,54 +59,29 @@ fn lerp([a, b]: [f32; 2], [c, d]: [f32; 2], right: f32, below: f32) -> f32 {
     upper + below * (lower - upper)
 }
 
-/// See [`Sampled::average`], with a number of rows that the compiler knows.
-fn average_few<T: Sampled, const COUNT: usize>(rows: &[T], weights: [T::Sum; COUNT], to: &mut [T]) {
-    let width = to.len();
-    let rows: [&[T]; COUNT] = core::array::from_fn(|row| &rows[row * width..][..width]);
-    for (at, value) in to.iter_mut().enumerate() {
-        let mut sum = T::zero();
-        for row in 0..COUNT {
-            sum = T::add(sum, rows[row][at], weights[row]);
-        }
-        *value = T::value(sum);
-    }
-}
-
-/// See [`Sampled::average`].
-fn average_many<T: Sampled>(rows: &[T], weights: &[T::Sum], to: &mut [T]) {
-    let width = to.len();
-    for (block, to) in to.chunks_mut(BLOCK).enumerate() {
-        let mut sums = [T::zero(); BLOCK];
-        for (row, weight) in rows.chunks_exact(width).zip(weights) {
-            let pixels = &row[block * BLOCK..][..to.len()];
-            sums.iter_mut().zip(pixels).for_each(|(sum, pixel)| *sum = T::add(*sum, *pixel, *weight));
-        }
-        to.iter_mut().zip(sums).for_each(|(value, sum)| *value = T::value(sum));
-    }
-}
-
-/// Columns that are summed at once.
+/// Pixels that are blended at once.
 const BLOCK: usize = 64;
 
-/// Bits after the point of Pillow's weights for bytes.
-const PRECISION: u32 = 22;
-
 impl Sampled for u8 {
-    type Sum = i32;
+    type Weight = i32;
     fn weight(weight: f64) -> i32 {
-        (weight * f64::from(1 << PRECISION) + 0.5f64.copysign(weight)) as i32
+        (weight * f64::from(1 << kernels::PRECISION) + 0.5f64.copysign(weight)) as i32
     }
-    fn zero() -> i32 {
-        1 << (PRECISION - 1)
+    fn narrow(across: &Taps<i32>, lines: Lines<'_, u8>, to: &mut [u8]) {
+        kernels::narrow(across, lines, to);
     }
-    fn add(sum: i32, value: u8, weight: i32) -> i32 {
-        sum + i32::from(value) * weight
+    fn shorten(down: &Taps<i32>, skipped: usize, lines: &[u8], to: &mut [u8]) {
+        kernels::shorten(down, skipped, lines, to);
     }
-    fn value(sum: i32) -> u8 {
-        (sum >> PRECISION).clamp(0, 255) as u8
+    fn decoded<'a>(image: &ArrayView3<'a, u8>) -> Option<&'a [u8]> {
+        let pixels = image.permuted_axes([1, 2, 0]);
+        if image.dim().0 == 3 { pixels.to_slice() } else { None }
     }
-    fn mean(sum: i32) -> u8 {
-        (sum >> PRECISION) as u8
+    fn split(pixels: &[u8], planes: [&mut [u8]; 3]) {
+        kernels::split(pixels, planes);
+    }
+    fn mirror(pixels: &mut [u8], width: usize) {
+        kernels::mirror_rows(pixels, width);
     }
     fn of(value: f32) -> u8 {
         value.clamp(0.0, 255.0).round_ties_even() as u8
@@ -134,21 +114,15 @@ impl Sampled for u8 {
 }
 
 impl Sampled for f32 {
-    type Sum = f32;
+    type Weight = f32;
     fn weight(weight: f64) -> f32 {
         weight as f32
     }
-    fn zero() -> f32 {
-        0.0
+    fn narrow(across: &Taps<f32>, lines: Lines<'_, f32>, to: &mut [f32]) {
+        narrow_floats(across, lines, to);
     }
-    fn add(sum: f32, value: f32, weight: f32) -> f32 {
-        sum + value * weight
-    }
-    fn value(sum: f32) -> f32 {
-        sum
-    }
-    fn mean(sum: f32) -> f32 {
-        sum
+    fn shorten(down: &Taps<f32>, skipped: usize, lines: &[f32], to: &mut [f32]) {
+        shorten_floats(down, skipped, lines, to);
     }
     fn of(value: f32) -> f32 {
         value
@@ -203,7 +177,7 @@ fn filled<T: Sampled, R: Sync>(
 ) -> Array4<T> {
     let mut to = scratch.take_dense([from.len(), channels, height, width]);
     let tallest = from.iter().map(|image| image.dim().1).max().unwrap_or(0);
-    scratch.lend(tallest * width, |buffers| {
+    scratch.lend(tallest * width * channels.min(3), |buffers| {
         parallel(to.axis_iter_mut(Axis(0)).zip(from).collect(), draws, |(to, from), row| {
             buffers.with(|rows| fill.fill(row, from, to, rows));
         });
