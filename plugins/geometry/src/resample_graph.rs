@@ -44,11 +44,14 @@ impl<'g> LoweredStretch<'g> {
     /// The pixel nearest to each output pixel, int64 `[N,1,out,1]` for axis 2, `[N,1,1,out]` for axis 3.
     fn nearest(&self, axis: usize) -> Value<'g> {
         let graph = self.start.graph();
-        let twice = (0..self.out as i64).map(|at| 2 * at + 1).collect();
-        let twice =
-            graph.constant(Tensor::vector(twice)).reshape(if axis == 2 { &[1, 1, -1, 1] } else { &[1, 1, 1, -1] });
-        let out = graph.constant(Tensor::scalar(2 * self.out as i64));
-        self.start.unsqueeze(&[1, 2, 3]) + twice * self.length.unsqueeze(&[1, 2, 3]) / out
+        let center = (0..self.out).map(|at| (2 * at + 1) as f64).collect();
+        let center =
+            graph.constant(Tensor::vector(center)).reshape(if axis == 2 { &[1, 1, -1, 1] } else { &[1, 1, 1, -1] });
+        // In f64, where the quotient is exact enough: tract follows integers symbolically, and these would take it minutes.
+        let real = |value: Value<'g>| value.cast(DataType::F64).unsqueeze(&[1, 2, 3]);
+        let out = graph.constant(Tensor::scalar(2.0 * self.out as f64));
+        let offset = (center * real(self.length) / out).unary("Floor");
+        (real(self.start) + offset).cast(DataType::I64)
     }
 }
 
