@@ -237,6 +237,25 @@ fn take_flat<'g>(images: Value<'g>, index: Value<'g>, axis: usize, side: usize) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndarray::Array3;
+
+    #[test]
+    fn decoded_images_show_what_their_planes_do() {
+        let decoded = Array3::from_shape_fn([7, 9, 3], |(y, x, c)| (y * 89 + x * 57 + c * 31) as u8);
+        let decoded = decoded.view().permuted_axes([2, 0, 1]);
+        let planes = decoded.as_standard_layout().into_owned();
+        let modes = [PaddingMode::Constant, PaddingMode::Reflect, PaddingMode::Edge, PaddingMode::Symmetric];
+        for (mode, corner) in
+            modes.into_iter().flat_map(|mode| [[-2, -3], [3, 4], [1, 1], [-9, 2]].map(|at| (mode, at)))
+        {
+            let shown = |from: ArrayView3<'_, u8>| {
+                let mut to = Array3::zeros([3, 6, 8]);
+                copy_window(corner, from, to.view_mut(), mode, &Fill::default());
+                to
+            };
+            assert_eq!(shown(decoded), shown(planes.view()), "{mode:?} {corner:?}");
+        }
+    }
 
     #[test]
     fn places_outside_show_what_numpy_pads_with() {

@@ -1,4 +1,6 @@
 //! Loops over bytes, compiled for any CPU and once more for those with AVX2, which are told apart when they run.
+//!
+//! Functions of the standard library that are not inlined stay what they are for any CPU, so that loops are written out.
 
 #![expect(unsafe_code, reason = "what is compiled for AVX2 is called where the CPU was found to have it")]
 #![expect(clippy::inline_always, reason = "a loop takes on the CPU features of the function that it is inlined into")]
@@ -38,7 +40,7 @@ by_cpu! {
 
 by_cpu! {
     /// Narrows lines; `to` has a plane for each channel.
-    fn narrow(across: &Taps<i32>, lines: Lines<'_, u8>, to: &mut [u8]) = narrow_blocks or narrow_blocks
+    fn narrow(across: &Taps<i32>, lines: Lines<'_, u8>, to: &mut [u8]) = narrow_blocks or narrow_by_vectors
 }
 
 by_cpu! {
@@ -84,35 +86,113 @@ type Tile = [[u8; TILE]; TILE];
 #[inline(always)]
 fn narrow_blocks(across: &Taps<i32>, lines: Lines<'_, u8>, to: &mut [u8]) {
     match lines.channels {
-        1 => narrow_channels::<1>(across, lines, to),
-        _ => narrow_channels::<3>(across, lines, to),
+        1 => narrow_channels::<1>(across, lines, to, weigh_each),
+        _ => narrow_channels::<3>(across, lines, to, weigh_each),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn narrow_by_vectors(across: &Taps<i32>, lines: Lines<'_, u8>, to: &mut [u8]) {
+    match lines.channels {
+        1 => narrow_channels::<1>(across, lines, to, |a, b, c, d| weigh_by_vectors(a, b, c, d)),
+        _ => narrow_channels::<3>(across, lines, to, |a, b, c, d| weigh_by_vectors(a, b, c, d)),
     }
 }
 
 /// Transposes so many lines that a vector holds one pixel of each, weighs those, and transposes the results.
 #[inline(always)]
-fn narrow_channels<const CHANNELS: usize>(across: &Taps<i32>, lines: Lines<'_, u8>, to: &mut [u8]) {
+fn narrow_channels<const CHANNELS: usize>(
+    across: &Taps<i32>,
+    lines: Lines<'_, u8>,
+    to: &mut [u8],
+    weigh: impl Fn(&[[[u8; TILE]; CHANNELS]], usize, Part<'_>, &mut Tile),
+) {
     let width = across.first.len();
     let mut columns = vec![[0; TILE]; lines.length * CHANNELS];
     for block in (0..lines.count).step_by(TILE) {
-        // The last line stands for those beyond it.
-        let line = |at: usize| lines.line((block + at).min(lines.count - 1));
-        transpose_lines(core::array::from_fn(line), &mut columns);
+        // The first line stands for those beyond the last.
+        let mut taken = [lines.line(block); TILE];
+        for (at, line) in (block..lines.count).zip(&mut taken) {
+            *line = lines.line(at);
+        }
+        transpose_lines(taken, &mut columns);
         let (pixels, _) = columns.as_chunks::<CHANNELS>();
         for (channel, to) in to.chunks_exact_mut(lines.count * width).enumerate() {
-            let tiles = across.first.chunks(TILE).zip(across.weights.chunks(TILE * across.count));
-            for (tile, (first, weights)) in tiles.enumerate() {
-                let mut values = [[0; TILE]; TILE];
-                for (value, (first, weights)) in values.iter_mut().zip(first.iter().zip(weights.chunks(across.count))) {
-                    let taken = pixels[*first..][..across.count].iter().map(|pixel| &pixel[channel]);
-                    *value = weighed(taken.zip(weights));
-                }
-                for (line, values) in to[block * width..].chunks_exact_mut(width).zip(transposed(values)) {
-                    let line = &mut line[tile * TILE..][..first.len()];
-                    line.copy_from_slice(&values[..line.len()]);
+            for (tile, first) in across.first.chunks(TILE).enumerate() {
+                let weights = &across.weights[tile * TILE * across.count..];
+                let (mut values, mut rows) = ([[0; TILE]; TILE], [[0; TILE]; TILE]);
+                weigh(pixels, channel, Part { count: across.count, first, weights }, &mut values);
+                transpose(&values, &mut rows);
+                for (line, values) in to[block * width..].chunks_exact_mut(width).zip(&rows) {
+                    let line = &mut line[tile * TILE..];
+                    if let Some(line) = line.first_chunk_mut::<TILE>() {
+                        *line = *values;
+                    } else {
+                        line.copy_from_slice(&values[..line.len()]);
+                    }
                 }
             }
         }
+    }
+}
+
+/// The taps of a tile, see [`Taps`].
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    count: usize,
+    first: &'a [usize],
+    weights: &'a [i32],
+}
+
+/// Weighs columns of one channel.
+#[inline(always)]
+fn weigh_each<const CHANNELS: usize>(
+    pixels: &[[[u8; TILE]; CHANNELS]],
+    channel: usize,
+    taps: Part<'_>,
+    tile: &mut Tile,
+) {
+    for (at, (value, first)) in tile.iter_mut().zip(taps.first).enumerate() {
+        let weights = &taps.weights[at * taps.count..][..taps.count];
+        *value = weighed(pixels[*first..][..taps.count].iter().map(|pixel| &pixel[channel]).zip(weights));
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+#[inline]
+fn weigh_by_vectors<const CHANNELS: usize>(
+    pixels: &[[[u8; TILE]; CHANNELS]],
+    channel: usize,
+    taps: Part<'_>,
+    tile: &mut Tile,
+) {
+    use core::arch::x86_64::{
+        __m128i, _mm_cvtsi64_si128, _mm_packus_epi16, _mm256_add_epi32, _mm256_castsi256_si128, _mm256_cvtepu8_epi32,
+        _mm256_extracti128_si256, _mm256_mullo_epi32, _mm256_packs_epi32, _mm256_permute4x64_epi64, _mm256_set1_epi32,
+        _mm256_srai_epi32,
+    };
+    let half = _mm256_set1_epi32(1 << (PRECISION - 1));
+    for (at, (value, first)) in tile.iter_mut().zip(taps.first).enumerate() {
+        let weights = &taps.weights[at * taps.count..][..taps.count];
+        let (mut low, mut high) = (half, half);
+        for (pixel, weight) in pixels[*first..][..taps.count].iter().zip(weights) {
+            let weight = _mm256_set1_epi32(*weight);
+            let weighed = |half: [u8; 8]| {
+                let pixels = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(i64::from_ne_bytes(half)));
+                _mm256_mullo_epi32(pixels, weight)
+            };
+            let (halves, _) = pixel[channel].as_chunks::<8>();
+            low = _mm256_add_epi32(low, weighed(halves[0]));
+            high = _mm256_add_epi32(high, weighed(halves[1]));
+        }
+        let (low, high) = (_mm256_srai_epi32::<22>(low), _mm256_srai_epi32::<22>(high));
+        // Packed from halves of both; the quarters are put in order.
+        let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(low, high));
+        let bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+        // SAFETY: a vector of bytes is 16 bytes.
+        *value = unsafe { core::mem::transmute::<__m128i, [u8; TILE]>(bytes) };
     }
 }
 
@@ -146,154 +226,69 @@ fn weighed<'a, const COUNT: usize>(pixels: impl Iterator<Item = (&'a [u8; COUNT]
     for (pixels, weight) in pixels {
         sums.iter_mut().zip(pixels).for_each(|(sum, pixel)| *sum += i32::from(*pixel) * weight);
     }
-    sums.map(|sum| (sum >> PRECISION).clamp(0, 255) as u8)
+    let mut values = [0; COUNT];
+    values.iter_mut().zip(&sums).for_each(|(value, sum)| *value = (sum >> PRECISION).clamp(0, 255) as u8);
+    values
 }
 
 /// Turns lines, all as long as there are columns, into columns.
 #[inline(always)]
 fn transpose_lines(lines: [&[u8]; TILE], columns: &mut [[u8; TILE]]) {
-    let tiles = columns.len() / TILE;
-    let lines = lines.map(|line| line.as_chunks::<TILE>());
-    let (whole, rest) = columns.as_chunks_mut::<TILE>();
-    for (at, columns) in whole.iter_mut().enumerate().take(tiles) {
-        *columns = transposed(lines.map(|(tiles, _)| tiles[at]));
+    let whole = columns.len() / TILE * TILE;
+    let (tiles, rest) = columns.as_chunks_mut::<TILE>();
+    for (at, columns) in tiles.iter_mut().enumerate() {
+        let mut tile = [[0; TILE]; TILE];
+        for (row, line) in tile.iter_mut().zip(&lines) {
+            row.copy_from_slice(&line[at * TILE..][..TILE]);
+        }
+        transpose(&tile, columns);
     }
     for (at, column) in rest.iter_mut().enumerate() {
-        *column = lines.map(|(_, rest)| rest[at]);
+        column.iter_mut().zip(&lines).for_each(|(value, line)| *value = line[whole + at]);
     }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-fn transposed(tile: Tile) -> Tile {
-    transposed_each(tile)
+fn transpose(tile: &Tile, to: &mut Tile) {
+    transpose_each(tile, to);
 }
 
 /// Interleaves the rows with those half a tile below until each row is a column.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn transposed(tile: Tile) -> Tile {
-    use core::arch::x86_64::{__m128i, _mm_unpackhi_epi8, _mm_unpacklo_epi8};
-    // SAFETY: any 16 bytes are a vector of bytes, of the same size.
-    let mut rows: [__m128i; TILE] = unsafe { core::mem::transmute(tile) };
-    for _ in 0..TILE.ilog2() {
-        rows = core::array::from_fn(|at| {
-            let (a, b) = (rows[at / 2], rows[at / 2 + TILE / 2]);
-            // SAFETY: every x86_64 has SSE2.
-            unsafe { if at % 2 == 0 { _mm_unpacklo_epi8(a, b) } else { _mm_unpackhi_epi8(a, b) } }
-        });
+fn transpose(tile: &Tile, to: &mut Tile) {
+    use core::arch::x86_64::{__m128i, _mm_setzero_si128, _mm_unpackhi_epi8, _mm_unpacklo_epi8};
+    // SAFETY: every x86_64 has SSE2.
+    let mut rows = [unsafe { _mm_setzero_si128() }; TILE];
+    for (vector, row) in rows.iter_mut().zip(tile) {
+        // SAFETY: any 16 bytes are a vector of bytes, of the same size.
+        *vector = unsafe { core::mem::transmute::<[u8; TILE], __m128i>(*row) };
     }
-    // SAFETY: as above.
-    unsafe { core::mem::transmute(rows) }
+    let mut other = rows;
+    let interleave = |rows: &[__m128i; TILE], to: &mut [__m128i; TILE]| {
+        for at in 0..TILE / 2 {
+            let (a, b) = (rows[at], rows[at + TILE / 2]);
+            // SAFETY: every x86_64 has SSE2.
+            [to[2 * at], to[2 * at + 1]] = unsafe { [_mm_unpacklo_epi8(a, b), _mm_unpackhi_epi8(a, b)] };
+        }
+    };
+    interleave(&rows, &mut other);
+    interleave(&other, &mut rows);
+    interleave(&rows, &mut other);
+    interleave(&other, &mut rows);
+    for (row, vector) in to.iter_mut().zip(&rows) {
+        // SAFETY: a vector of bytes is 16 bytes.
+        *row = unsafe { core::mem::transmute::<__m128i, [u8; TILE]>(*vector) };
+    }
 }
 
 #[cfg(any(test, not(target_arch = "x86_64")))]
-fn transposed_each(tile: Tile) -> Tile {
-    core::array::from_fn(|row| tile.map(|line| line[row]))
+fn transpose_each(tile: &Tile, to: &mut Tile) {
+    for (column, to) in to.iter_mut().enumerate() {
+        to.iter_mut().zip(tile).for_each(|(value, row)| *value = row[column]);
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::taps::{Filter, Interpolation, Stretch};
-
-    /// Bytes that differ from place to place.
-    fn bytes(count: usize, seed: usize) -> Vec<u8> {
-        let mut state = seed as u32;
-        let mut next = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 24) as u8
-        };
-        (0..count).map(|_| next()).collect()
-    }
-
-    #[test]
-    fn rows_are_reversed_whatever_the_cpu() {
-        for width in 1..100 {
-            let pixels = bytes(3 * width, width);
-            let expected: Vec<u8> = pixels.chunks(width).flat_map(|row| row.iter().rev().copied()).collect();
-            for mirror in [mirror_rows, mirror_by_words, mirror_by_vectors] {
-                let mut mirrored = pixels.clone();
-                mirror(&mut mirrored, width);
-                assert_eq!(mirrored, expected, "{width}");
-            }
-        }
-    }
-
-    #[test]
-    fn channels_are_split_whatever_the_cpu() {
-        for width in 0..100 {
-            let pixels = bytes(3 * width, width);
-            for way in [split, split_each] {
-                let mut planes = [const { [0; 100] }; 3];
-                way(&pixels, planes.each_mut().map(|plane| &mut plane[..width]));
-                assert!((0..3 * width).all(|at| planes[at % 3][at / 3] == pixels[at]), "{width}");
-            }
-        }
-    }
-
-    #[test]
-    fn tiles_are_transposed_whatever_the_cpu() {
-        let pixels = bytes(TILE * TILE, 1);
-        let tile = core::array::from_fn(|row| core::array::from_fn(|column| pixels[row * TILE + column]));
-        assert_eq!(transposed(tile), transposed_each(tile));
-    }
-
-    /// Pillow's arithmetic for one pixel.
-    fn average(taps: &Taps<i32>, at: usize, pixel: impl Fn(usize) -> u8) -> u8 {
-        let weights = &taps.weights[at * taps.count..][..taps.count];
-        let weighed = weights.iter().enumerate().map(|(k, weight)| i32::from(pixel(taps.first[at] + k)) * weight);
-        ((weighed.sum::<i32>() + (1 << (PRECISION - 1))) >> PRECISION).clamp(0, 255) as u8
-    }
-
-    fn taps(length: usize, out: usize, interpolation: Interpolation) -> Taps<i32> {
-        let filter = Filter { interpolation, antialias: length != 40 };
-        Stretch { start: 0, length, out }.taps(filter, <u8 as crate::window::Sampled>::weight)
-    }
-
-    /// Lengths before and after, around the sizes of blocks and tiles.
-    const STRETCHES: [[usize; 2]; 9] =
-        [[1, 1], [1, 40], [15, 16], [16, 15], [33, 7], [40, 70], [47, 33], [100, 3], [131, 64]];
-
-    #[test]
-    fn lines_are_narrowed_whatever_the_cpu() {
-        for ([length, out], count) in STRETCHES.into_iter().zip([1, 2, 15, 16, 17, 5, 33, 48, 31]) {
-            for (channels, interpolation) in [(1, Interpolation::Bilinear), (3, Interpolation::Bicubic)] {
-                let across = taps(length, out, interpolation);
-                let pitch = (length + 2) * channels;
-                let pixels = bytes(count * pitch, length);
-                let lines = Lines { pixels: &pixels, pitch, length, count, channels };
-                let expected: Vec<u8> = (0..channels * count * out)
-                    .map(|at| (at / out / count, at / out % count, at % out))
-                    .map(|(channel, line, at)| {
-                        average(&across, at, |column| pixels[line * pitch + column * channels + channel])
-                    })
-                    .collect();
-                for way in [narrow, narrow_blocks] {
-                    let mut narrowed = vec![0; expected.len()];
-                    way(&across, lines, &mut narrowed);
-                    assert_eq!(narrowed, expected, "{length} {out} {count} {channels}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn lines_are_averaged_whatever_the_cpu() {
-        for ([length, out], width) in STRETCHES.into_iter().zip([1, 2, 31, 32, 33, 5, 64, 100, 48]) {
-            for interpolation in [Interpolation::Bilinear, Interpolation::Bicubic] {
-                let down = taps(length, out, interpolation);
-                let skipped = down.first[0];
-                let pixels = bytes(length * width, width);
-                let expected: Vec<u8> = (0..out * width)
-                    .map(|at| average(&down, at / width, |line| pixels[line * width + at % width]))
-                    .collect();
-                for way in [shorten, shorten_blocks] {
-                    let mut averaged = vec![0; expected.len()];
-                    way(&down, skipped, &pixels[skipped * width..], &mut averaged);
-                    assert_eq!(averaged, expected, "{length} {out} {width}");
-                }
-            }
-        }
-    }
-}
+mod tests;

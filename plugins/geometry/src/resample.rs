@@ -165,6 +165,24 @@ mod tests {
     }
 
     #[test]
+    fn decoded_images_are_resampled_as_their_planes_are() {
+        let decoded = Array3::from_shape_fn([45, 60, 3], |(y, x, c)| (y * 89 + x * 57 + c * 31 + x * y) as u8);
+        let (across, planes) = (decoded.view().permuted_axes([2, 0, 1]), decoded.view().permuted_axes([2, 0, 1]));
+        let planes = planes.as_standard_layout().into_owned();
+        assert!(u8::decoded(&across).is_some() && u8::decoded(&planes.view()).is_none());
+        for interpolation in [Interpolation::Bilinear, Interpolation::Bicubic] {
+            let filter = Filter { interpolation, antialias: true };
+            let stretches = [Stretch { start: 3, length: 41, out: 20 }, Stretch { start: 7, length: 35, out: 33 }];
+            let shown = |from: ArrayView3<'_, u8>| {
+                let mut to = Array3::zeros([3, 20, 33]);
+                resample(filter, stretches[0], stretches[1], from, to.view_mut(), &mut Vec::new());
+                to
+            };
+            assert_eq!(shown(across), shown(planes.view()));
+        }
+    }
+
+    #[test]
     fn bytes_match_pillow() {
         // np.asarray(Image.fromarray(pattern).resize((width, height), Image.BILINEAR)), Pillow 11.3.0.
         let pattern = Array3::from_shape_fn([1, 11, 6], |(_, y, x)| ((x * 37 + y * 101) % 256) as u8);

@@ -89,18 +89,18 @@ impl Stretch {
         let reach = filter.reach() * support;
         let last = self.length as i64 - 1;
         let center = |at: usize| (at as f64 + 0.5) * scale;
-        let pixels = |center: f64| ((center - reach + 0.5).floor() as i64, (center + reach + 0.5).floor() as i64);
+        let pixels = |center: f64| (floor(center - reach + 0.5), floor(center + reach + 0.5));
         let limited = |at: usize| {
             let (from, to) = pixels(center(at));
             (from.max(0), to.min(last + 1))
         };
-        let count = (0..self.out).map(limited).map(|(from, to)| (to - from) as usize).max().unwrap_or(1);
+        let limits: Vec<_> = (0..self.out).map(limited).collect();
+        let count = limits.iter().map(|(from, to)| (to - from) as usize).max().unwrap_or(1);
         let mut taps =
             Taps { count, first: Vec::with_capacity(self.out), weights: vec![rounded(0.0); self.out * count] };
         let mut own = Vec::new();
-        for (at, weights) in taps.weights.chunks_exact_mut(count).enumerate() {
+        for ((at, (from, to)), weights) in limits.into_iter().enumerate().zip(taps.weights.chunks_exact_mut(count)) {
             let center = center(at);
-            let (from, to) = limited(at);
             let weight = |pixel: i64| filter.weight((pixel as f64 - center + 0.5) * (1.0 / support));
             own.clear();
             own.extend((from..to).map(weight));
@@ -119,6 +119,12 @@ impl Stretch {
         }
         taps
     }
+}
+
+/// The largest whole number that is not above `x`; the one of the standard library is a call unless the CPU is known.
+fn floor(x: f64) -> i64 {
+    let whole = x as i64;
+    whole - i64::from(whole as f64 > x)
 }
 
 /// Lines of pixels whose channels are side by side.
