@@ -80,6 +80,10 @@ fn written() -> PathBuf {
         operator.replace("use std::process::ExitCode;\n\n", "").replace("augraft::operator::", "augraft_operator::");
     fs::write(folder.join("src/lib.rs"), library).expect("a file");
 
+    let fixture = folder.join("fixtures/drop_channel/cases.yaml");
+    let drawn = "{ apply: { chance: 0.3 }, channel: { integers: [0, 2] } }";
+    fs::write(&fixture, read(&fixture).replace("{ apply: { chance: 0.3 } }", drawn)).expect("a file");
+
     // With the versions and the profile of the workspace, what it has built of other crates is used again.
     fs::copy(workspace().join("Cargo.lock"), folder.join("Cargo.lock")).expect("a copy");
     let (package, _) = split(&read(&folder.join("Cargo.toml")));

@@ -1,6 +1,7 @@
 //! What every operator promises natively.
 
-use augraft_operator::{AnyOperator, Batch, Draws, Layout, Rows, Scratch, Shape, StepKey};
+use augraft_operator::{AnyOperator, Batch, Draws, Images, Layout, Masks, Rows, Scratch, Shape, StepKey};
+use ndarray::s;
 
 use crate::fixtures::batch;
 
@@ -34,6 +35,7 @@ pub fn check_promises(operator: &dyn AnyOperator, shape: &Shape) -> Vec<String> 
             if single.install(|| applied(operator, &draws, &before))? != after {
                 return Err("one thread gives other pixels than many".to_owned());
             }
+            check_masks(operator, &before, &draws)?;
             for (row, weights) in after.labels.soft.outer_iter().enumerate() {
                 let sources: f32 = after.labels.sources[row].iter().map(|(_, weight)| weight).sum();
                 // Smoothed labels of several questions do not sum to 1.
@@ -47,6 +49,39 @@ pub fn check_promises(operator: &dyn AnyOperator, shape: &Shape) -> Vec<String> 
         broken.extend(run().err().map(|problem| format!("{}, batch of {n}: {problem}", shape.describe())));
     }
     broken
+}
+
+/// Checks that masks keep the size of their images, and one channel or one for each class.
+fn check_masks(operator: &dyn AnyOperator, before: &Batch, draws: &Draws) -> Result<(), String> {
+    const CLASSES: usize = 4;
+    let mut batch = before.clone();
+    let ids = match &before.images {
+        Images::Ragged(images) => Images::Ragged(
+            images.iter().map(|image| image.slice(s![.., .., ..1]).mapv(|value| value % CLASSES as u8)).collect(),
+        ),
+        Images::U8(images) => Images::U8(images.slice(s![.., ..1, .., ..]).mapv(|value| value % CLASSES as u8)),
+        Images::F32(images) => Images::U8(images.slice(s![.., ..1, .., ..]).mapv(|value| u8::from(value > 0.0))),
+    };
+    batch.masks = Some(Masks { images: ids, classes: CLASSES });
+    operator.apply(draws, &mut batch, &mut Scratch::default()).map_err(|issue| issue.message)?;
+    let masks = batch.masks.as_ref().ok_or("the masks are gone")?;
+    let sized = (0..batch.len()).all(|row| {
+        let [_, height, width] = batch.extent(row);
+        let mask = match &masks.images {
+            Images::Ragged(masks) => [masks[row].dim().2, masks[row].dim().0, masks[row].dim().1],
+            Images::U8(masks) => [masks.dim().1, masks.dim().2, masks.dim().3],
+            Images::F32(masks) => [masks.dim().1 + 1 - CLASSES, masks.dim().2, masks.dim().3],
+        };
+        mask == [1, height, width]
+    });
+    if !sized {
+        return Err("its masks have another size than its images, or other channels".to_owned());
+    }
+    let known = match &masks.images {
+        Images::U8(ids) => ids.iter().all(|id| usize::from(*id) < CLASSES),
+        _ => true,
+    };
+    if known { Ok(()) } else { Err("its masks have class ids that no mask had".to_owned()) }
 }
 
 /// Checks that `p: 0` changes neither pixels nor labels, for an operator that has a `p`.

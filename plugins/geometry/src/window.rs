@@ -148,7 +148,9 @@ pub(crate) fn refill<R: Sync>(
     batch.images = match images {
         Images::Ragged(images) => {
             let from = images.iter().map(|image: &Array3<u8>| image.view().permuted_axes([2, 0, 1])).collect();
-            Images::U8(filled(from, 3, size, draws, scratch, fill))
+            // Masks have one channel.
+            let channels = images.first().map_or(3, |image| image.dim().2);
+            Images::U8(filled(from, channels, size, draws, scratch, fill))
         }
         Images::U8(images) => Images::U8(refill_dense(images, size, draws, scratch, fill)),
         Images::F32(images) => Images::F32(refill_dense(images, size, draws, scratch, fill)),
