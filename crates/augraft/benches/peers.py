@@ -199,9 +199,13 @@ def groups():
         *crops("random_crop", v2.RandomCrop(SIDE), "RandomCrop", None),
         *crops("resized_crop", v2.RandomResizedCrop(SIDE), "RandomResizedCrop", 3),
         geometry(
-            "affine",
-            "`affine`",
+            "affine-bilinear",
+            "`affine`, bilinear, the same ranges",
             ("`RandomAffine(15, ...)`, bilinear", 3, affine(v2.InterpolationMode.BILINEAR)),
+        ),
+        geometry(
+            "affine-nearest",
+            "`affine`, nearest, the same ranges",
             ("`RandomAffine(15, ...)`, nearest, its default", 3, affine(v2.InterpolationMode.NEAREST)),
         ),
     ]

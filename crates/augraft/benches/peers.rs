@@ -39,6 +39,10 @@ fn cases() -> Vec<(&'static str, Work)> {
     use Work::{Memcpy, Operator};
     let values = SAMPLES * 3 * 224 * 224;
     let size = || json!({ "size": 224 });
+    let affine = |interpolation: &str| {
+        let (translate, scale) = ([0.1, 0.1], [0.9, 1.1]);
+        json!({ "degrees": 15, "translate": translate, "scale": scale, "shear": 10, "interpolation": interpolation })
+    };
     vec![
         ("memcpy-f32", Memcpy(values * size_of::<f32>())),
         ("memcpy-u8", Memcpy(values)),
@@ -52,7 +56,8 @@ fn cases() -> Vec<(&'static str, Work)> {
         ("random_crop-decoded", Operator("random_crop", size(), Decoded([375, 500]))),
         ("resized_crop-dense", Operator("resized_crop", size(), Bytes(256))),
         ("resized_crop-decoded", Operator("resized_crop", size(), Decoded([375, 500]))),
-        ("affine", Operator("affine", json!({}), Bytes(224))),
+        ("affine-bilinear", Operator("affine", affine("bilinear"), Bytes(224))),
+        ("affine-nearest", Operator("affine", affine("nearest"), Bytes(224))),
     ]
 }
 
