@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use augraft::data::{Dataset, Source};
-use augraft::engine::{inspect, open};
+use augraft::engine::{inspect, open, run_steps};
 use augraft::onnx::Model;
-use augraft::operator::{Entry, Registry};
-use augraft::pipeline::{DataSource, Facts, ModelSpec, Overrides, PipelineSpec, Plan, plan};
+use augraft::operator::{Registry, Scratch};
+use augraft::pipeline::{DataSource, Facts, ModelSpec, Overrides, PipelineSpec, Plan, page, plan};
+use augraft_testkit::batch;
 use augraft_tests::{parse, run, workspace};
 use serde_json::Value;
 
@@ -81,7 +82,7 @@ fn a_plugin_gets_the_versions_of_the_workspace() {
 }
 
 #[test]
-fn every_example_of_an_operator_plans_as_a_step() {
+fn every_example_of_an_operator_runs_as_a_step() {
     let registry = Registry::linked();
     let mut problems = Vec::new();
     for entry in registry.iter() {
@@ -90,8 +91,14 @@ fn every_example_of_an_operator_plans_as_a_step() {
             problems.push(format!("{}: its doc comment has no example", entry.name));
         }
         for example in examples {
-            problems.extend(example_problem(entry, &example, &registry));
+            problems.extend(example_problem(entry.name, Some(entry.name), &example, &registry));
         }
+    }
+    for name in ["one_of", "repeat", "schedule", "some_of"] {
+        let page = page(&registry, name).expect("a combinator");
+        let examples = blocks(&page, "yaml");
+        assert!(!examples.is_empty(), "{name}: has no example");
+        problems.extend(examples.iter().filter_map(|example| example_problem(name, None, example, &registry)));
     }
     assert_none(&problems);
 }
@@ -284,8 +291,8 @@ fn every_default_is_read_back_as_it_is_written() {
     assert_none(&problems);
 }
 
-/// Says what is wrong with an example, whose last step must be the operator.
-fn example_problem(entry: &Entry, example: &str, registry: &Registry) -> Option<String> {
+/// Plans an example, whose last step must be the operator `last`, runs it, and says what is wrong.
+fn example_problem(name: &str, last: Option<&str>, example: &str, registry: &Registry) -> Option<String> {
     let mut problem = None;
     for prelude in PRELUDES {
         let steps = prelude.iter().copied().chain(example.lines());
@@ -296,14 +303,19 @@ fn example_problem(entry: &Entry, example: &str, registry: &Registry) -> Option<
             plan(&spec, &Overrides::default(), &facts, &mut |_, _| Err("there is no model".to_owned()))
         });
         let said = match planned {
-            Ok(plan) if plan.steps.last().is_none_or(|step| step.name != entry.name) => {
-                return Some(format!("{}: the last step of its example is another operator", entry.name));
+            Ok(plan) if last.is_some() && plan.steps.last().map(|step| step.name) != last => {
+                return Some(format!("{name}: the last step of its example is another operator"));
             }
-            Ok(plan) if plan.warnings.is_empty() => return None,
+            Ok(plan) if plan.warnings.is_empty() => {
+                let mut samples = batch(&plan.input, 8);
+                let ran = run_steps(&plan.steps, 0, &mut samples, None, &mut Scratch::default());
+                let problem = ran.err().map(|error| error.to_string());
+                return problem.or_else(|| samples.is_empty().then(|| "leaves no sample".to_owned()));
+            }
             Ok(plan) => plan.render_warnings(false),
             Err(report) => report.render(false),
         };
-        problem = Some(format!("{}: {said}", entry.name));
+        problem = Some(format!("{name}: {said}"));
     }
     problem
 }
