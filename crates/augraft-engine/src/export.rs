@@ -68,7 +68,7 @@ pub(crate) fn batch_after(steps: &[Step], before: Side) -> Side {
         Side::Fixed(count) => Side::Fixed(rows.iter().fold(count, |count, rows| match rows {
             Rows::Same => count,
             Rows::Views(views) => count * views,
-            Rows::Half => count.div_ceil(2),
+            Rows::Half | Rows::Donors => count.div_ceil(2),
         })),
         side @ Side::Named(_) => side,
     }

@@ -65,7 +65,7 @@ fn rows_after(rows: Rows, n: usize) -> Vec<usize> {
     match rows {
         Rows::Same => (0..n).collect(),
         Rows::Views(views) => (0..n * views).map(|row| row / views).collect(),
-        Rows::Half => (0..n.div_ceil(2)).collect(),
+        Rows::Half | Rows::Donors => (0..n.div_ceil(2)).collect(),
     }
 }
 

@@ -102,6 +102,15 @@ pub enum Rows {
     Views(usize),
     /// The first half of the batch, the middle sample included.
     Half,
+    /// The same, and the second half held a sample of the data set for each of the first.
+    Donors,
+}
+
+impl Rows {
+    /// Whether the first half of the batch is left.
+    pub(crate) fn halves(self) -> bool {
+        matches!(self, Rows::Half | Rows::Donors)
+    }
 }
 
 /// The object-safe face of an [`Operator`], implemented for each by a blanket.
@@ -224,7 +233,7 @@ impl<T: Operator> AnyOperator for T {
         let extent = Extent { channels, height, width, image_height, image_width };
         let drawn = Operator::draw(self, dice, &extent);
         let columns = drawn.into_fields().into_iter().map(|field| recording.column(field)).collect();
-        if Operator::rows(self) == Rows::Half {
+        if Operator::rows(self).halves() {
             recording.halve();
         }
         columns
@@ -242,7 +251,7 @@ impl<T: Operator> AnyOperator for T {
             self.apply_masks(&rows, &mut masks, scratch);
             batch.put_masks(masks);
         }
-        if Operator::rows(self) == Rows::Half {
+        if Operator::rows(self).halves() {
             batch.select(&(0..batch.len().div_ceil(2)).collect::<Vec<_>>());
         }
         Ok(())
@@ -267,7 +276,7 @@ impl<T: Operator> AnyOperator for T {
         if let Some(masks) = masks {
             batch.put_masks(self.lower_masks(&draw, masks)?);
         }
-        Ok(if Operator::rows(self) == Rows::Half { batch.halve() } else { batch })
+        Ok(if Operator::rows(self).halves() { batch.halve() } else { batch })
     }
 
     fn acting(&self, draws: &Draws, n: usize) -> Vec<bool> {
@@ -292,7 +301,7 @@ impl<T: Operator> AnyOperator for T {
 fn viewed(index: &[u64], rows: Rows) -> (std::borrow::Cow<'_, [u64]>, usize) {
     match rows {
         Rows::Views(views) => (crate::batch::replicated(index, views).into(), views),
-        Rows::Same | Rows::Half => (index.into(), 1),
+        Rows::Same | Rows::Half | Rows::Donors => (index.into(), 1),
     }
 }
 

@@ -282,7 +282,11 @@ impl MixMode {
     /// How many samples are left of a batch that is mixed with `partner`.
     #[must_use]
     pub fn rows(self, partner: Partner) -> Rows {
-        if self == MixMode::Half || partner == Partner::Dataset { Rows::Half } else { Rows::Same }
+        match (self, partner) {
+            (_, Partner::Dataset) => Rows::Donors,
+            (MixMode::Half, _) => Rows::Half,
+            _ => Rows::Same,
+        }
     }
 
     /// Checks that the partners are those of the mode.

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use augraft_operator::{Registry, Shape};
+use augraft_operator::{Registry, Rows, Shape};
 
 use crate::device::{Device, EngineKind};
 use crate::diagnostic::{Diagnostic, Report, Span};
@@ -116,7 +116,7 @@ impl ModelSpec {
 impl PipelineSpec {
     /// Input steps whose partners come from the whole data set: the second half of each batch holds them.
     pub fn donors(&self) -> impl Iterator<Item = &StepSpec> + '_ {
-        self.steps.iter().filter(|step| step.operator.config()["partner"] == "dataset")
+        self.steps.iter().filter(|step| step.operator.rows() == Rows::Donors)
     }
 
     /// Whether the steps bring images of any size to one size.

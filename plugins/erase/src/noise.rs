@@ -1,7 +1,5 @@
 //! Noise that is a function of a drawn key and a place, the same natively and in a graph.
 
-use std::sync::OnceLock;
-
 use augraft_operator::{DataType, Dice, Element, Issue, Shape, Table, Tensor, Value, philox4x32, text_attribute};
 use ndarray::Array5;
 
@@ -88,7 +86,7 @@ impl Noisy for u8 {
 
 impl Noisy for f32 {
     fn noise(word: u32) -> f32 {
-        normal().at(unit(word)) as f32
+        Table::normal().at(unit(word)) as f32
     }
 }
 
@@ -110,55 +108,8 @@ pub(crate) fn lower_noise<'g>(stream: Value<'g>, place: Value<'g>, shape: &Shape
     let position = lower_unit(words) * graph.constant(Tensor::scalar(CELLS));
     let below = position.unary("Floor");
     let cell = below.cast(DataType::I64);
-    let knots = graph.constant(Tensor::vector(normal().knots().to_vec()));
+    let knots = graph.constant(Tensor::vector(Table::normal().knots().to_vec()));
     let low = knots.gather(cell, 0).cast(DataType::F64);
     let high = knots.gather(cell + graph.constant(Tensor::scalar(1i64)), 0).cast(DataType::F64);
     Ok((low + (position - below) * (high - low)).cast(DataType::F32))
-}
-
-/// Quantiles of the standard normal distribution; its tails end at 3.99.
-fn normal() -> &'static Table {
-    static NORMAL: OnceLock<Table> = OnceLock::new();
-    NORMAL.get_or_init(|| Table::new(quantile))
-}
-
-fn quantile(u: f64) -> f64 {
-    let density = |x: f64| libm::exp(-0.5 * x * x) / libm::sqrt(core::f64::consts::TAU);
-    if u > 0.5 {
-        return -quantile(1.0 - u);
-    }
-    if u <= 0.0 {
-        // The last cell keeps the mean that the tail has.
-        let knot = quantile(1.0 / CELLS);
-        return -2.0 * CELLS * density(knot) - knot;
-    }
-    // Newton's method falls towards the quantile, because the distribution function is convex below 0.
-    let mut x = 0.0;
-    for _ in 0..64 {
-        let below = 0.5 * libm::erfc(-x * core::f64::consts::FRAC_1_SQRT_2);
-        let next = x - (below - u) / density(x);
-        if next >= x {
-            break;
-        }
-        x = next;
-    }
-    x
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn normal_quantiles_have_the_moments_of_the_distribution() {
-        let knots = normal().knots();
-        assert!(knots.windows(2).all(|pair| pair[0] < pair[1]));
-        assert_eq!(knots[2048], 0.0);
-        assert!((normal().at(0.975) - 1.959_964).abs() < 1e-5, "{}", normal().at(0.975));
-        assert!((knots[4096] - 3.99).abs() < 0.01, "{}", knots[4096]);
-        let steps = 1 << 20;
-        let squares = (0..steps).map(|i| normal().at((f64::from(i) + 0.5) / f64::from(steps)).powi(2));
-        let variance = squares.sum::<f64>() / f64::from(steps);
-        assert!((variance - 1.0).abs() < 1e-3, "{variance}");
-    }
 }

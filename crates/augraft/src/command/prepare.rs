@@ -3,7 +3,7 @@
 use augraft_data::{BatchPlan, Dataset, Error as DataError, OnError, Source, load_batch};
 use augraft_engine::{EngineError, inspect, load_operator, open};
 use augraft_onnx::{Model, baked_batch};
-use augraft_operator::{Batch, BatchDice, Dice, Images, Labels, Masks, Registry, Shape, Transfer};
+use augraft_operator::{Batch, BatchDice, Dice, Images, Labels, Masks, Registry, Rows, Shape, Transfer};
 use augraft_pipeline::{
     DataSource, DataSpec, Facts, ModelSpec, OnDataError, Overrides, PipelineSpec, Plan, Step, plan, read_macro,
 };
@@ -150,7 +150,7 @@ pub(crate) fn load(
     data: &DataSpec,
     indices: &[u64],
 ) -> Result<(Batch, Vec<augraft_data::Skipped>), Failure> {
-    let donors = plan.steps.iter().find(|step| step.operator.config()["partner"] == "dataset");
+    let donors = plan.steps.iter().find(|step| step.operator.rows() == Rows::Donors);
     let donors = donors.map(|step| donors_of(step, plan.epoch, indices, dataset.len() as u64));
     let wanted: Vec<u64> = indices.iter().copied().chain(donors.iter().flatten().copied()).collect();
     let on_error = match data.on_error {
