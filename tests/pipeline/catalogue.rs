@@ -88,7 +88,7 @@ fn the_schema_describes_every_field() {
     model/sites {"type":"object","additionalProperties":{"type":"string"},"description":"Short names for tensors of the model.","default":{}}
     model/steps {"type":"array","description":"Steps at tensors of the model, in the order of the model; each also has `at`.","default":[]}
     "#);
-    assert_eq!(schema, pipeline_schema(&Registry::linked()));
+    assert_eq!(schema, augraft::schema(&Registry::linked()));
 }
 
 #[test]

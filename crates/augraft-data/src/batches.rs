@@ -79,7 +79,7 @@ pub struct Loaded {
 }
 
 /// Names a sample that was left out, and why.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Skipped {
     /// Index in the data set.
     pub index: u64,

@@ -26,7 +26,7 @@ impl OutputFolder {
     /// Opens a temporary folder in the nearest folder above `path` that exists.
     ///
     /// # Errors
-    /// If `path` exists and neither is an empty folder nor holds the `run.json` of an earlier run.
+    /// If `path` exists and neither is an empty folder nor holds the `run.json` or `manifest.json` of an earlier run.
     pub fn create(path: impl Into<PathBuf>) -> Result<OutputFolder, Error> {
         let path = path.into();
         check_replaceable(&path)?;
@@ -66,8 +66,11 @@ impl OutputFolder {
     }
 }
 
+/// Files that mark a folder as the outputs of an earlier run.
+const RECORDS: [&str; 2] = ["run.json", "manifest.json"];
+
 fn check_replaceable(path: &Path) -> Result<(), Error> {
-    if !path.exists() || path.join("run.json").is_file() {
+    if !path.exists() || RECORDS.iter().any(|record| path.join(record).is_file()) {
         return Ok(());
     }
     let is_empty = path.is_dir() && fs::read_dir(path).map_err(Error::io("list", path))?.next().is_none();

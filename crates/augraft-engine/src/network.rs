@@ -126,7 +126,8 @@ impl Network {
 }
 
 /// The map N,D,H,W in the rows of a tensor N,T,D; none when it has another number of rows.
-fn token_map(rows: &Array3<f32>, tokens: Tokens) -> Option<Array4<f32>> {
+#[must_use]
+pub fn token_map(rows: &Array3<f32>, tokens: Tokens) -> Option<Array4<f32>> {
     let [height, width] = tokens.grid.map(|side| side.get() as usize);
     let class = tokens.class.get() as usize;
     let (n, count, channels) = rows.dim();
@@ -136,7 +137,7 @@ fn token_map(rows: &Array3<f32>, tokens: Tokens) -> Option<Array4<f32>> {
 }
 
 /// Puts a map back into the rows behind the class tokens.
-fn put_tokens(rows: &mut Array3<f32>, map: &Array4<f32>, tokens: Tokens) {
+pub fn put_tokens(rows: &mut Array3<f32>, map: &Array4<f32>, tokens: Tokens) {
     let width = tokens.grid[1].get() as usize;
     let class = tokens.class.get() as usize;
     for ((n, channel, y, x), value) in map.indexed_iter() {
@@ -148,7 +149,7 @@ fn feature_map(map: ArrayD<f32>) -> Option<Array4<f32>> {
     map.into_dimensionality::<Ix4>().ok().map(|map| map.as_standard_layout().into_owned())
 }
 
-fn matrix(output: Tensor) -> Result<Array2<f32>, EngineError> {
+pub(crate) fn matrix(output: Tensor) -> Result<Array2<f32>, EngineError> {
     let shape = output.shape().to_vec();
     let Tensor::F32(logits) = output else {
         return Err(EngineError::Unfit("the model's output is not f32".to_owned()));

@@ -180,7 +180,7 @@ macro_rules! tensor_types {
         pub(crate) fn to_ort(tensor: &Tensor) -> ort::Result<DynValue> {
             match tensor {
                 $(Tensor::$variant(array) => {
-                    let values: Vec<$native> = array.iter().copied().collect();
+                    let values: Vec<$native> = array.as_slice().map_or_else(|| array.iter().copied().collect(), <[$native]>::to_vec);
                     Ok(ort::value::Tensor::from_array((array.shape().to_vec(), values))?.into_dyn())
                 })*
             }

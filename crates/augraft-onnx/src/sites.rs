@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 
-use crate::cost::multiply_adds;
+use crate::cost::multiply_adds as node_costs;
 use crate::elements::element_types;
 use crate::flow::{Flow, outputs};
 use crate::model::Model;
@@ -35,7 +35,7 @@ pub fn sites(model: &Model, shapes: &BTreeMap<String, Vec<usize>>) -> Vec<Site> 
     let flow = Flow::of(model);
     let types = element_types(&flow);
     let separators = separators(&flow);
-    let costs = multiply_adds(&flow, shapes);
+    let costs = node_costs(&flow, shapes);
     let live = flow.ancestors(flow.graph.output.iter().map(ValueInfoProto::name));
     let total: f64 = costs.iter().sum();
     let names = flow.activations();
@@ -56,6 +56,14 @@ pub fn sites(model: &Model, shapes: &BTreeMap<String, Vec<usize>>) -> Vec<Site> 
         })
     });
     described.collect()
+}
+
+/// Returns the multiply-adds of a model on one image, given measured shapes at batch 1.
+///
+/// Convolutions and matrix products count, other operators do not.
+#[must_use]
+pub fn multiply_adds(model: &Model, shapes: &BTreeMap<String, Vec<usize>>) -> f64 {
+    node_costs(&Flow::of(model), shapes).iter().sum()
 }
 
 /// The dataflow by number: every site asks for all nodes, and looking names up each time would take minutes.

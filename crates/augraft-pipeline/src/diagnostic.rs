@@ -130,6 +130,19 @@ impl Report {
         Self { diagnostics, text: text.to_owned() }
     }
 
+    /// The problems of several reports of one file.
+    #[must_use]
+    pub fn join(reports: Vec<Self>) -> Self {
+        let text = reports.iter().map(|report| report.text.as_str()).max_by_key(|text| text.len()).unwrap_or_default();
+        let mut found: Vec<Diagnostic> = Vec::new();
+        for diagnostic in reports.iter().flat_map(|report| &report.diagnostics) {
+            if !found.contains(diagnostic) {
+                found.push(diagnostic.clone());
+            }
+        }
+        Self::new(text, found)
+    }
+
     /// Prints all problems, with an empty line between them.
     #[must_use]
     pub fn render(&self, color: bool) -> String {

@@ -85,6 +85,39 @@ impl Document {
         self.walk(path, true)
     }
 
+    /// Puts the YAML `text` at `path`, such as `data.limit` or `steps[2].cutmix.alpha`, and makes the maps that lead there.
+    ///
+    /// # Errors
+    /// When the text is no YAML, or something that is no map stands in the way.
+    pub fn set(&mut self, path: &str, text: &str) -> Result<(), Report> {
+        let span = self.locate(path);
+        let value = Node::of(&Self::parse(&format!("--set {path}"), text)?.to_json(), span);
+        let refused = |message: String| {
+            Report::new("", vec![Diagnostic::error("bad-set", &format!("--set {path}"), Span::default(), message)])
+        };
+        let mut node = &mut self.root;
+        for segment in segments(path) {
+            node = match &mut node.value {
+                Value::Map(fields) => {
+                    let at = fields.iter().position(|(key, _)| key.name == segment).unwrap_or_else(|| {
+                        let map = Node { span, value: Value::Map(Vec::new()) };
+                        fields.push((Key { span, name: segment.clone() }, map));
+                        fields.len() - 1
+                    });
+                    &mut fields[at].1
+                }
+                Value::List(items) => {
+                    let count = items.len();
+                    let item = segment.parse().ok().and_then(|at: usize| items.get_mut(at));
+                    item.ok_or_else(|| refused(format!("`{segment}` is no place in a list of {count}")))?
+                }
+                Value::Scalar(_) => return Err(refused(format!("there is no `{segment}` in a value that is no map"))),
+            };
+        }
+        *node = value;
+        Ok(())
+    }
+
     fn walk(&self, path: &str, key_wanted: bool) -> Span {
         let (mut node, mut key) = (&self.root, None);
         let mut complete = true;

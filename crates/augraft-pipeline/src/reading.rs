@@ -304,7 +304,7 @@ fn read_text(pointer: &str, node: &Node, field: &str, schema: &Json, problems: &
     value.as_str().map(str::to_owned)
 }
 
-fn configure(
+pub(crate) fn configure(
     entry: &'static Entry,
     path: &str,
     config: &Json,

@@ -48,6 +48,11 @@ pub(crate) struct FileFields {
     #[serde(default)]
     #[schemars(with = "ModelFields")]
     pub model: Option<ModelFields>,
+    /// What `augraft experiment` does with the model and measures.
+    #[serde(default)]
+    #[schemars(with = "Value")]
+    #[expect(dead_code, reason = "read by the crate of experiments")]
+    pub experiment: Option<Value>,
     /// Folder to write to, relative to the current folder; by default `out/` and the name of the file.
     #[serde(default)]
     #[schemars(with = "String", length(min = 1))]
@@ -188,6 +193,12 @@ pub fn pipeline_schema(registry: &Registry) -> Value {
 
 /// The schema of everything but the steps, which may be anything here.
 pub(crate) fn outer_schema() -> Value {
+    inlined_schema::<FileFields>()
+}
+
+/// The schema of a type, with the schemas of its parts inside.
+#[must_use]
+pub fn inlined_schema<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
@@ -198,7 +209,7 @@ pub(crate) fn outer_schema() -> Value {
             schema.remove("default");
         }
     }));
-    settings.into_generator().into_root_schema_for::<FileFields>().to_value()
+    settings.into_generator().into_root_schema_for::<T>().to_value()
 }
 
 /// The schema of an explicit id.

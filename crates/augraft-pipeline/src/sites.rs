@@ -231,7 +231,7 @@ impl ModelSpec {
 }
 
 /// Reports that `at` names nothing; `aliases` are the names beside those of the model's tensors that it could be.
-fn unknown_site(
+pub(crate) fn unknown_site(
     pointer: &str,
     at: &str,
     aliases: &[&str],
@@ -299,7 +299,7 @@ fn check_input(model: &ModelFacts, end: &Shape, problems: &mut Problems<'_>) {
 }
 
 /// Positions of the tensors called `pattern`, else of those that match it: `*` stands for any characters, `?` for one.
-fn matching(pattern: &str, sites: &[SiteFacts]) -> Vec<usize> {
+pub(crate) fn matching(pattern: &str, sites: &[SiteFacts]) -> Vec<usize> {
     if let Some(position) = sites.iter().position(|site| site.name == pattern) {
         return vec![position];
     }

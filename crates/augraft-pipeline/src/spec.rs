@@ -190,7 +190,24 @@ impl PipelineSpec {
     /// # Errors
     /// All problems of the text.
     pub fn parse(text: &str, file: &Path, registry: &Registry) -> Result<Self, Report> {
-        let document = Document::parse(&file.display().to_string(), text)?;
+        Self::parse_with(text, file, registry, &[])
+    }
+
+    /// The same with values in place of those in the text, each as its path (`data.limit`) and YAML; relative paths among them also start from the
+    /// folder of `file`.
+    ///
+    /// # Errors
+    /// All problems of the text and the values.
+    pub fn parse_with(
+        text: &str,
+        file: &Path,
+        registry: &Registry,
+        values: &[(String, String)],
+    ) -> Result<Self, Report> {
+        let mut document = Document::parse(&file.display().to_string(), text)?;
+        for (path, value) in values {
+            document.set(path, value)?;
+        }
         let mut problems = Problems::new(&document);
         let json = document.to_json();
         check_outer(&json, &mut problems);
@@ -251,7 +268,7 @@ fn check_outer(json: &serde_json::Value, problems: &mut Problems<'_>) {
 }
 
 /// The ids of all steps; reports those that would share their draws.
-fn named(all: &[Written], problems: &mut Problems<'_>) -> Vec<String> {
+pub(crate) fn named(all: &[Written], problems: &mut Problems<'_>) -> Vec<String> {
     let written: Vec<(&str, Option<&str>)> = all.iter().map(|step| (&*step.label, step.id.as_deref())).collect();
     let ids = ids(&written);
     for (first, second) in clashes(&ids) {
@@ -269,7 +286,7 @@ fn named(all: &[Written], problems: &mut Problems<'_>) -> Vec<String> {
     ids
 }
 
-fn step_spec(written: &Written, id: &str, ids: &[String]) -> Option<StepSpec> {
+pub(crate) fn step_spec(written: &Written, id: &str, ids: &[String]) -> Option<StepSpec> {
     let (gates, strengths) = written.gates(ids);
     let (operator, path) = (written.operator.clone()?, written.path.clone());
     Some(StepSpec { id: id.to_owned(), operator, path, gates, strengths })
@@ -280,7 +297,7 @@ fn site_step_spec(written: &Written, id: &str, ids: &[String]) -> Option<SiteSte
     Some(SiteStepSpec { at, at_path, tokens: written.tokens, step: step_spec(written, id, ids)? })
 }
 
-fn data_spec(fields: DataFields, folder: &Path) -> Option<DataSpec> {
+pub(crate) fn data_spec(fields: DataFields, folder: &Path) -> Option<DataSpec> {
     let source = match (fields.folder, fields.flat, fields.shards) {
         (Some(path), _, _) => DataSource::Folder(folder.join(path)),
         (_, Some(path), _) => DataSource::Flat(folder.join(path)),

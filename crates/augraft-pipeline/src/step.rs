@@ -69,6 +69,15 @@ pub struct Tokens {
     pub class: Margin,
 }
 
+impl Tokens {
+    /// Rows of the tensor, class tokens included.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        let [height, width] = self.grid.map(|side| side.get() as usize);
+        self.class.get() as usize + height * width
+    }
+}
+
 /// An option of a step that changes with the epoch.
 #[derive(Debug, Clone)]
 pub(crate) struct Strength {

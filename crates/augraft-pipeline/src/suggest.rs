@@ -1,7 +1,7 @@
 //! Which known name was probably meant.
 
 /// The known name that differs from `name` by a slip of the pen.
-pub(crate) fn meant<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+pub fn meant<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let wanted = plain(name);
     let ranked = known.into_iter().map(|other| (strsim::osa_distance(&wanted, &plain(other)), other));
     let (distance, nearest) = ranked.min()?;

@@ -13,6 +13,7 @@ mod strips;
 
 pub use augraft_data as data;
 pub use augraft_engine as engine;
+pub use augraft_experiment as experiment;
 pub use augraft_onnx as onnx;
 pub use augraft_operator as operator;
 pub use augraft_pipeline as pipeline;
@@ -24,3 +25,12 @@ use augraft_geometry as _;
 use augraft_mix as _;
 
 pub use command::main;
+
+/// The JSON schema of pipeline files, experiments included.
+#[must_use]
+pub fn schema(registry: &operator::Registry) -> serde_json::Value {
+    let mut schema = pipeline::pipeline_schema(registry);
+    let experiment = pipeline::inlined_schema::<experiment::ExperimentFields>();
+    schema["properties"]["experiment"] = serde_json::json!({ "anyOf": [experiment, { "const": "doctor" }] });
+    schema
+}

@@ -8,9 +8,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// Seconds between plain lines.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Counts the images of a run.
+/// Counts the images or other units of a run.
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
+    what: &'static str,
+    message: String,
     total: u64,
     done: u64,
     started: Instant,
@@ -20,15 +22,29 @@ pub(crate) struct Progress {
 impl Progress {
     /// Starts to count up to `total` images.
     pub(crate) fn start(total: u64) -> Self {
+        Self::start_of(total, "images")
+    }
+
+    /// Starts to count up to `total` of something.
+    pub(crate) fn start_of(total: u64, what: &'static str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let style = ProgressStyle::with_template("{bar:40} {pos}/{len} images  {per_sec}  {eta} left");
+            let template = format!("{{bar:40}} {{pos}}/{{len}} {what}  {{per_sec}}  {{eta}} left  {{msg}}");
+            let style = ProgressStyle::with_template(&template);
             ProgressBar::new(total).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
         let now = Instant::now();
-        Self { bar, total, done: 0, started: now, said: now }
+        Self { bar, what, message: String::new(), total, done: 0, started: now, said: now }
     }
 
-    /// Adds a finished batch of `images`.
+    /// Says something beside the numbers from now on.
+    pub(crate) fn say(&mut self, message: &str) {
+        message.clone_into(&mut self.message);
+        if let Some(bar) = &self.bar {
+            bar.set_message(message.to_owned());
+        }
+    }
+
+    /// Adds a finished batch.
     pub(crate) fn advance(&mut self, images: u64) {
         self.done += images;
         if let Some(bar) = &self.bar {
@@ -37,7 +53,13 @@ impl Progress {
             self.said = Instant::now();
             let rate = self.done as f64 / self.started.elapsed().as_secs_f64();
             let left = (self.total.saturating_sub(self.done)) as f64 / rate.max(1e-9);
-            eprintln!("{}/{} images, {rate:.1} images/s, {left:.0} s left", self.done, self.total);
+            let message = if self.message.is_empty() { String::new() } else { format!(", {}", self.message) };
+            eprintln!(
+                "{}/{} {what}, {rate:.1} {what}/s, {left:.0} s left{message}",
+                self.done,
+                self.total,
+                what = self.what
+            );
         }
     }
 

@@ -16,7 +16,7 @@ const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];
 
 /// The schema of pipeline files, as text.
 pub(super) fn schema(registry: &Registry) -> Result<String, Failure> {
-    let schema = serde_json::to_string_pretty(&augraft_pipeline::pipeline_schema(registry)).map_err(Failure::user)?;
+    let schema = serde_json::to_string_pretty(&crate::schema(registry)).map_err(Failure::user)?;
     Ok(format!("{schema}\n"))
 }
 

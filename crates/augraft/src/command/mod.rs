@@ -2,6 +2,7 @@
 
 mod derived;
 mod doctor;
+mod experiment;
 mod export;
 mod inspect;
 mod plugin;
@@ -122,6 +123,17 @@ enum Command {
         /// Compare instead of writing; exit code 1 when something differs.
         #[arg(long)]
         check: bool,
+    },
+    /// Run the experiment of a file: interventions at the input and inside of a model, measured and reported.
+    Experiment(experiment::ExperimentArgs),
+    /// Put several runs of one experiment side by side.
+    Compare {
+        /// Folders of complete runs.
+        #[arg(required = true, value_name = "RUN")]
+        runs: Vec<PathBuf>,
+        /// Folder to write a report to.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
     },
     /// Print the JSON schema of pipeline files.
     Schema,
@@ -244,14 +256,15 @@ fn execute(command: Command, color: bool) -> Result<(), Failure> {
     match command {
         Command::Run { mut pipeline, out, threads } => {
             pipeline.out = out;
-            if let Some(threads) = threads {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads)).build_global();
-                pool.map_err(Failure::user)?;
-            }
+            use_threads(threads)?;
             run::run(&pipeline, &registry, color)
         }
         Command::Explain { pipeline } => {
-            let prepared = prepare::prepare(&pipeline, &registry, color)?;
+            let (spec, registry) = prepare::read_with(&pipeline.pipeline, &registry, &[])?;
+            if spec.json_at("/experiment").is_some() {
+                return print(&experiment::explain(spec, &pipeline, &registry, color)?);
+            }
+            let prepared = prepare::prepare_with(spec, &pipeline, color, prepare::Given::default())?;
             print(&prepared.plan.explain())
         }
         Command::Operators { name, files } => {
@@ -272,11 +285,22 @@ fn execute(command: Command, color: bool) -> Result<(), Failure> {
             doctor::doctor(&model, fix_batch.as_deref(), onnxruntime.as_deref())
         }
         Command::Snapshot { pipeline, check } => snapshot::snapshot(&pipeline, &registry, color, check),
+        Command::Experiment(mut args) => {
+            use_threads(args.threads())?;
+            experiment::experiment(&mut args, &registry, color)
+        }
+        Command::Compare { runs, out } => experiment::compare_runs(&runs, out.as_deref()),
         Command::Schema => print(&derived::schema(&registry)?),
         Command::NewPlugin(args) => plugin::new(&args, &registry),
         Command::Completions { shell } => derived::completions(shell),
         Command::Generate { out, photos } => derived::generate(&out, photos.as_deref(), &registry),
     }
+}
+
+/// Lets everything that runs in parallel use this many threads.
+fn use_threads(threads: Option<u16>) -> Result<(), Failure> {
+    let Some(threads) = threads else { return Ok(()) };
+    rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads)).build_global().map_err(Failure::user)
 }
 
 /// A number of things in words.

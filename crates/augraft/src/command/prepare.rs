@@ -30,14 +30,28 @@ pub(crate) struct Given {
 
 /// Reads, resolves and checks a pipeline; prints its warnings.
 pub(crate) fn prepare(args: &PipelineArgs, registry: &Registry, color: bool) -> Result<Prepared, Failure> {
-    prepare_with(read(&args.pipeline, registry)?, args, color, Given::default())
+    let spec = read(&args.pipeline, registry)?;
+    if spec.json_at("/experiment").is_some() {
+        let help = "use `augraft experiment FILE`, or take `experiment` out of the file";
+        return Err(spec.problem("/experiment", "experiment", "this file is an experiment", Some(help)).into());
+    }
+    prepare_with(spec, args, color, Given::default())
 }
 
 /// Reads a pipeline file, with the operators that it names beside those of `registry`.
 pub(crate) fn read(path: &Path, registry: &Registry) -> Result<PipelineSpec, Failure> {
+    read_with(path, registry, &[]).map(|(spec, _)| spec)
+}
+
+/// The same with values in place of those of the file, and the registry with its operators.
+pub(crate) fn read_with(
+    path: &Path,
+    registry: &Registry,
+    values: &[(String, String)],
+) -> Result<(PipelineSpec, Registry), Failure> {
     let text = PipelineSpec::read_text(path)?;
     let registry = with_files(registry, &PipelineSpec::operator_files(&text, path)?)?;
-    Ok(PipelineSpec::parse(&text, path, &registry)?)
+    Ok((PipelineSpec::parse_with(&text, path, &registry, values)?, registry))
 }
 
 /// The registry with the operators of these headers.

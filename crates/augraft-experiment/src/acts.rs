@@ -1,0 +1,440 @@
+//! What is done to a tensor at a site: the acts that need more than the tensor itself, and every operator.
+
+use augraft_operator::{Batch, Draws, Images, Labels, Probability, Role, Scratch, Tensor, Transfer};
+use augraft_pipeline::Step;
+use ndarray::{Array4, ArrayViewMut3, Axis, Zip, s};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::ExperimentError;
+use crate::region::{Place, Region};
+
+/// An act that an experiment defines itself: its name in YAML and its options.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnAct {
+    /// Blends with another run: `lam * x + (1 - lam) * other`.
+    Lerp(Lerp),
+    /// Takes a region from another run.
+    Paste(Paste),
+    /// Takes a region from the clean run: activation patching.
+    Replace(Replace),
+    /// Erases a region.
+    Hole(Hole),
+    /// Bounds the values from above.
+    Clip(Clip),
+    /// Sets the smallest values of a sample to zero.
+    Prune(Prune),
+}
+
+/// Blends with another run: `lam * x + (1 - lam) * other`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Lerp {
+    /// Weight of the run itself.
+    pub lam: Probability,
+    /// The other run.
+    #[serde(default)]
+    pub from: Source,
+}
+
+/// Takes a region from another run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Paste {
+    /// What is taken; everything without it.
+    #[serde(default)]
+    pub region: Region,
+    /// The other run.
+    #[serde(default)]
+    pub from: Source,
+}
+
+/// Takes a region from the clean run: activation patching.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Replace {
+    /// What is taken; everything without it.
+    #[serde(default)]
+    pub region: Region,
+    /// The other run.
+    #[serde(default = "clean")]
+    pub from: Source,
+}
+
+/// Erases a region.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Hole {
+    /// What is erased.
+    #[serde(default)]
+    pub region: Region,
+    /// Whether everything but the region is erased.
+    #[serde(default)]
+    pub outside: Outside,
+    /// Which zero erases.
+    #[serde(default)]
+    pub space: Space,
+}
+
+/// Whether the region or the rest is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outside {
+    /// The region (center occlusion).
+    #[default]
+    Center,
+    /// The rest (boundary occlusion).
+    Boundary,
+}
+
+/// Which zero erases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Space {
+    /// Zero of the tensor: the mean color after `normalize`.
+    #[default]
+    Normalized,
+    /// Black, at the input.
+    Pixel,
+}
+
+/// Bounds the values from above (`ReAct`: Sun et al., `NeurIPS` 2021).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["max"] }, { "required": ["quantile"] }]))]
+pub struct Clip {
+    /// The bound.
+    #[serde(default)]
+    #[schemars(with = "f64")]
+    pub max: Option<f64>,
+    /// The bound as a quantile, linearly interpolated, of all values that the images of `data` have at the site.
+    #[serde(default)]
+    #[schemars(with = "Probability")]
+    pub quantile: Option<Probability>,
+}
+
+/// Sets the smallest values of a sample to zero (Djurisic et al., ICLR 2023).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Prune {
+    /// Share of the values to prune; of `n`, `round(quantile * n)` are, ties by their place.
+    pub quantile: Probability,
+    /// What happens to the values that are kept.
+    #[serde(default)]
+    pub rescale: PruneRescale,
+}
+
+/// What happens to the values that are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PruneRescale {
+    /// Nothing (ASH-P).
+    #[default]
+    None,
+    /// They are multiplied by exp(sum before / sum after) (ASH-S).
+    AshS,
+}
+
+/// Another run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The clean run of the partner.
+    #[default]
+    Partner,
+    /// The clean run of the image itself.
+    Clean,
+}
+
+fn clean() -> Source {
+    Source::Clean
+}
+
+/// An act that is ready for one site.
+#[derive(Debug, Clone)]
+pub enum Act {
+    /// One of the experiments' own.
+    Own(OwnAct),
+    /// An operator; its draws are keyed by the unit.
+    Operator(Box<Step>),
+}
+
+/// Names of the acts that experiments define themselves.
+pub const OWN_ACTS: [&str; 6] = ["clip", "hole", "lerp", "paste", "prune", "replace"];
+
+/// The samples at a site that acts change, and the runs that they take from.
+pub struct Samples<'s> {
+    /// Values N,C,H,W, which the acts change.
+    pub values: Array4<f32>,
+    /// The clean run of the images.
+    pub clean: Option<&'s Array4<f32>>,
+    /// The clean run of their partners.
+    pub partner: Option<&'s Array4<f32>>,
+    /// Number of the unit of each sample.
+    pub units: &'s [u64],
+    /// Height and width of the images; none at the input.
+    pub image_size: Option<[usize; 2]>,
+    /// How pixels became the values at the input.
+    pub transfer: &'s [Transfer],
+}
+
+/// What acts did to one sample.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Done {
+    /// Weight of the sample itself that was asked for.
+    pub lam: f32,
+    /// Weight of the sample itself by the elements, as the grid of the tensor allows.
+    pub lam_eff: f32,
+    /// The box `[top, left, bottom, right]` in elements, ends exclusive.
+    pub bounds: Option<[i64; 4]>,
+}
+
+impl Done {
+    const NOTHING: Self = Self { lam: 1.0, lam_eff: 1.0, bounds: None };
+}
+
+impl Act {
+    /// Name in YAML.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Act::Own(OwnAct::Lerp(_)) => "lerp",
+            Act::Own(OwnAct::Paste(_)) => "paste",
+            Act::Own(OwnAct::Replace(_)) => "replace",
+            Act::Own(OwnAct::Hole(_)) => "hole",
+            Act::Own(OwnAct::Clip(_)) => "clip",
+            Act::Own(OwnAct::Prune(_)) => "prune",
+            Act::Operator(step) => step.name,
+        }
+    }
+
+    /// Whether it takes something from the partner.
+    #[must_use]
+    pub fn needs_partner(&self) -> bool {
+        match self {
+            Act::Own(
+                OwnAct::Lerp(Lerp { from, .. })
+                | OwnAct::Paste(Paste { from, .. })
+                | OwnAct::Replace(Replace { from, .. }),
+            ) => *from == Source::Partner,
+            Act::Own(_) => false,
+            Act::Operator(step) => step.operator.role() == Role::Mix,
+        }
+    }
+
+    /// The quantile of the data that bounds it.
+    #[must_use]
+    pub fn data_quantile(&self) -> Option<f64> {
+        match self {
+            Act::Own(OwnAct::Clip(clip)) => clip.quantile.map(Probability::get),
+            _ => None,
+        }
+    }
+
+    /// Whether it takes something from the clean run of the image itself.
+    #[must_use]
+    pub fn needs_clean(&self) -> bool {
+        match self {
+            Act::Own(
+                OwnAct::Lerp(Lerp { from, .. })
+                | OwnAct::Paste(Paste { from, .. })
+                | OwnAct::Replace(Replace { from, .. }),
+            ) => *from == Source::Clean,
+            Act::Own(_) | Act::Operator(_) => false,
+        }
+    }
+
+    /// Changes the samples; says of each what was done.
+    ///
+    /// # Errors
+    /// When an operator refuses the tensor.
+    pub fn apply(&self, samples: &mut Samples<'_>, epoch: u32, done: &mut [Done]) -> Result<(), ExperimentError> {
+        let (_, channels, height, width) = samples.values.dim();
+        let place = |region: &Region| region.place([channels, height, width], samples.image_size);
+        match self {
+            Act::Own(OwnAct::Lerp(lerp)) => {
+                let (lam, other) = (lerp.lam.get() as f32, samples.source(lerp.from)?);
+                Zip::from(&mut samples.values)
+                    .and(other)
+                    .for_each(|value, &other| *value = lam * *value + (1.0 - lam) * other);
+                if lerp.from == Source::Partner {
+                    done.iter_mut().for_each(|done| done.weigh(lerp.lam.get(), lerp.lam.get()));
+                }
+            }
+            Act::Own(OwnAct::Paste(Paste { region, from }) | OwnAct::Replace(Replace { region, from })) => {
+                let place = place(region);
+                let other = samples.source(*from)?;
+                for (mut sample, other) in samples.values.outer_iter_mut().zip(other.outer_iter()) {
+                    place.slice_mut(&mut sample).assign(&place.slice(&other));
+                }
+                let share = place.share([channels, height, width]);
+                done.iter_mut().for_each(|done| {
+                    done.bounds = place.bounds().or(done.bounds);
+                    if *from == Source::Partner {
+                        done.weigh(1.0 - region.asked_share().unwrap_or(share), 1.0 - share);
+                    }
+                });
+            }
+            Act::Own(OwnAct::Hole(hole)) => {
+                let place = place(&hole.region);
+                let transfer = samples.transfer.to_vec();
+                let zero = |channel: usize| match hole.space {
+                    Space::Pixel => transfer.get(channel).map_or(0.0, |transfer| transfer.bias),
+                    Space::Normalized => 0.0,
+                };
+                for mut sample in samples.values.outer_iter_mut() {
+                    erase(&mut sample, &place, hole.outside, zero);
+                }
+                done.iter_mut().for_each(|done| done.bounds = place.bounds().or(done.bounds));
+            }
+            Act::Own(OwnAct::Clip(clip)) => {
+                let most = clip.max.map_or(f32::INFINITY, |max| max as f32);
+                samples.values.mapv_inplace(|value| value.min(most));
+            }
+            Act::Own(OwnAct::Prune(prune)) => {
+                samples.values.outer_iter_mut().for_each(|mut sample| prune_sample(&mut sample, prune));
+            }
+            Act::Operator(step) => apply_operator(step, samples, epoch, done)?,
+        }
+        Ok(())
+    }
+
+    /// The same act with the bound that its quantile of the data came out as.
+    #[must_use]
+    pub fn bounded(&self, max: f64) -> Self {
+        match self {
+            Act::Own(OwnAct::Clip(clip)) => Act::Own(OwnAct::Clip(Clip { max: Some(max), quantile: clip.quantile })),
+            other => other.clone(),
+        }
+    }
+}
+
+impl Done {
+    fn weigh(&mut self, lam: f64, lam_eff: f64) {
+        self.lam = (f64::from(self.lam) * lam) as f32;
+        self.lam_eff = (f64::from(self.lam_eff) * lam_eff) as f32;
+    }
+
+    /// As many samples to which nothing was done.
+    #[must_use]
+    pub fn nothing(samples: usize) -> Vec<Self> {
+        vec![Self::NOTHING; samples]
+    }
+}
+
+impl<'s> Samples<'s> {
+    fn source(&self, from: Source) -> Result<&'s Array4<f32>, ExperimentError> {
+        match from {
+            Source::Clean => self.clean.ok_or_else(|| ExperimentError::Unfit("there is no clean run".to_owned())),
+            Source::Partner => self.partner.ok_or_else(|| ExperimentError::Unfit("there are no partners".to_owned())),
+        }
+    }
+}
+
+fn erase(sample: &mut ArrayViewMut3<'_, f32>, place: &Place, outside: Outside, zero: impl Fn(usize) -> f32) {
+    let kept = (outside == Outside::Boundary).then(|| place.slice(&sample.view()).to_owned());
+    let mut erased = if kept.is_some() { sample.view_mut() } else { place.slice_mut(sample) };
+    for (channel, mut plane) in erased.outer_iter_mut().enumerate() {
+        plane.fill(zero(channel));
+    }
+    if let Some(kept) = kept {
+        place.slice_mut(sample).assign(&kept);
+    }
+}
+
+fn prune_sample(sample: &mut ArrayViewMut3<'_, f32>, prune: &Prune) {
+    let count = sample.len();
+    let pruned = ((prune.quantile.get() * count as f64).round() as usize).min(count);
+    let before: f64 = sample.iter().map(|value| f64::from(*value)).sum();
+    let mut order: Vec<(f32, usize)> = sample.iter().copied().enumerate().map(|(at, value)| (value, at)).collect();
+    order.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
+    let mut gone = vec![false; count];
+    order[..pruned].iter().for_each(|(_, at)| gone[*at] = true);
+    sample.iter_mut().zip(gone).filter(|(_, gone)| *gone).for_each(|(value, _)| *value = 0.0);
+    let after: f64 = sample.iter().map(|value| f64::from(*value)).sum();
+    if prune.rescale == PruneRescale::AshS && after != 0.0 {
+        let factor = libm::exp(before / after) as f32;
+        sample.mapv_inplace(|value| value * factor);
+    }
+}
+
+/// Bit of the index of a partner, so that it draws apart from every unit.
+const PARTNER: u64 = 1 << 48;
+
+fn apply_operator(
+    step: &Step,
+    samples: &mut Samples<'_>,
+    epoch: u32,
+    done: &mut [Done],
+) -> Result<(), ExperimentError> {
+    let mut scratch = Scratch::default();
+    if step.operator.role() != Role::Mix {
+        let images = std::mem::take(&mut samples.values);
+        let mut batch = batch_of(samples, images, samples.units.to_vec());
+        let draws = run(step, epoch, &mut batch, &mut scratch)?;
+        samples.values = floats(step, batch)?;
+        done.iter_mut().enumerate().for_each(|(row, done)| done.bounds = bounds(&draws, row).or(done.bounds));
+        return Ok(());
+    }
+    let partner = samples.source(Source::Partner)?;
+    // A pair is a batch of its own, so that what is drawn does not depend on which pairs run together.
+    for (row, done) in done.iter_mut().enumerate() {
+        let unit = samples.units[row];
+        let pair = ndarray::concatenate![
+            Axis(0),
+            samples.values.slice(s![row..=row, .., .., ..]),
+            partner.slice(s![row..=row, .., .., ..])
+        ];
+        let mut batch = batch_of(samples, pair, vec![unit, unit | PARTNER]);
+        let draws = run(step, epoch, &mut batch, &mut scratch)?;
+        let own = f64::from(batch.labels.soft[[0, 0]]);
+        let both = own + f64::from(batch.labels.soft[[0, 1]]);
+        let drawn = match draws.column("lam") {
+            Some(Tensor::F32(lam)) => lam.iter().next().map(|lam| f64::from(*lam)),
+            _ => None,
+        };
+        let lam_eff = if both > 0.0 { own / both } else { 1.0 };
+        done.weigh(drawn.unwrap_or(lam_eff), lam_eff);
+        done.bounds = bounds(&draws, 0).or(done.bounds);
+        let mixed = floats(step, batch)?;
+        samples.values.index_axis_mut(Axis(0), row).assign(&mixed.index_axis(Axis(0), 0));
+    }
+    Ok(())
+}
+
+fn batch_of(samples: &Samples<'_>, images: Array4<f32>, index: Vec<u64>) -> Batch {
+    let classes: Vec<Option<usize>> = (0..index.len()).map(|row| Some(row % 2)).collect();
+    Batch {
+        images: Images::F32(images),
+        labels: Labels::one_hot(&classes, 2, &index),
+        masks: None,
+        index,
+        transfer: samples.transfer.to_vec(),
+        image_size: samples.image_size,
+    }
+}
+
+fn run(step: &Step, epoch: u32, batch: &mut Batch, scratch: &mut Scratch) -> Result<Draws, ExperimentError> {
+    let draws = step.operator.draw(&step.key, epoch, batch);
+    let applied = step.operator.apply(&draws, batch, scratch);
+    applied.map_err(|issue| ExperimentError::Unfit(format!("`{}` {}", step.name, issue.message)))?;
+    Ok(draws)
+}
+
+fn floats(step: &Step, batch: Batch) -> Result<Array4<f32>, ExperimentError> {
+    match batch.images {
+        Images::F32(images) => Ok(images),
+        _ => Err(ExperimentError::Unfit(format!("`{}` leaves no f32", step.name))),
+    }
+}
+
+/// The box that was drawn for a sample, where the operator draws one that is not empty.
+fn bounds(draws: &Draws, row: usize) -> Option<[i64; 4]> {
+    let side = |name: &str| match draws.column(name) {
+        Some(Tensor::I64(column)) if column.ndim() == 1 => column.iter().nth(row).copied(),
+        _ => None,
+    };
+    let bounds = [side("top")?, side("left")?, side("bottom")?, side("right")?];
+    (bounds[2] > bounds[0] && bounds[3] > bounds[1]).then_some(bounds)
+}

@@ -1,0 +1,405 @@
+//! The metrics that an experiment can have.
+
+use augraft_pipeline::{PipelineSpec, Report, meant};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::spec::{MetricFields, Score};
+
+/// What is computed for every set, intervention, site and setting.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Metric {
+    /// A share of the rows, with Wilson's interval.
+    Rate(Rate),
+    /// A mean over the rows, with the normal interval.
+    Mean(Mean),
+    /// Mean gap of confidence and accuracy over bins (expected calibration error, L1).
+    Ece(usize),
+    /// Largest gap of confidence and accuracy over bins.
+    Mce(usize),
+    /// Data against another set by a score; the data is the positive class.
+    Detection(Detection, Score),
+    /// Share of the difference of logits (class of the image less that of the partner) that patching recovers.
+    Recovered,
+    /// Area between the curves of the first two interventions over a variable.
+    AreaBetween {
+        /// The metric of the curves.
+        metric: String,
+        /// The variable.
+        x: String,
+    },
+    /// Where the probabilities of the two classes cross over a variable.
+    Crossing {
+        /// The variable.
+        x: String,
+    },
+    /// A measure of saliency maps.
+    Map(MapMetric),
+}
+
+/// A share of the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rate {
+    /// The most likely class is that of the image.
+    Top1,
+    /// It is not.
+    Top1Error,
+    /// The class of the image is among the five most likely.
+    Top5,
+    /// It is not.
+    Top5Error,
+    /// The most likely class is that of neither image of the pair.
+    NeitherError,
+    /// The most likely class is not that of the clean run.
+    FlipRate,
+}
+
+/// A mean over the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mean {
+    /// Probability of the class of the image.
+    PA,
+    /// Probability of the class of the partner.
+    PB,
+    /// Weight of the image by the elements.
+    LamEff,
+    /// Largest probability.
+    Confidence,
+    /// Entropy of the softmax, nats.
+    Entropy,
+    /// Log of the sum of the exponentials of the logits.
+    Energy,
+    /// `abs(p_a / (p_a + p_b) - lam_eff)`.
+    Linearity,
+    /// Kullback-Leibler divergence of the softmax from a label rule, nats.
+    Kl(Rule),
+    /// Cross entropy with the label by area, nats.
+    Nll,
+    /// Sum over the classes of the squared difference of probability and label.
+    Brier,
+    /// Share of the elements at the site that changed.
+    Changed,
+}
+
+/// How a mixed label is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// By area: `lam_eff` and the rest.
+    Area,
+    /// All to the larger part, the image at a half.
+    OneHot,
+    /// A half each, whatever the area.
+    Complete,
+}
+
+/// Data against another set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detection {
+    /// Area under the ROC curve.
+    Auroc,
+    /// Average precision of the data.
+    AuprIn,
+    /// Average precision of the other set.
+    AuprOut,
+    /// False positives where 95 % of the data is recognised.
+    Fpr95,
+    /// True negatives there.
+    Tnr95,
+    /// Largest mean of true positives and true negatives.
+    DetectionAccuracy,
+}
+
+/// A measure of saliency maps.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum MapMetric {
+    /// The class is right and the box around the largest part above `threshold` of the maximum has an IoU above 0.5.
+    Loc(f64),
+    /// The same whatever the class.
+    GtKnownLoc(f64),
+    /// Share of boxes with an IoU of at least 0.5 at the best threshold.
+    MaxBoxAcc,
+    /// The same with all parts, meaned over IoU 0.3, 0.5 and 0.7.
+    MaxBoxAccV2,
+    /// Share of the map's positive values where the class of the target is.
+    EnergyInRegion,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct NoOptions {}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Bins {
+    /// Bins of equal width.
+    #[serde(default = "fifteen")]
+    #[schemars(range(min = 1, max = 1000))]
+    bins: usize,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Rules {
+    /// How the label is made.
+    rule: Rule,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Scored {
+    /// The score.
+    #[serde(default)]
+    score: Score,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Threshold {
+    /// Share of the maximum of the map.
+    #[serde(default = "fifteen_percent")]
+    #[schemars(range(min = 0, max = 1))]
+    threshold: f64,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Between {
+    /// The metric of the curves.
+    metric: String,
+    /// The variable.
+    x: String,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Over {
+    /// The variable.
+    x: String,
+}
+
+fn fifteen() -> usize {
+    15
+}
+
+fn fifteen_percent() -> f64 {
+    0.15
+}
+
+/// Every name of a metric.
+pub const NAMES: [&str; 33] = [
+    "area_between",
+    "aupr_in",
+    "aupr_out",
+    "auroc",
+    "brier",
+    "changed",
+    "confidence",
+    "crossing",
+    "detection_accuracy",
+    "ece",
+    "energy",
+    "energy_in_region",
+    "entropy",
+    "flip_rate",
+    "fpr95",
+    "gt_known_loc",
+    "kl",
+    "lam_eff",
+    "linearity",
+    "loc",
+    "max_box_acc",
+    "max_box_acc_v2",
+    "mce",
+    "neither_error",
+    "nll",
+    "p_a",
+    "p_b",
+    "recovered",
+    "tnr95",
+    "top1",
+    "top1_error",
+    "top5",
+    "top5_error",
+];
+
+impl Metric {
+    /// Reads the metric that is written at `pointer`.
+    ///
+    /// # Errors
+    /// When there is none of this name, or its options do not fit.
+    pub fn read(spec: &PipelineSpec, pointer: &str, fields: &MetricFields) -> Result<Self, Report> {
+        let (name, options) = match fields {
+            MetricFields::Name(name) => (name.as_str(), json!({})),
+            MetricFields::With(map) if map.len() == 1 => {
+                map.iter().next().map_or(("", Value::Null), |(name, value)| (name.as_str(), value.clone()))
+            }
+            MetricFields::With(_) => {
+                let message = "a metric is a name, or a map from one name to its options";
+                return Err(spec.problem(pointer, "bad-metric", message, None));
+            }
+        };
+        let place =
+            if matches!(fields, MetricFields::With(_)) { format!("{pointer}/{name}") } else { pointer.to_owned() };
+        let subject = format!("`{name}`");
+        macro_rules! options {
+            ($fields:ty) => {
+                spec.value_at::<$fields>(&place, &subject, options)?
+            };
+        }
+        let plain = match name {
+            "top1" => Some(Metric::Rate(Rate::Top1)),
+            "top1_error" => Some(Metric::Rate(Rate::Top1Error)),
+            "top5" => Some(Metric::Rate(Rate::Top5)),
+            "top5_error" => Some(Metric::Rate(Rate::Top5Error)),
+            "neither_error" => Some(Metric::Rate(Rate::NeitherError)),
+            "flip_rate" => Some(Metric::Rate(Rate::FlipRate)),
+            "p_a" => Some(Metric::Mean(Mean::PA)),
+            "p_b" => Some(Metric::Mean(Mean::PB)),
+            "lam_eff" => Some(Metric::Mean(Mean::LamEff)),
+            "confidence" => Some(Metric::Mean(Mean::Confidence)),
+            "entropy" => Some(Metric::Mean(Mean::Entropy)),
+            "energy" => Some(Metric::Mean(Mean::Energy)),
+            "linearity" => Some(Metric::Mean(Mean::Linearity)),
+            "nll" => Some(Metric::Mean(Mean::Nll)),
+            "brier" => Some(Metric::Mean(Mean::Brier)),
+            "changed" => Some(Metric::Mean(Mean::Changed)),
+            "recovered" => Some(Metric::Recovered),
+            "max_box_acc" => Some(Metric::Map(MapMetric::MaxBoxAcc)),
+            "max_box_acc_v2" => Some(Metric::Map(MapMetric::MaxBoxAccV2)),
+            "energy_in_region" => Some(Metric::Map(MapMetric::EnergyInRegion)),
+            _ => None,
+        };
+        if let Some(metric) = plain {
+            let NoOptions {} = options!(NoOptions);
+            return Ok(metric);
+        }
+        Ok(match name {
+            "kl" => Metric::Mean(Mean::Kl(options!(Rules).rule)),
+            "ece" => Metric::Ece(options!(Bins).bins),
+            "mce" => Metric::Mce(options!(Bins).bins),
+            "auroc" => Metric::Detection(Detection::Auroc, options!(Scored).score),
+            "aupr_in" => Metric::Detection(Detection::AuprIn, options!(Scored).score),
+            "aupr_out" => Metric::Detection(Detection::AuprOut, options!(Scored).score),
+            "fpr95" => Metric::Detection(Detection::Fpr95, options!(Scored).score),
+            "tnr95" => Metric::Detection(Detection::Tnr95, options!(Scored).score),
+            "detection_accuracy" => Metric::Detection(Detection::DetectionAccuracy, options!(Scored).score),
+            "loc" => Metric::Map(MapMetric::Loc(options!(Threshold).threshold)),
+            "gt_known_loc" => Metric::Map(MapMetric::GtKnownLoc(options!(Threshold).threshold)),
+            "area_between" => {
+                let Between { metric, x } = options!(Between);
+                Metric::AreaBetween { metric, x }
+            }
+            "crossing" => Metric::Crossing { x: options!(Over).x },
+            _ => {
+                let known = format!("metrics: {}", NAMES.join(", "));
+                let help =
+                    meant(name, NAMES).map_or_else(|| known.clone(), |near| format!("did you mean `{near}`? {known}"));
+                return Err(spec.problem(
+                    pointer,
+                    "unknown-metric",
+                    format!("there is no metric `{name}`"),
+                    Some(&help),
+                ));
+            }
+        })
+    }
+
+    /// Name in the summary.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let scored = |name: &str, score: &Score| match score {
+            Score::Msp => format!("{name}_msp"),
+            Score::Energy => format!("{name}_energy"),
+            Score::MaxLogit => format!("{name}_max_logit"),
+        };
+        match self {
+            Metric::Rate(rate) => rate.name().to_owned(),
+            Metric::Mean(Mean::Kl(Rule::Area)) => "kl_area".to_owned(),
+            Metric::Mean(Mean::Kl(Rule::OneHot)) => "kl_one_hot".to_owned(),
+            Metric::Mean(Mean::Kl(Rule::Complete)) => "kl_complete".to_owned(),
+            Metric::Mean(mean) => mean.name().to_owned(),
+            Metric::Ece(_) => "ece".to_owned(),
+            Metric::Mce(_) => "mce".to_owned(),
+            Metric::Detection(detection, score) => scored(detection.name(), score),
+            Metric::Recovered => "recovered".to_owned(),
+            Metric::AreaBetween { metric, .. } => format!("area_between_{metric}"),
+            Metric::Crossing { .. } => "crossing".to_owned(),
+            Metric::Map(MapMetric::Loc(_)) => "loc".to_owned(),
+            Metric::Map(MapMetric::GtKnownLoc(_)) => "gt_known_loc".to_owned(),
+            Metric::Map(MapMetric::MaxBoxAcc) => "max_box_acc".to_owned(),
+            Metric::Map(MapMetric::MaxBoxAccV2) => "max_box_acc_v2".to_owned(),
+            Metric::Map(MapMetric::EnergyInRegion) => "energy_in_region".to_owned(),
+        }
+    }
+
+    /// Whether it compares the classes of a pair.
+    #[must_use]
+    pub fn needs_pairs(&self) -> bool {
+        matches!(
+            self,
+            Metric::Rate(Rate::NeitherError)
+                | Metric::Mean(Mean::PB | Mean::Linearity)
+                | Metric::Recovered
+                | Metric::Crossing { .. }
+        )
+    }
+
+    /// Whether it needs to know the class of an image.
+    #[must_use]
+    pub fn needs_labels(&self) -> bool {
+        !matches!(
+            self,
+            Metric::Rate(Rate::FlipRate)
+                | Metric::Mean(Mean::LamEff | Mean::Confidence | Mean::Entropy | Mean::Energy | Mean::Changed)
+                | Metric::Detection(..)
+                | Metric::Map(MapMetric::GtKnownLoc(_) | MapMetric::MaxBoxAcc | MapMetric::MaxBoxAccV2)
+                | Metric::AreaBetween { .. }
+        )
+    }
+}
+
+impl Rate {
+    fn name(self) -> &'static str {
+        match self {
+            Rate::Top1 => "top1",
+            Rate::Top1Error => "top1_error",
+            Rate::Top5 => "top5",
+            Rate::Top5Error => "top5_error",
+            Rate::NeitherError => "neither_error",
+            Rate::FlipRate => "flip_rate",
+        }
+    }
+}
+
+impl Mean {
+    fn name(self) -> &'static str {
+        match self {
+            Mean::PA => "p_a",
+            Mean::PB => "p_b",
+            Mean::LamEff => "lam_eff",
+            Mean::Confidence => "confidence",
+            Mean::Entropy => "entropy",
+            Mean::Energy => "energy",
+            Mean::Linearity => "linearity",
+            Mean::Kl(_) => "kl",
+            Mean::Nll => "nll",
+            Mean::Brier => "brier",
+            Mean::Changed => "changed",
+        }
+    }
+}
+
+impl Detection {
+    fn name(self) -> &'static str {
+        match self {
+            Detection::Auroc => "auroc",
+            Detection::AuprIn => "aupr_in",
+            Detection::AuprOut => "aupr_out",
+            Detection::Fpr95 => "fpr95",
+            Detection::Tnr95 => "tnr95",
+            Detection::DetectionAccuracy => "detection_accuracy",
+        }
+    }
+}
