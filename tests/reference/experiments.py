@@ -18,8 +18,9 @@ from pathlib import Path
 
 import numpy
 import onnx
+import onnx.utils
 import onnxruntime
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper, shape_inference
 
 BATCH = 32
 TIE = 1e-4
@@ -52,53 +53,34 @@ def check(problems, name, theirs, own, allowed, words, ties=()):
 
 
 class Network:
-    """The model, run to any tensor or on from one."""
+    """The model, run from any tensors to any others."""
 
     def __init__(self, path):
-        self.model = onnx.load(path)
-        self.constants = {tensor.name: tensor for tensor in self.model.graph.initializer}
-        self.input = next(port.name for port in self.model.graph.input if port.name not in self.constants)
-        self.logits, self.sessions = self.model.graph.output[0].name, {}
+        model = shape_inference.infer_shapes(onnx.load(path))
+        self.graph, self.parts, self.sessions = model.graph, onnx.utils.Extractor(model), {}
+        self.constants = {tensor.name: tensor for tensor in self.graph.initializer}
+        self.input = next(port.name for port in self.graph.input if port.name not in self.constants)
+        self.logits = self.graph.output[0].name
 
-    def session(self, key, change):
+    def run(self, wanted, given):
+        """Values of tensors from those of others, the images among them, which decide what bypasses the others."""
+        key = (*given, "to", *wanted)
         if key not in self.sessions:
-            options, model = onnxruntime.SessionOptions(), onnx.ModelProto()
+            options, part = onnxruntime.SessionOptions(), self.parts.extract_model(list(given), list(wanted))
             options.intra_op_num_threads, options.log_severity_level = 2, 3
-            model.CopyFrom(self.model)
-            change(model.graph)
-            made = model.SerializeToString()
+            made = part.SerializeToString()
             self.sessions[key] = onnxruntime.InferenceSession(made, options, providers=["CPUExecutionProvider"])
-        return self.sessions[key]
-
-    def to(self, tensors, images):
-        """Values of tensors for images."""
-
-        def change(graph):
-            del graph.output[:]
-            graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in tensors)
-
-        ran = self.session(tensors, change)
-        parts = [ran.run(None, {self.input: images[at : at + BATCH]}) for at in range(0, len(images), BATCH)]
-        return [numpy.concatenate(values) for values in zip(*parts)]
-
-    def on(self, tensor, images, values):
-        """Logits when a tensor has these values; tensors that bypass it are those of the images."""
-
-        def change(graph):
-            for node in graph.node:
-                node.input[:] = ["given" if name == tensor else name for name in node.input]
-            sides = ["rows", *values.shape[1:]]
-            graph.input.append(helper.make_tensor_value_info("given", TensorProto.FLOAT, sides))
-
-        return self.session(tensor, change).run([self.logits], {self.input: images, "given": values})[0]
+        starts = range(0, len(given[self.input]), BATCH)
+        feeds = [{name: values[at : at + BATCH] for name, values in given.items()} for at in starts]
+        return [numpy.concatenate(values) for values in zip(*(self.sessions[key].run(None, feed) for feed in feeds))]
 
     def head(self, image):
         """Weights C,K of the last linear layer."""
-        node = [node for node in self.model.graph.node if node.op_type in ("Gemm", "MatMul")][-1]
+        node = [node for node in self.graph.node if node.op_type in ("Gemm", "MatMul")][-1]
         options, name = {each.name: helper.get_attribute_value(each) for each in node.attribute}, node.input[1]
         stored = self.constants.get(name)
         # Weights that are stored in another form are those that the runtime makes of it.
-        weights = numpy_helper.to_array(stored) if stored else self.to((name,), image[None])[0]
+        weights = numpy_helper.to_array(stored) if stored else self.run((name,), {self.input: image[None]})[0]
         weights = weights.astype(float) * options.get("alpha", 1.0)
         return weights if options.get("transB", 0) else weights.T
 
@@ -219,7 +201,7 @@ def recompute(case, network, images, rows):
         tensor = network.input if site in ("-", "input") else case["sites"][site]
         here, bound = rows["site"] == site, None
         if (here & (rows["intervention"] == "react")).any():
-            values = network.to((tensor,), images["data"][used])[0]
+            values = network.run((tensor,), {network.input: images["data"][used]})[0]
             bound = numpy.quantile(values.astype(float), 0.9)
         for name in sorted(set(rows["set"][here])):
             chosen = numpy.flatnonzero(here & (rows["set"] == name))
@@ -233,7 +215,7 @@ def recompute(case, network, images, rows):
 def run_block(case, network, images, rows, block, tensor, bound, mine):
     needed = numpy.setdiff1d([rows["image"][block], rows["partner"][block]], [-1])
     start, is_input = images[needed], tensor == network.input
-    clean = start if is_input else network.to((tensor,), start)[0]
+    clean = start if is_input else network.run((tensor,), {network.input: start})[0]
     maps = clean.reshape(*clean.shape, 1, 1) if clean.ndim == 2 else clean
     for first in range(0, len(block), BATCH):
         batch = block[first : first + BATCH]
@@ -242,7 +224,7 @@ def run_block(case, network, images, rows, block, tensor, bound, mine):
         done = [act(case, rows, at, maps[a], b, bound) for at, a, b in zip(batch, own, others)]
         before, after = maps[own], numpy.stack([values for values, *_ in done])
         given = after.reshape(len(batch), *clean.shape[1:])
-        logits = network.to((network.logits,), given)[0] if is_input else network.on(tensor, start[own], given)
+        logits = network.run((network.logits,), {network.input: start[own], tensor: given})[0]
         lam_eff = numpy.array([each[2] for each in done], numpy.float32)
         found = measure(logits, lam_eff.astype(float), *(rows[name][batch] for name in WHOLE[3:7]))
         found |= {"lam": [each[1] for each in done], "lam_eff": lam_eff, "open": [each[4] for each in done]}
@@ -300,7 +282,7 @@ def check_maps(case, path, network, images, rows, mine, problems):
         part = slice(first, first + BATCH)
         pairs = [(row, data[rows["image"][row]], rows["partner"][row]) for row in at[part]]
         given = [act(case, rows, row, own, data[b] if b >= 0 else None, None)[0] for row, own, b in pairs]
-        maps, logits = network.to((case["head"], network.logits), numpy.stack(given))
+        maps, logits = network.run((case["head"], network.logits), {network.input: numpy.stack(given)})
         own = numpy.einsum("nk,nkyx->nyx", weights[index[part, 4]], maps.astype(float))
         gaps[part] = numpy.abs(own - theirs[part]).max((1, 2)) / numpy.maximum(numpy.abs(own).max((1, 2)), 1e-30)
         bias.append(logits - maps.astype(float).mean((2, 3)) @ weights.T)

@@ -40,14 +40,18 @@ impl Table {
 
     /// What tells rows apart, the columns `besides` left out: for each row, words of the columns that differ.
     fn names(&self, rows: &[&Vec<String>], besides: &[&str]) -> Vec<String> {
-        let differs = |at: &usize| rows.iter().any(|row| row[*at] != rows[0][*at]);
+        let is_told = |cell: &&String| !cell.is_empty() && *cell != "-";
+        let differs = |at: &usize| {
+            let mut told = rows.iter().map(|row| &row[*at]).filter(is_told);
+            told.next().is_some_and(|first| told.any(|cell| cell != first))
+        };
         let told: Vec<usize> = (0..self.columns.len())
             .filter(|at| !MEASURES.contains(&&*self.columns[*at]) && !besides.contains(&&*self.columns[*at]))
             .filter(differs)
             .collect();
         let named = ["run", "set", "intervention", "site", "method"];
         let word = |row: &Vec<String>, at: usize| match &self.columns[at] {
-            _ if row[at].is_empty() => None,
+            _ if row[at].is_empty() || row[at] == "-" => None,
             name if named.contains(&name.as_str()) => Some(row[at].clone()),
             name => Some(format!("{name} {}", row[at])),
         };
@@ -243,6 +247,7 @@ fn spoken(name: &str) -> String {
         "top5" => "top-5 accuracy".to_owned(),
         "neither_error" => "neither-error".to_owned(),
         "ece" | "mce" | "nll" => name.to_uppercase(),
+        "lam_eff" | "p_a" | "p_b" => name.to_owned(),
         other => other.replace('_', " "),
     }
 }

@@ -12,7 +12,7 @@ use crate::spec::{MetricFields, Score};
 pub enum Metric {
     /// A share of the rows, with Wilson's interval.
     Rate(Rate),
-    /// A mean over the rows, with the normal interval.
+    /// A mean over the rows, with the normal interval, cut to what the mean can be.
     Mean(Mean),
     /// Mean gap of confidence and accuracy over bins (expected calibration error, L1).
     Ece(usize),
@@ -387,6 +387,20 @@ impl Mean {
             Mean::Nll => "nll",
             Mean::Brier => "brier",
             Mean::Changed => "changed",
+        }
+    }
+}
+
+impl Mean {
+    /// The nearest value that the mean can have: the normal interval reaches beyond.
+    pub(crate) fn within(self, value: f64) -> f64 {
+        match self {
+            Mean::PA | Mean::PB | Mean::LamEff | Mean::Confidence | Mean::Linearity | Mean::Changed => {
+                value.clamp(0.0, 1.0)
+            }
+            Mean::Entropy | Mean::Kl(_) | Mean::Nll => value.max(0.0),
+            Mean::Brier => value.clamp(0.0, 2.0),
+            Mean::Energy => value,
         }
     }
 }

@@ -60,7 +60,7 @@ pub fn prepare(parts: Parts<'_>) -> Result<ExperimentPlan, Report> {
     }
     // A base is run once for all settings that start from it, and its rows are wanted beside theirs.
     let with_base = |base: usize| Setting {
-        intervention: format!("base-{base}"),
+        intervention: format!("base-{}", base + 1),
         base: Some(base),
         ..clean_setting(variables.len(), false)
     };
@@ -88,7 +88,7 @@ pub fn prepare(parts: Parts<'_>) -> Result<ExperimentPlan, Report> {
         sets: all_sets,
         places,
         variables,
-        bases,
+        bases: bases.into_iter().map(|(_, acts)| acts).collect(),
         settings,
         saliency,
         metrics,
@@ -479,23 +479,25 @@ impl Context<'_> {
         number: usize,
         written: &InterventionFields,
         tokens: Option<Tokens>,
-        bases: &mut Vec<Vec<Act>>,
+        bases: &mut Vec<(Vec<Value>, Vec<Act>)>,
         settings: &mut Vec<Setting>,
         problems: &mut Problems,
     ) {
         let spec = self.parts.spec;
         let pointer = format!("{SECTION}/interventions/{number}");
         let Some(sweep) = problems.keep(self.sweep(&pointer, &written.sweep)) else { return };
-        let nothing = Map::new();
         let base = match &written.base[..] {
             [] => None,
             acts => {
-                let prefix = format!("{}.base", written.name);
-                let Some(acts) = self.acts(&format!("{pointer}/base"), acts, &prefix, &nothing, 0, problems) else {
-                    return;
-                };
-                bases.push(acts);
-                Some(bases.len() - 1)
+                let known = bases.iter().position(|(json, _)| json == acts);
+                let found = known.or_else(|| {
+                    let prefix = format!("base-{}", bases.len() + 1);
+                    let resolved = self.acts(&format!("{pointer}/base"), acts, &prefix, &Map::new(), 0, problems)?;
+                    bases.push((acts.to_vec(), resolved));
+                    Some(bases.len() - 1)
+                });
+                let Some(found) = found else { return };
+                Some(found)
             }
         };
         let mut sites: Vec<usize> = Vec::new();

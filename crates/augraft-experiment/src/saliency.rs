@@ -5,6 +5,7 @@
 use augraft_engine::Boundary;
 use ndarray::{Array2, Array3, Array4, ArrayView2, ArrayView3, Axis, s};
 
+use crate::acts::Act;
 use crate::error::ExperimentError;
 use crate::execute::Executor;
 use crate::measure::Labelled;
@@ -48,9 +49,10 @@ pub(crate) fn maps(
     jobs: &[Explained],
 ) -> Result<Vec<Map>, ExperimentError> {
     let Some(wanted) = &executor.plan.saliency else { return Ok(Vec::new()) };
+    let mixes = |setting: usize| executor.plan.settings[setting].acts.iter().any(Act::needs_partner);
     let class = |job: &Explained, target: &Target| match target {
         Target::A => job.labels.a,
-        Target::B => job.labels.b,
+        Target::B => job.labels.b.filter(|_| mixes(job.setting)),
         Target::Top1 => {
             let row = logits.row(job.row);
             (0..row.len()).reduce(|best, class| if row[class] > row[best] { class } else { best })

@@ -169,7 +169,7 @@ impl At<'_> {
                 }
                 cell.n = values.len();
                 cell.value = values.iter().sum::<f64>() / values.len() as f64;
-                cell.interval = Some(mean_interval(&values));
+                cell.interval = Some(mean_interval(&values).map(|end| mean.within(end)));
             }
             Metric::Ece(bins) | Metric::Mce(bins) => {
                 let (confidence, credit) =
@@ -569,7 +569,7 @@ fn measured(
             }
             cell.n = shares.len();
             cell.value = shares.iter().sum::<f64>() / shares.len() as f64;
-            cell.interval = Some(mean_interval(&shares));
+            cell.interval = Some(mean_interval(&shares).map(|end| end.clamp(0.0, 1.0)));
         }
     }
     Some(())

@@ -294,7 +294,13 @@ fn short(cell: &str) -> String {
 
 /// Rows under a header, without the columns that are empty.
 fn aligned(header: &[String], rows: &[Vec<String>]) -> String {
-    let used: Vec<usize> = (0..header.len()).filter(|at| rows.iter().any(|row| !row[*at].is_empty())).collect();
+    let told = |at: &usize| {
+        let cell = |row: &Vec<String>| Some(row[*at].clone()).filter(|cell| !cell.is_empty());
+        let first = rows.iter().find_map(cell);
+        let measures = ["value", "n", "metric"].contains(&header[*at].as_str());
+        first.is_some() && (measures || rows.iter().any(|row| Some(&row[*at]) != first.as_ref()))
+    };
+    let used: Vec<usize> = (0..header.len()).filter(told).collect();
     let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).chain([header[at].len()]).max().unwrap_or(0);
     let line = |row: &Vec<String>| {
         let cells: Vec<String> = used.iter().map(|at| format!("{:1$}", row[*at], width(*at))).collect();
