@@ -32,9 +32,10 @@ REAL = ("lam", "lam_eff", "p_a", "p_b", "confidence", "entropy", "energy", "max_
 ALLOWED = {"lam": 1e-6, "lam_eff": 1e-6, "p_a": 1e-5, "p_b": 1e-5, "confidence": 1e-5, "brier": 4e-5}
 CELL = ("set", "method", "metric", "value", "low", "high", "n", "p", "p_holm")
 SCORES = {"msp": "confidence", "energy": "energy", "max_logit": "max_logit"}
-STEPS = {"fpr95", "tnr95", "detection_accuracy"}
-DETECTION = {"auroc", "aupr", "aupr_in", "aupr_out", *STEPS}
-METRICS = {"top1", "top1_error", "neither_error", "ece", "mce", *REAL[1:]}
+STEPS = {"fpr95", "tnr95"}
+DETECTION = {"auroc", "aupr", "aupr_in", "aupr_out", "detection_accuracy", *STEPS}
+RATES = {"top1", "top1_error", "neither_error"}
+METRICS = {*RATES, "ece", "mce", *REAL[1:]}
 WITHOUT_NOISE = "mean of sets without noise"
 
 
@@ -100,7 +101,7 @@ def table(columns, leave_out):
         values = column if is_text else [unknown if value is None else value for value in column]
         rows[name] = numpy.array(values, object if is_text else int if name in WHOLE else float)
     told = zip(keep, *(rows[name].tolist() for name in ("set", "unit", "intervention", "site", "lam", "side", "area")))
-    words = ["row {} ({} unit {}, {} at {}, lam {}, side {}, area {})".format(*row) for row in told]
+    words = ["row {} ({} unit {}, {} at {}, lam {:.6g}, side {:.6g}, area {:.6g})".format(*row) for row in told]
     return {**rows, "row": numpy.array(keep), "words": words}
 
 
@@ -154,7 +155,7 @@ def act(case, rows, at, own, other, bound):
         lam = numpy.float32(rows["lam"][at])
         return lam * own + (numpy.float32(1) - lam) * other, lam, lam, NO_BOX, False
     if is_drawn or numpy.isnan(side) and numpy.isnan(area):
-        box, lam = tuple(rows[edge][at] for edge in BOX), rows["lam"][at]
+        box, lam = tuple(int(rows[edge][at]) for edge in BOX), rows["lam"][at]
         top, left, bottom, right = box if box != NO_BOX else (0, 0, 0, 0)
         if not (0 <= top <= bottom <= sizes[0] and 0 <= left <= right <= sizes[1]):
             raise SystemExit(f"{rows['words'][at]}: its box {box} leaves the tensor of {sizes}")
@@ -205,6 +206,8 @@ def recompute(case, network, images, rows):
             bound = numpy.quantile(values.astype(float), 0.9)
         for name in sorted(set(rows["set"][here])):
             chosen = numpy.flatnonzero(here & (rows["set"] == name))
+            if max(rows[of][chosen].max() for of in ("image", "partner")) >= len(images[name]):
+                raise SystemExit(f"rows of {name} at {site} have images behind the last of {len(images[name])}")
             units = numpy.unique(rows["unit"][chosen])
             for first in range(0, len(units), BATCH):
                 block = chosen[numpy.isin(rows["unit"][chosen], units[first : first + BATCH])]
@@ -243,9 +246,9 @@ def check_rows(rows, mine, problems):
     """Every setting has every unit once, a unit is the same everywhere, and columns are what was recomputed."""
     words, is_open = rows["words"].__getitem__, mine["open"] != 0
     swept = [name for name in rows if name not in (*WHOLE, *REAL[1:], "row", "words")]
-    settings = Counter(zip(rows["unit"], *(map(str, rows[name]) for name in swept)))
-    check(problems, "settings", list(settings.values()), numpy.ones(len(settings)), 0, list(settings).__getitem__)
-    units = Counter(zip(rows["set"], rows["unit"]))
+    settings = Counter(zip(rows["unit"].tolist(), *(map(str, rows[name]) for name in swept)))
+    check(problems, "settings", list(settings.values()), numpy.ones(len(settings)), 0, lambda at: f"{list(settings)[at]}")
+    units = Counter(zip(rows["set"], rows["unit"].tolist()))
     most = {name: max(count for key, count in units.items() if key[0] == name) for name in set(rows["set"])}
     due = [most[name] for name, _ in units]
     check(problems, "units", list(units.values()), due, 0, lambda at: f"the number of rows of {list(units)[at]}")
@@ -288,7 +291,7 @@ def check_maps(case, path, network, images, rows, mine, problems):
         bias.append(logits - maps.astype(float).mean((2, 3)) @ weights.T)
     # The mean of a map is the logit without its bias, if the head is what the pooling reads.
     check(problems, "head", [numpy.ptp(numpy.concatenate(bias), 0).max()], [0], 1e-3, lambda n: "bias by image")
-    check(problems, "cam", gaps, 0 * gaps, 1e-4, lambda n: f"map {index[n].tolist()}")
+    check(problems, "cam", gaps, numpy.zeros(len(gaps)), 1e-4, lambda n: f"map {index[n].tolist()}")
     classes = numpy.stack([rows["label_a"][at], rows["label_b"][at], mine["top1"][at]]).astype(int)
     number = [("a", "b", "top1").index(name) for name in case.get("targets", ())]
     own = numpy.where((classes == index[:, 4]).any(0), index[:, 4], -1)
@@ -329,8 +332,15 @@ def told_apart(metric, inside, outside):
     return own, max([1e-4, *moved]) if is_near.any() else 1e-6
 
 
+def wilson(rate, n):
+    """Ends of the 95 % score interval of a rate."""
+    square = 1.959963984540054**2 / n
+    reach = numpy.sqrt(square * (rate * (1 - rate) + square / 4))
+    return [numpy.clip((rate + square / 2 + by) / (1 + square), 0, 1) for by in (-reach, reach)]
+
+
 def computed(case, cell, rows, mine):
-    """Value of a cell of the summary, and how far it may be off; none where there is no rule."""
+    """Columns of a cell of the summary, and how far each may be off; nothing where there is no rule."""
     of, data = cell["set"], rows["set"] == "data"
     at = where(rows, {name: value for name, value in cell.items() if name not in CELL})
     score = next((name for name in SCORES if cell["metric"].endswith(f"_{name}")), "")
@@ -340,16 +350,19 @@ def computed(case, cell, rows, mine):
         names = set(rows["set"][at & ~data]) - set(case["noise"] if of == WITHOUT_NOISE else ())
         names = [name for name in sorted(names) if of in (name, "mean of sets", WITHOUT_NOISE)]
         each = [told_apart(metric, scores[at & data], scores[at & (rows["set"] == name)]) for name in names]
-        return numpy.mean(each or [(numpy.nan, 0)], 0)
+        return {"value": numpy.mean(each or [(numpy.nan, 0)], 0)}
     at &= (rows["set"] == of) & (rows["label_a"] >= 0)
     if metric not in METRICS or not at.any():
-        return None, 0
+        return {}
     known = {name: values[at] for name, values in mine.items()}
     a, b, top1 = rows["label_a"][at], rows["label_b"][at], known["top1"]
     known |= {"top1": top1 == a, "top1_error": top1 != a, "neither_error": (top1 != a) & (top1 != b)}
     known |= calibrated(known["confidence"], known["credit"], cell["value"]) if metric in ("ece", "mce") else {}
     own = numpy.mean(known[metric])
-    return own, 1e-5 * max(1, abs(own))
+    ends = zip(("low", "high"), wilson(own, at.sum())) if metric in RATES else ()
+    # Larger values stand there with six digits.
+    found = {"value": (own, 1e-5 if abs(own) < 10 else 1e-5 * abs(own)), "n": (at.sum(), 0)}
+    return found | {column: (end, 1e-5) for column, end in ends}
 
 
 def main():
@@ -365,15 +378,18 @@ def main():
     check_rows(rows, mine, problems)
     if case["kind"] == "cam":
         check_maps(case, path.parent / case["maps"], network, images, rows, mine, problems)
-    cells = {}
+    cells, left_out = {}, set()
     for cell in case.get("summary", ()):
-        own, allowed = computed(case, cell, rows, mine)
-        name = f"summary {cell['metric']}" + (" left out" if own is None else "")
-        cells.setdefault(name, []).append((cell, cell["value"], cell["value"] if own is None else own, allowed))
-    for name, found in sorted(cells.items()):
+        found = computed(case, cell, rows, mine)
+        left_out |= set() if found else {cell["metric"]}
+        for column, (own, allowed) in found.items():
+            if column == "value" or cell.get(column) not in (None, ""):
+                cells.setdefault((cell["metric"], column), []).append((cell, cell[column], own, allowed))
+    for key, found in sorted(cells.items()):
         told, theirs, own, allowed = zip(*found)
-        check(problems, name, theirs, own, allowed, lambda at: json.dumps(told[at]))
-    if case["kind"] in ("calibration", "ood") and all(name.endswith("left out") for name in cells):
+        check(problems, " ".join(("summary", *key)), theirs, own, allowed, lambda at: json.dumps(told[at]))
+    check(problems, f"left out of the summary: {', '.join(sorted(left_out)) or 'nothing'}", [], [], 0, str)
+    if case["kind"] in ("calibration", "ood") and not cells:
         problems.append("the summary has nothing that is compared")
     if problems:
         raise SystemExit("\n".join(problems))

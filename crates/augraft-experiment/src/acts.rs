@@ -1,155 +1,16 @@
 //! What is done to a tensor at a site: the acts that need more than the tensor itself, and every operator.
 
+mod options;
+
 use augraft_operator::{Batch, Draws, Images, Labels, Probability, Role, Scratch, Tensor, Transfer};
 use augraft_pipeline::Step;
 use ndarray::{Array4, ArrayViewMut3, Axis, Zip, s};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
+pub use self::options::OwnAct;
+use self::options::{Clip, Lerp, Paste, Prune, PruneRescale, Replace, Space};
+pub(crate) use self::options::{OWN_ACTS, Outside, Source};
 use crate::error::ExperimentError;
 use crate::region::{Place, Region};
-
-/// An act that an experiment defines itself: its name in YAML and its options.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OwnAct {
-    /// Blends with another run: `lam * x + (1 - lam) * other`.
-    Lerp(Lerp),
-    /// Takes a region from another run.
-    Paste(Paste),
-    /// Takes a region from the clean run: activation patching.
-    Replace(Replace),
-    /// Erases a region.
-    Hole(Hole),
-    /// Bounds the values from above.
-    Clip(Clip),
-    /// Sets the smallest values of a sample to zero.
-    Prune(Prune),
-}
-
-/// Blends with another run: `lam * x + (1 - lam) * other`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Lerp {
-    /// Weight of the run itself.
-    pub lam: Probability,
-    /// The other run.
-    #[serde(default)]
-    pub from: Source,
-}
-
-/// Takes a region from another run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Paste {
-    /// What is taken; everything without it.
-    #[serde(default)]
-    pub region: Region,
-    /// The other run.
-    #[serde(default)]
-    pub from: Source,
-}
-
-/// Takes a region from the clean run: activation patching.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Replace {
-    /// What is taken; everything without it.
-    #[serde(default)]
-    pub region: Region,
-    /// The other run.
-    #[serde(default = "clean")]
-    pub from: Source,
-}
-
-/// Erases a region.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Hole {
-    /// What is erased.
-    #[serde(default)]
-    pub region: Region,
-    /// Whether everything but the region is erased.
-    #[serde(default)]
-    pub outside: Outside,
-    /// Which zero erases.
-    #[serde(default)]
-    pub space: Space,
-}
-
-/// Whether the region or the rest is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Outside {
-    /// The region (center occlusion).
-    #[default]
-    Center,
-    /// The rest (boundary occlusion).
-    Boundary,
-}
-
-/// Which zero erases.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Space {
-    /// Zero of the tensor: the mean color after `normalize`.
-    #[default]
-    Normalized,
-    /// Black, at the input.
-    Pixel,
-}
-
-/// Bounds the values from above (`ReAct`: Sun et al., `NeurIPS` 2021).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{ "required": ["max"] }, { "required": ["quantile"] }]))]
-pub struct Clip {
-    /// The bound.
-    #[serde(default)]
-    #[schemars(with = "f64")]
-    pub max: Option<f64>,
-    /// The bound as a quantile, linearly interpolated, of all values that the images of `data` have at the site.
-    #[serde(default)]
-    #[schemars(with = "Probability")]
-    pub quantile: Option<Probability>,
-}
-
-/// Sets the smallest values of a sample to zero (Djurisic et al., ICLR 2023).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Prune {
-    /// Share of the values to prune; of `n`, `round(quantile * n)` are, ties by their place.
-    pub quantile: Probability,
-    /// What happens to the values that are kept.
-    #[serde(default)]
-    pub rescale: PruneRescale,
-}
-
-/// What happens to the values that are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PruneRescale {
-    /// Nothing (ASH-P).
-    #[default]
-    None,
-    /// They are multiplied by exp(sum before / sum after) (ASH-S).
-    AshS,
-}
-
-/// Another run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// The clean run of the partner.
-    #[default]
-    Partner,
-    /// The clean run of the image itself.
-    Clean,
-}
-
-fn clean() -> Source {
-    Source::Clean
-}
 
 /// An act that is ready for one site.
 #[derive(Debug, Clone)]
@@ -159,9 +20,6 @@ pub enum Act {
     /// An operator; its draws are keyed by the unit.
     Operator(Box<Step>),
 }
-
-/// Names of the acts that experiments define themselves.
-pub const OWN_ACTS: [&str; 6] = ["clip", "hole", "lerp", "paste", "prune", "replace"];
 
 /// The samples at a site that acts change, and the runs that they take from.
 pub struct Samples<'s> {
@@ -259,7 +117,9 @@ impl Act {
                     .and(other)
                     .for_each(|value, &other| *value = lam * *value + (1.0 - lam) * other);
                 if lerp.from == Source::Partner {
-                    done.iter_mut().for_each(|done| done.weigh(lerp.lam.get(), lerp.lam.get()));
+                    for done in done {
+                        done.weigh(lerp.lam.get(), lerp.lam.get());
+                    }
                 }
             }
             Act::Own(OwnAct::Paste(Paste { region, from }) | OwnAct::Replace(Replace { region, from })) => {
@@ -269,12 +129,12 @@ impl Act {
                     place.slice_mut(&mut sample).assign(&place.slice(&other));
                 }
                 let share = place.share([channels, height, width]);
-                done.iter_mut().for_each(|done| {
+                for done in done {
                     done.bounds = place.bounds().or(done.bounds);
                     if *from == Source::Partner {
                         done.weigh(1.0 - region.asked_share().unwrap_or(share), 1.0 - share);
                     }
-                });
+                }
             }
             Act::Own(OwnAct::Hole(hole)) => {
                 let place = place(&hole.region);
@@ -286,7 +146,9 @@ impl Act {
                 for mut sample in samples.values.outer_iter_mut() {
                     erase(&mut sample, &place, hole.outside, zero);
                 }
-                done.iter_mut().for_each(|done| done.bounds = place.bounds().or(done.bounds));
+                for done in done {
+                    done.bounds = place.bounds().or(done.bounds);
+                }
             }
             Act::Own(OwnAct::Clip(clip)) => {
                 let most = clip.max.map_or(f32::INFINITY, |max| max as f32);

@@ -8,17 +8,17 @@ use crate::table::Row;
 
 /// What is known of a unit.
 #[derive(Debug, Clone, Copy)]
-pub struct Labelled {
+pub(crate) struct Labelled {
     /// Number of the unit.
-    pub unit: u64,
+    pub(crate) unit: u64,
     /// Index of the image in its data.
-    pub image: u64,
+    pub(crate) image: u64,
     /// Index of the partner.
-    pub partner: Option<u64>,
+    pub(crate) partner: Option<u64>,
     /// Class of the image, where the model has it.
-    pub a: Option<usize>,
+    pub(crate) a: Option<usize>,
     /// Class of the partner.
-    pub b: Option<usize>,
+    pub(crate) b: Option<usize>,
 }
 
 /// The class weights of a mixed label: `lam` for the image, the rest for the partner.

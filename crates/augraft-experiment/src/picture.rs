@@ -16,7 +16,7 @@ pub(crate) fn thumbnail(image: &Array3<u8>) -> (Vec<u8>, [usize; 2]) {
     let small = Array3::from_shape_fn([rows, columns, 3], |(y, x, channel)| {
         let span = |at: usize, to: usize, from: usize| at * from / to..((at + 1) * from / to).max(at * from / to + 1);
         let block = image.slice(s![span(y, rows, height), span(x, columns, width), channel]);
-        (block.iter().map(|value| u32::from(*value)).sum::<u32>() as f64 / block.len() as f64).round() as u8
+        (block.iter().map(|value| f64::from(*value)).sum::<f64>() / block.len() as f64).round() as u8
     });
     (small.into_iter().collect(), [rows, columns])
 }

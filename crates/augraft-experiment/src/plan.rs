@@ -188,7 +188,7 @@ impl ExperimentPlan {
 
 /// A value of a variable as a cell of a table.
 #[must_use]
-pub fn cell(value: &Value) -> String {
+pub(crate) fn cell(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.as_f64().map_or_else(|| number.to_string(), |value| format!("{value}")),

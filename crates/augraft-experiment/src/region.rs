@@ -71,7 +71,6 @@ fn middle() -> [f64; 2] {
     [0.5, 0.5]
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 fn is_middle(center: &[f64; 2]) -> bool {
     *center == middle()
 }

@@ -27,11 +27,13 @@ struct Column<'p> {
 
 /// What a column holds of a row; none is null.
 enum Values<'p> {
-    Text(Box<dyn Fn(&Row) -> Option<String> + 'p>),
-    Int(Box<dyn Fn(&Row) -> Option<i64> + 'p>),
-    Float(Box<dyn Fn(&Row) -> Option<f32> + 'p>),
-    Double(Box<dyn Fn(&Row) -> Option<f64> + 'p>),
+    Text(Of<'p, String>),
+    Int(Of<'p, i64>),
+    Float(Of<'p, f32>),
+    Double(Of<'p, f64>),
 }
+
+type Of<'p, T> = Box<dyn Fn(&Row) -> Option<T> + 'p>;
 
 /// Writes all rows, by set, setting and unit.
 ///

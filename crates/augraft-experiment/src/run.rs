@@ -1,5 +1,6 @@
 //! Runs a plan chunk by chunk, and writes what it gave.
 
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -230,7 +231,10 @@ fn digest(set: &crate::plan::SetPlan) -> Result<Value, ExperimentError> {
         let name = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         hasher.update(format!("{}  {name}\n", sha256_file(file)?));
     }
-    let digest: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut digest = String::new();
+    for byte in hasher.finalize() {
+        let _ = write!(digest, "{byte:02x}");
+    }
     Ok(json!({ "files": files.len(), "sha256": digest }))
 }
 

@@ -86,6 +86,9 @@ pub(crate) fn maps(
     Ok(found)
 }
 
+/// A variant of a sample: the number of the job, of the probe, and the value of the sample.
+type Change<'c> = dyn Fn(usize, usize, ArrayView3<'_, f32>) -> Array3<f32> + 'c;
+
 /// A map for each job and each of its targets.
 type Maps = Vec<Vec<Option<Array2<f32>>>>;
 
@@ -104,7 +107,7 @@ impl Stand<'_> {
         executor: &mut Executor<'_>,
         (boundary, place): (&Boundary, usize),
         probes: usize,
-        change: &dyn Fn(usize, usize, ArrayView3<'_, f32>) -> Array3<f32>,
+        change: &Change<'_>,
     ) -> Result<Vec<Array2<f32>>, ExperimentError> {
         let values = executor.map(boundary, place)?;
         let all: Vec<(usize, usize)> =

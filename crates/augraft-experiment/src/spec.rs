@@ -154,7 +154,7 @@ pub struct InterventionFields {
 /// Values of a variable.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub enum SweepFields {
+pub(crate) enum SweepFields {
     /// These.
     Values(Vec<Value>),
     /// This many from `from` to `to`, both included, at equal distances.
@@ -164,14 +164,14 @@ pub enum SweepFields {
 /// Values at equal distances.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RangeFields {
+pub(crate) struct RangeFields {
     /// The first.
-    pub from: f64,
+    pub(crate) from: f64,
     /// The last.
-    pub to: f64,
+    pub(crate) to: f64,
     /// How many.
     #[schemars(range(min = 2, max = 100_000))]
-    pub steps: usize,
+    pub(crate) steps: usize,
 }
 
 /// Maps of what the answer depends on.

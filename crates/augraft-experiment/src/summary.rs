@@ -1,19 +1,19 @@
 //! From rows to metrics with their intervals.
 
-use std::collections::BTreeMap;
+mod across;
+mod maps;
 
-use ndarray::Array2;
-
-use crate::metric::{Detection, MapMetric, Mean, Metric, Rate, Rule};
+use self::across::{MEAN_NAMES, between, correct, means_over_sets};
+use self::maps::Measured;
+use crate::metric::{Detection, Mean, Metric, Rate, Rule};
 use crate::metrics::{
-    BoxIous, Rect, area, aupr, auroc, auroc_interval, bootstrap, box_ious, crossing, detection_accuracy, ece,
-    energy_share, fpr_at_tpr, holm, iou, largest_box, max_box_acc, max_box_acc_v2, mce, mcnemar, mean_interval,
-    normalize, reliability, resize_bicubic, roc, tnr95, wilson,
+    aupr, auroc, auroc_interval, bootstrap, detection_accuracy, ece, fpr_at_tpr, mce, mcnemar, mean_interval,
+    reliability, roc, tnr95, wilson,
 };
 use crate::plan::{ExperimentPlan, Setting, cell};
 use crate::results::Results;
 use crate::spec::Score;
-use crate::table::{Map, Row};
+use crate::table::Row;
 
 /// Replicates of a bootstrap.
 const REPLICATES: u32 = 200;
@@ -39,7 +39,7 @@ pub struct Cell {
     pub interval: Option<[f64; 2]>,
     /// Units that it is of.
     pub n: usize,
-    /// p of `McNemar`'s test against the clean run on the same units.
+    /// p of McNemar's test against the clean run on the same units.
     pub p: Option<f64>,
     /// The same after Holm's correction over the sites of the intervention.
     pub p_holm: Option<f64>,
@@ -107,7 +107,7 @@ pub fn shown(value: f64) -> String {
 
 /// A number as it stands in the summary, as a number.
 #[must_use]
-pub fn rounded(value: f64) -> Option<f64> {
+pub(crate) fn rounded(value: f64) -> Option<f64> {
     shown(value).parse().ok()
 }
 
@@ -135,12 +135,12 @@ fn text(plan: &ExperimentPlan, entry: &Cell) -> Vec<String> {
 
 /// Rows of one setting, and what they are compared with.
 struct At<'a> {
-    plan: &'a ExperimentPlan,
-    results: &'a Results,
-    set: usize,
-    number: usize,
-    setting: &'a Setting,
-    rows: &'a [Row],
+    pub(super) plan: &'a ExperimentPlan,
+    pub(super) results: &'a Results,
+    pub(super) set: usize,
+    pub(super) number: usize,
+    pub(super) setting: &'a Setting,
+    pub(super) rows: &'a [Row],
 }
 
 impl At<'_> {
@@ -157,7 +157,7 @@ impl At<'_> {
                 let count: f64 = hits.iter().sum();
                 cell.value = count / hits.len() as f64;
                 cell.interval = Some(wilson(count, hits.len() as u64));
-                if self.setting.place.is_some() && *rate != Rate::FlipRate {
+                if self.setting.place.is_some() && *rate != Rate::Flip {
                     cell.p = Some(self.against_clean(*rate, &known, &hits));
                 }
             }
@@ -227,14 +227,14 @@ impl At<'_> {
         }
     }
 
-    fn hit(&self, rate: Rate, row: &Row) -> f64 {
+    pub(super) fn hit(&self, rate: Rate, row: &Row) -> f64 {
         let hit = match rate {
             Rate::Top1 => row.top1 == row.label_a,
             Rate::Top1Error => row.top1 != row.label_a,
             Rate::Top5 => (0..5).contains(&row.rank_a),
             Rate::Top5Error => !(0..5).contains(&row.rank_a),
             Rate::NeitherError => row.top1 != row.label_a && row.top1 != row.label_b,
-            Rate::FlipRate => self.clean(row).is_some_and(|clean| clean.top1 != row.top1),
+            Rate::Flip => self.clean(row).is_some_and(|clean| clean.top1 != row.top1),
         };
         f64::from(u8::from(hit))
     }
@@ -319,301 +319,6 @@ fn detected(detection: Detection, inside: &[f64], outside: &[f64]) -> f64 {
         Detection::AuprOut => aupr(&negated(outside), &negated(inside)),
         Detection::Fpr95 => fpr_at_tpr(&roc(inside, outside), 0.95),
         Detection::Tnr95 => tnr95(&roc(inside, outside)),
-        Detection::DetectionAccuracy => detection_accuracy(&roc(inside, outside)),
+        Detection::Accuracy => detection_accuracy(&roc(inside, outside)),
     }
-}
-
-/// Metrics between settings: areas between curves and crossings.
-fn between(plan: &ExperimentPlan, results: &Results, metric: &Metric) -> Vec<Cell> {
-    let (Metric::AreaBetween { x, .. } | Metric::Crossing { x }) = metric else { return Vec::new() };
-    let Some(variable) = plan.variables.iter().position(|name| name == x) else { return Vec::new() };
-    // Settings that differ in the variable alone make a curve.
-    let mut curves: BTreeMap<(String, String), Vec<(f64, usize)>> = BTreeMap::new();
-    for (number, setting) in plan.settings.iter().enumerate() {
-        let value = setting.values[variable].as_ref().and_then(serde_json::Value::as_f64);
-        if let (Some(value), Some(_)) = (value, setting.place) {
-            let key = (plan.site_name(setting).to_owned(), setting.intervention.clone());
-            curves.entry(key).or_default().push((value, number));
-        }
-    }
-    for points in curves.values_mut() {
-        points.sort_by(|a, b| a.0.total_cmp(&b.0));
-    }
-    let entry = |site: &str, intervention: String, n: usize, value: f64, interval: Option<[f64; 2]>| Cell {
-        set: 0,
-        setting: None,
-        intervention,
-        site: site.to_owned(),
-        method: String::new(),
-        metric: metric.id(),
-        value,
-        interval,
-        n,
-        p: None,
-        p_holm: None,
-    };
-    let mean = |number: usize, chosen: &[usize], value: &dyn Fn(&At<'_>, &Row) -> f64| {
-        let at = At { plan, results, set: 0, number, setting: &plan.settings[number], rows: results.of(0, number) };
-        chosen.iter().map(|row| value(&at, &at.rows[*row])).sum::<f64>() / chosen.len() as f64
-    };
-    let units = |number: usize| results.of(0, number).len();
-    match metric {
-        Metric::Crossing { .. } => {
-            let one = |((site, intervention), points): (&(String, String), &Vec<(f64, usize)>)| {
-                let n = units(points.first()?.1);
-                let at = |chosen: &[usize]| {
-                    let xs: Vec<f64> = points.iter().map(|(x, _)| *x).collect();
-                    let ys = |of: &dyn Fn(&At<'_>, &Row) -> f64| {
-                        points.iter().map(|(_, number)| mean(*number, chosen, of)).collect::<Vec<f64>>()
-                    };
-                    let (a, b) = (ys(&|_, row| f64::from(row.p_a)), ys(&|_, row| f64::from(row.p_b)));
-                    crossing(&xs, &a, &b).unwrap_or(f64::NAN)
-                };
-                let value = at(&(0..n).collect::<Vec<_>>());
-                let interval = value.is_finite().then(|| bootstrap(n, REPLICATES, plan.seed, &mut |chosen| at(chosen)));
-                Some(entry(site, intervention.clone(), n, value, interval))
-            };
-            curves.iter().filter_map(one).collect()
-        }
-        Metric::AreaBetween { metric: of, .. } => {
-            let Some(Metric::Rate(rate)) = plan.metrics.iter().find(|known| known.id() == *of) else {
-                return Vec::new();
-            };
-            let sites: Vec<&String> = curves.keys().map(|(site, _)| site).collect();
-            let mut found = Vec::new();
-            for site in sites
-                .iter()
-                .enumerate()
-                .filter(|(at, site)| sites[..*at].iter().all(|other| other != *site))
-                .map(|(_, site)| *site)
-            {
-                let own: Vec<_> = curves.iter().filter(|((of, _), _)| of == site).collect();
-                let [((_, first), first_points), ((_, second), second_points)] = own[..] else { continue };
-                let n = first_points.first().map_or(0, |(_, number)| units(*number));
-                let at = |chosen: &[usize]| {
-                    let under = |points: &Vec<(f64, usize)>| {
-                        let xs: Vec<f64> = points.iter().map(|(x, _)| *x).collect();
-                        let ys: Vec<f64> = points
-                            .iter()
-                            .map(|(_, number)| mean(*number, chosen, &|at, row| at.hit(*rate, row)))
-                            .collect();
-                        area(&xs, &ys)
-                    };
-                    under(first_points) - under(second_points)
-                };
-                let value = at(&(0..n).collect::<Vec<_>>());
-                let interval = bootstrap(n, REPLICATES, plan.seed, &mut |chosen| at(chosen));
-                found.push(entry(site, format!("{first} - {second}"), n, value, Some(interval)));
-            }
-            found
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// Names of the means over sets, which come behind the sets.
-const MEAN_NAMES: [&str; 2] = ["mean of sets", "mean of sets without noise"];
-
-/// Adds, for detection metrics over several sets, the mean with and without the sets of noise.
-fn means_over_sets(plan: &ExperimentPlan, cells: &mut Vec<Cell>) {
-    let is_detection = |cell: &Cell| {
-        plan.metrics.iter().any(|metric| matches!(metric, Metric::Detection(..)) && metric.id() == cell.metric)
-    };
-    let of: Vec<Cell> = cells.iter().filter(|cell| is_detection(cell)).cloned().collect();
-    let is_noise = |set: usize| matches!(plan.sets[set].source, crate::plan::SetSource::Noise(_));
-    let mut known: Vec<(Option<usize>, String)> = Vec::new();
-    for cell in &of {
-        let key = (cell.setting, cell.metric.clone());
-        if known.contains(&key) {
-            continue;
-        }
-        for (number, without_noise) in [(0, false), (1, true)] {
-            let group: Vec<&Cell> = of
-                .iter()
-                .filter(|other| {
-                    (other.setting, &other.metric) == (key.0, &key.1) && !(without_noise && is_noise(other.set))
-                })
-                .collect();
-            if group.len() > 1 || (without_noise && !group.is_empty() && plan.sets.len() > 2) {
-                cells.push(Cell {
-                    set: plan.sets.len() + number,
-                    value: group.iter().map(|other| other.value).sum::<f64>() / group.len() as f64,
-                    interval: None,
-                    n: group.iter().map(|other| other.n).sum(),
-                    ..cell.clone()
-                });
-            }
-        }
-        known.push(key);
-    }
-}
-
-/// Corrects the p values of each intervention, setting and metric over its sites.
-fn correct(plan: &ExperimentPlan, cells: &mut [Cell]) {
-    let mut families: BTreeMap<(usize, String, String, String), Vec<usize>> = BTreeMap::new();
-    for (at, cell) in cells.iter().enumerate().filter(|(_, cell)| cell.p.is_some()) {
-        let words = cell.setting.map_or_else(String::new, |setting| plan.words(&plan.settings[setting]));
-        families.entry((cell.set, cell.intervention.clone(), cell.metric.clone(), words)).or_default().push(at);
-    }
-    for family in families.into_values() {
-        let p: Vec<f64> = family.iter().filter_map(|at| cells[*at].p).collect();
-        for (at, adjusted) in family.into_iter().zip(holm(&p)) {
-            cells[at].p_holm = Some(adjusted);
-        }
-    }
-}
-
-/// What saliency maps are worth, by setting, method, target and unit.
-struct Measured {
-    ious: BTreeMap<(i64, i64, i64), Vec<Scored>>,
-}
-
-/// One map, measured.
-struct Scored {
-    unit: i64,
-    map: Array2<f32>,
-    /// Boxes of the object; none where none was given.
-    truth: Vec<Rect>,
-    ious: Option<BoxIous>,
-}
-
-impl Measured {
-    fn of(plan: &ExperimentPlan, results: &Results) -> Self {
-        let mut ious: BTreeMap<_, Vec<Scored>> = BTreeMap::new();
-        let wanted = |metric: &Metric| matches!(metric, Metric::Map(MapMetric::MaxBoxAcc | MapMetric::MaxBoxAccV2));
-        let thresholds = plan.metrics.iter().any(wanted);
-        let [_, height, width] = plan.places[0].map;
-        for map in &results.maps {
-            let boxes = results.boxes.binary_search_by_key(&map.unit, |boxes| boxes.unit);
-            let boxes = boxes.map_or(&[][..], |at| &results.boxes[at].boxes);
-            let rect =
-                |[left, top, right, bottom]: &[f64; 4]| Rect { top: *top, left: *left, bottom: *bottom, right: *right };
-            let truth: Vec<Rect> = boxes.iter().map(rect).collect();
-            let large = upsampled(map, [height, width]);
-            let scored = thresholds && !truth.is_empty();
-            let measured = scored.then(|| box_ious(normalize(large.view()).view(), &truth));
-            let entry = Scored { unit: map.unit, map: large, truth, ious: measured };
-            ious.entry((map.setting, map.method, map.target)).or_default().push(entry);
-        }
-        Self { ious }
-    }
-
-    fn cells(&self, at: &At<'_>, measure: MapMetric, template: &Cell) -> Vec<Cell> {
-        let Some(saliency) = at.plan.saliency.as_ref().filter(|_| at.set == 0) else { return Vec::new() };
-        let mut cells = Vec::new();
-        for (method, of_method) in saliency.methods.iter().enumerate() {
-            for (target, of_target) in saliency.targets.iter().enumerate() {
-                let Some(maps) = self.ious.get(&(at.number as i64, method as i64, target as i64)) else { continue };
-                let mut cell =
-                    Cell { method: format!("{} {}", of_method.name(), of_target.name()), ..template.clone() };
-                if measured(at, measure, saliency.targets[target], maps, &mut cell).is_some() {
-                    cells.push(cell);
-                }
-            }
-        }
-        cells
-    }
-}
-
-/// Fills a cell with a measure of maps; none where no map can be measured so.
-fn measured(
-    at: &At<'_>,
-    measure: MapMetric,
-    target: crate::spec::Target,
-    maps: &[Scored],
-    cell: &mut Cell,
-) -> Option<()> {
-    let boxed: Vec<&Scored> = maps.iter().filter(|map| !map.truth.is_empty()).collect();
-    let row = |unit: i64| at.rows.iter().find(|row| row.unit == unit);
-    let rate = |hits: &[bool], cell: &mut Cell| {
-        let count = hits.iter().filter(|hit| **hit).count();
-        cell.n = hits.len();
-        cell.value = count as f64 / hits.len() as f64;
-        cell.interval = Some(wilson(count as f64, hits.len() as u64));
-    };
-    if boxed.is_empty() && measure != MapMetric::EnergyInRegion {
-        return None;
-    }
-    match measure {
-        MapMetric::Loc(threshold) | MapMetric::GtKnownLoc(threshold) => {
-            let hit = |scored: &&Scored| {
-                let right = row(scored.unit).is_some_and(|row| row.top1 == row.label_a);
-                let best = largest_box(scored.map.view(), threshold)
-                    .map_or(0.0, |found| scored.truth.iter().map(|truth| iou(&found, truth)).fold(0.0, f64::max));
-                (right || matches!(measure, MapMetric::GtKnownLoc(_))) && best > 0.5
-            };
-            rate(&boxed.iter().map(hit).collect::<Vec<_>>(), cell);
-        }
-        MapMetric::MaxBoxAcc | MapMetric::MaxBoxAccV2 => {
-            let ious = |of: &dyn Fn(&BoxIous) -> Vec<f64>| {
-                boxed.iter().filter_map(|map| map.ious.as_ref().map(of)).collect::<Vec<_>>()
-            };
-            let largest = measure == MapMetric::MaxBoxAcc;
-            let ious = ious(&|ious| if largest { ious.largest.clone() } else { ious.best.clone() });
-            let value = |ious: &[Vec<f64>]| if largest { max_box_acc(ious, 0.5) } else { max_box_acc_v2(ious) };
-            cell.n = ious.len();
-            cell.value = value(&ious);
-            let mut resampled =
-                |chosen: &[usize]| value(&chosen.iter().map(|at| ious[*at].clone()).collect::<Vec<_>>());
-            cell.interval = Some(bootstrap(ious.len(), REPLICATES, at.plan.seed, &mut resampled));
-        }
-        MapMetric::EnergyInRegion => {
-            let [_, height, width] = at.plan.places[0].map;
-            let share = |scored: &Scored| {
-                let inside = inside(at, row(scored.unit)?, target, &scored.truth, [height, width])?;
-                Some(energy_share(scored.map.view(), inside.view())).filter(|share| share.is_finite())
-            };
-            let shares: Vec<f64> = maps.iter().filter_map(share).collect();
-            if shares.is_empty() {
-                return None;
-            }
-            cell.n = shares.len();
-            cell.value = shares.iter().sum::<f64>() / shares.len() as f64;
-            cell.interval = Some(mean_interval(&shares).map(|end| end.clamp(0.0, 1.0)));
-        }
-    }
-    Some(())
-}
-
-/// Where the class of the target is in an image: outside or inside the box that was drawn at the input, else inside the object's boxes.
-fn inside(
-    at: &At<'_>,
-    row: &Row,
-    target: crate::spec::Target,
-    truth: &[Rect],
-    [height, width]: [usize; 2],
-) -> Option<Array2<bool>> {
-    let bounds = [row.top, row.left, row.bottom, row.right];
-    let within = |bounds: [f64; 4], y: usize, x: usize| {
-        let (y, x) = (y as f64 + 0.5, x as f64 + 0.5);
-        y >= bounds[0] && y < bounds[2] && x >= bounds[1] && x < bounds[3]
-    };
-    if at.setting.place.is_none() {
-        let boxes: Vec<[f64; 4]> = truth.iter().map(|rect| [rect.top, rect.left, rect.bottom, rect.right]).collect();
-        return (!boxes.is_empty()).then(|| {
-            Array2::from_shape_fn([height, width], |(y, x)| boxes.iter().any(|bounds| within(*bounds, y, x)))
-        });
-    }
-    let [_, rows, columns] = at.plan.places[at.setting.place?].map;
-    let scale = [height as f64 / rows as f64, width as f64 / columns as f64];
-    let bounds = if row.top >= 0 {
-        [
-            bounds[0] as f64 * scale[0],
-            bounds[1] as f64 * scale[1],
-            bounds[2] as f64 * scale[0],
-            bounds[3] as f64 * scale[1],
-        ]
-    } else {
-        // A blend has no region of its own; the box of the same area at the center is the reference.
-        let side = (1.0 - f64::from(row.lam_eff)).max(0.0).sqrt();
-        let edge = |length: usize, sign: f64| length as f64 * (0.5 + sign * side / 2.0);
-        [edge(height, -1.0), edge(width, -1.0), edge(height, 1.0), edge(width, 1.0)]
-    };
-    let own_is_outside = target != crate::spec::Target::B;
-    Some(Array2::from_shape_fn([height, width], |(y, x)| within(bounds, y, x) != own_is_outside))
-}
-
-/// A map in the size of the image.
-pub(crate) fn upsampled(map: &Map, size: [usize; 2]) -> Array2<f32> {
-    resize_bicubic(map.values.view(), size)
 }

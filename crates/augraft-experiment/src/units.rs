@@ -6,15 +6,15 @@ use crate::plan::{ExperimentPlan, SetPlan, SetSource};
 
 /// One unit: an image, and the partner of a pair, by their places in the walk through the images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unit {
+pub(crate) struct Unit {
     /// Number in its set.
-    pub number: u64,
+    pub(crate) number: u64,
     /// Place of the partner in the walk.
-    pub partner: Option<u64>,
+    pub(crate) partner: Option<u64>,
 }
 
 /// The order in which images are visited: as they come, or for pairs one keyed permutation behind the other.
-pub struct Walk<'p> {
+pub(crate) struct Walk<'p> {
     set: &'p SetPlan,
     is_data: bool,
     seed: u64,
@@ -24,7 +24,7 @@ pub struct Walk<'p> {
 impl<'p> Walk<'p> {
     /// The walk through a set.
     #[must_use]
-    pub fn new(plan: &'p ExperimentPlan, set: usize) -> Self {
+    pub(crate) fn new(plan: &'p ExperimentPlan, set: usize) -> Self {
         Self {
             set: &plan.sets[set],
             is_data: set == 0,
@@ -35,13 +35,13 @@ impl<'p> Walk<'p> {
 
     /// Whether it is through the data of the file, whose classes are the model's.
     #[must_use]
-    pub fn is_data(&self) -> bool {
+    pub(crate) fn is_data(&self) -> bool {
         self.is_data
     }
 
     /// Index in the data of the image at a place; none behind the last image where there are no pairs.
     #[must_use]
-    pub fn at(&self, place: u64) -> Option<u64> {
+    pub(crate) fn at(&self, place: u64) -> Option<u64> {
         let images = self.set.order.len() as u64;
         if self.distinct_class.is_none() || images == 0 {
             return self.set.order.get(place as usize).copied();
@@ -52,7 +52,7 @@ impl<'p> Walk<'p> {
 
     /// The class of an image.
     #[must_use]
-    pub fn label(&self, image: u64) -> Option<usize> {
+    pub(crate) fn label(&self, image: u64) -> Option<usize> {
         match &self.set.source {
             SetSource::Data(dataset) => dataset.label(image as usize),
             SetSource::Noise(_) => None,
@@ -61,7 +61,7 @@ impl<'p> Walk<'p> {
 
     /// The unit of a number: its image stands at the place of that number, its partner is the next image that fits.
     #[must_use]
-    pub fn unit(&self, number: u64) -> Unit {
+    pub(crate) fn unit(&self, number: u64) -> Unit {
         let Some(distinct_class) = self.distinct_class else { return Unit { number, partner: None } };
         let own = self.at(number);
         let fits = |place: &u64| {

@@ -76,9 +76,9 @@ pub fn detection_accuracy(roc: &Roc) -> f64 {
     roc.tpr.iter().zip(&roc.fpr).map(accuracy).max_by(f64::total_cmp).unwrap_or(f64::NAN)
 }
 
-/// Variance of [`auroc`] over samples of both kinds, by the placements of `DeLong`.
+/// Variance of [`auroc`] over samples of both kinds, by the placements of DeLong.
 ///
-/// `DeLong` et al., "Comparing the Areas under Two or More Correlated Receiver Operating Characteristic Curves"
+/// DeLong et al., "Comparing the Areas under Two or More Correlated Receiver Operating Characteristic Curves"
 /// (Biometrics 1988), with the mid-ranks of Sun and Xu (IEEE Signal Processing Letters 2014). NaN below two samples of
 /// a kind.
 pub fn auroc_variance(positive: &[f64], negative: &[f64]) -> f64 {

@@ -8,7 +8,7 @@ use super::mean;
 /// Quantile of the normal distribution that leaves 2.5 % above.
 pub(super) const Z: f64 = 1.959_963_984_540_054;
 
-/// From this many discordant pairs on, `McNemar`'s test takes the chi-square distribution instead of the binomial.
+/// From this many discordant pairs on, McNemar's test takes the chi-square distribution instead of the binomial.
 const MANY: u64 = 25;
 
 /// Wilson's 95 % score interval `[low, high]` for the rate `successes / n`, within 0..=1.
@@ -26,11 +26,11 @@ pub fn wilson(successes: f64, n: u64) -> [f64; 2] {
     [low.min(rate), high.max(rate)]
 }
 
-/// Two-sided p-value of `McNemar`'s test that two classifiers err equally often on the same samples.
+/// Two-sided p-value of McNemar's test that two classifiers err equally often on the same samples.
 ///
 /// `b` samples only the first classifier gets right, `c` only the second. Below 25 such samples it is the exact
 /// binomial test, from there on the chi-square test with continuity correction, `(|b - c| - 1)^2 / (b + c)`. That is
-/// statsmodels to the letter, so `b == c` gives 1 in the exact test alone. `McNemar` (Psychometrika 1947), Edwards
+/// statsmodels to the letter, so `b == c` gives 1 in the exact test alone. McNemar (Psychometrika 1947), Edwards
 /// (Psychometrika 1948).
 pub fn mcnemar(b: u64, c: u64) -> f64 {
     let total = b.saturating_add(c);

@@ -131,7 +131,7 @@ pub fn box_ious(map: ArrayView2<f32>, truth: &[Rect]) -> BoxIous {
     ious
 }
 
-/// `MaxBoxAcc`: the share of images whose overlap is at least `level`, at the threshold at which it is largest.
+/// MaxBoxAcc: the share of images whose overlap is at least `level`, at the threshold at which it is largest.
 ///
 /// `ious` holds for each image its overlaps by threshold, [`BoxIous::largest`] with level 0.5 for the first version of
 /// the metric (Choe et al., CVPR 2020). Thresholds that an image lacks count as missed; NaN without images.

@@ -2,13 +2,13 @@
 
 use ndarray::{Array2, ArrayView2};
 
-/// The free parameter of the cubic kernel, the one of `OpenCV` and PyTorch.
+/// The free parameter of the cubic kernel, the one of OpenCV and PyTorch.
 const A: f64 = -0.75;
 
 /// Resizes a map by cubic convolution to `[height, width]`.
 ///
 /// Centres of elements are at half integers, beyond the border its values repeat, and shrinking does not smooth first:
-/// `INTER_CUBIC` of `OpenCV` and `bicubic` of PyTorch without `align_corners` and `antialias`, up to rounding. The
+/// `INTER_CUBIC` of OpenCV and `bicubic` of PyTorch without `align_corners` and `antialias`, up to rounding. The
 /// values may overshoot those of the map. An empty map gives NaN. Keys, "Cubic Convolution Interpolation for Digital Image
 /// Processing" (1981).
 pub fn resize_bicubic(map: ArrayView2<f32>, [height, width]: [usize; 2]) -> Array2<f32> {

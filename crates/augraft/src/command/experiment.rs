@@ -1,6 +1,7 @@
 //! `augraft experiment` and `augraft compare`.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -144,7 +145,7 @@ pub(super) fn compare_runs(folders: &[PathBuf], out: Option<&Path>) -> Result<()
         let names: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
         let command = format!("augraft compare {} --out {}", names.join(" "), out.display());
         let written = comparison.write(out, &command).map_err(failure)?;
-        text.push_str(&format!("{}: report.html, summary.csv\n", written.display()));
+        let _ = writeln!(text, "{}: report.html, summary.csv", written.display());
     }
     print(&text)
 }
@@ -243,24 +244,25 @@ fn told(plan: &ExperimentPlan, finished: &Finished, took: f64, units: usize) -> 
     let summary = &finished.summary;
     let mut text = String::new();
     if let Some(drift) = finished.results.drift {
-        text.push_str(&format!("no-op graft: largest change of a logit {drift:e}\n"));
+        let _ = writeln!(text, "no-op graft: largest change of a logit {drift:e}");
     }
     for note in &finished.notes {
-        text.push_str(&format!("note: {note}\n"));
+        let _ = writeln!(text, "note: {note}");
     }
     text.push('\n');
     let rows: Vec<Vec<String>> = summary.rows.iter().take(SHOWN).map(|row| merged(&summary.columns, row)).collect();
     let header = merged_header(&summary.columns);
     text.push_str(&aligned(&header, &rows));
     if summary.rows.len() > SHOWN {
-        text.push_str(&format!("... and {} rows more in summary.csv\n", summary.rows.len() - SHOWN));
+        let _ = writeln!(text, "... and {} rows more in summary.csv", summary.rows.len() - SHOWN);
     }
     let each = 1000.0 * took / units.max(1) as f64;
-    text.push_str(&format!(
-        "\n{}: {units} units in {took:.1} s, {each:.1} ms and {:.3e} multiply-adds each; report.html shows them\n",
+    let _ = writeln!(
+        text,
+        "\n{}: {units} units in {took:.1} s, {each:.1} ms and {:.3e} multiply-adds each; report.html shows them",
         finished.out.display(),
         finished.multiply_adds_per_unit(plan)
-    ));
+    );
     text
 }
 

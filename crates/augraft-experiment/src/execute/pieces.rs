@@ -1,0 +1,226 @@
+//! Batches of neighbouring images: loading, preparing, and their clean runs as far as they are held.
+
+use std::sync::Arc;
+
+use augraft_data::{OnError, load_batch};
+use augraft_engine::{Boundary, run_steps};
+use augraft_operator::{Batch, Images, Labels, Masks, PhiloxRng, Scratch, Transfer, philox4x32};
+use augraft_pipeline::OnDataError;
+use ndarray::{Array3, Array4, Axis, s};
+use rand_distr::{Distribution, Normal};
+
+use super::tensors::to_map;
+use super::{Executor, Group};
+use crate::error::ExperimentError;
+use crate::plan::{ExperimentPlan, SetSource};
+use crate::spec::{NoiseFields, NoiseKind};
+use crate::table::Boxes;
+use crate::units::{Unit, Walk};
+
+/// A batch of neighbouring images of a walk, run together whoever asks for them, so that their bytes depend on nothing else.
+pub(super) struct Piece {
+    /// Row in the batch; none for an image that could not be read.
+    pub(super) rows: Vec<Option<usize>>,
+    pub(super) boxes: Vec<Vec<[f64; 4]>>,
+    pub(super) transfer: Vec<Transfer>,
+    /// By place, as far as they are held.
+    pub(super) boundaries: Vec<Option<Arc<Boundary>>>,
+}
+
+impl Executor<'_> {
+    pub(super) fn transfer(&self, set: usize) -> Vec<Transfer> {
+        self.pieces.iter().find(|((of, _), _)| *of == set).map_or_else(Vec::new, |(_, piece)| piece.transfer.clone())
+    }
+
+    /// The clean runs of the units' own images at a place.
+    pub(super) fn gathered(&mut self, group: &Group, place: usize) -> Result<Boundary, ExperimentError> {
+        let mut parts = Vec::new();
+        for run in group.own.chunk_by(|a, b| a.0 == b.0) {
+            let rows: Vec<usize> = run.iter().map(|(_, row)| *row).collect();
+            parts.push(self.boundary(group.set, run[0].0, place)?.at_rows(&rows));
+        }
+        Boundary::concat(&parts).ok_or_else(|| ExperimentError::Unfit("the parts of a batch do not fit".to_owned()))
+    }
+
+    /// The values of images, by piece and row, at a place.
+    pub(super) fn pick(
+        &mut self,
+        set: usize,
+        rows: &[(u64, usize)],
+        place: usize,
+    ) -> Result<Array4<f32>, ExperimentError> {
+        let mut parts = Vec::new();
+        for run in rows.chunk_by(|a, b| a.0 == b.0) {
+            let numbers: Vec<usize> = run.iter().map(|(_, row)| *row).collect();
+            let boundary = self.boundary(set, run[0].0, place)?;
+            let tensor = boundary.value(&self.network).map(|value| value.at_rows(&numbers));
+            parts.push(to_map(tensor, &self.plan.places[place])?);
+        }
+        let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+        ndarray::concatenate(Axis(0), &views).map_err(|error| ExperimentError::Unfit(error.to_string()))
+    }
+
+    /// The clean run of a piece at a place, computed from the nearest place before it that is held.
+    pub(super) fn boundary(&mut self, set: usize, start: u64, place: usize) -> Result<Arc<Boundary>, ExperimentError> {
+        let missing = || ExperimentError::Unfit("a batch of images is not there".to_owned());
+        let piece = self.pieces.get(&(set, start)).ok_or_else(missing)?;
+        let held = (0..=place).rev().find_map(|at| piece.boundaries[at].as_ref()).ok_or_else(missing)?;
+        if held.place() == place {
+            return Ok(held.clone());
+        }
+        let ahead = Arc::new(self.network.advance(held, place)?);
+        if let Some(piece) = self.pieces.get_mut(&(set, start)) {
+            piece.boundaries[place] = Some(ahead.clone());
+            if !self.holds {
+                // Chunks visit places in order, so only the images and the last place are needed again.
+                piece.boundaries[1..place].fill(None);
+            }
+        }
+        Ok(ahead)
+    }
+
+    /// Loads the images from `start` on, a batch, unless they are here.
+    pub(super) fn load(&mut self, set: usize, start: u64) -> Result<(), ExperimentError> {
+        if self.pieces.contains_key(&(set, start)) {
+            return Ok(());
+        }
+        let plan = self.plan;
+        let walk = Walk::new(plan, set);
+        let indices: Vec<u64> = (start..start + plan.batch as u64).map_while(|place| walk.at(place)).collect();
+        let of = &plan.sets[set];
+        let mut skipped = Vec::new();
+        let (images, found, keys) = match &of.source {
+            SetSource::Noise(noise) => {
+                let images = indices.iter().map(|index| noise_image(*noise, plan.seed, &of.name, *index)).collect();
+                (images, indices.clone(), None)
+            }
+            SetSource::Data(dataset) => {
+                let skip = of.data.as_ref().is_some_and(|data| data.on_error == OnDataError::Skip);
+                let loaded = load_batch(dataset, &indices, if skip { OnError::Skip } else { OnError::Fail })?;
+                skipped = loaded.skipped;
+                (loaded.images, loaded.index, Some(dataset))
+            }
+        };
+        let mut next = 0;
+        let rows: Vec<Option<usize>> = indices
+            .iter()
+            .map(|index| {
+                let here = found.get(next) == Some(index);
+                next += usize::from(here);
+                here.then(|| next - 1)
+            })
+            .collect();
+        let given: Vec<Vec<[f64; 4]>> = match (&plan.saliency, keys) {
+            (Some(saliency), Some(dataset)) if set == 0 => found
+                .iter()
+                .map(|index| saliency.boxes.get(dataset.key(*index as usize)).cloned().unwrap_or_default())
+                .collect(),
+            _ => vec![Vec::new(); found.len()],
+        };
+        let (images, transfer, boxes) = if found.is_empty() {
+            let [channels, height, width] = plan.places[0].map;
+            (Array4::zeros([0, channels, height, width]), Vec::new(), Vec::new())
+        } else {
+            prepared(plan, set, images, &found, &given)?
+        };
+        let mut boundaries = vec![None; plan.places.len()];
+        boundaries[0] = Some(Arc::new(self.network.start(images)));
+        self.skipped.extend(skipped);
+        self.pieces.insert((set, start), Piece { rows, boxes, transfer, boundaries });
+        Ok(())
+    }
+
+    pub(super) fn boxes(&self, group: &Group) -> Vec<Boxes> {
+        if group.set > 0 || self.plan.saliency.is_none() {
+            return Vec::new();
+        }
+        let entry = |((start, row), unit): (&(u64, usize), &Unit)| {
+            let boxes = self.pieces.get(&(group.set, *start))?.boxes.get(*row)?.clone();
+            (!boxes.is_empty()).then_some(Boxes { unit: unit.number as i64, boxes })
+        };
+        group.own.iter().zip(&group.units).filter_map(entry).collect()
+    }
+}
+
+/// Runs the steps of a set over decoded images: the model's input, how pixels became values, and where the boxes came to lie.
+type Prepared = (Array4<f32>, Vec<Transfer>, Vec<Vec<[f64; 4]>>);
+
+fn prepared(
+    plan: &ExperimentPlan,
+    set: usize,
+    images: Vec<Array3<u8>>,
+    index: &[u64],
+    given: &[Vec<[f64; 4]>],
+) -> Result<Prepared, ExperimentError> {
+    let most = given.iter().map(Vec::len).max().unwrap_or(0);
+    let sizes: Vec<[usize; 2]> = images.iter().map(|image| [image.dim().0, image.dim().1]).collect();
+    let run = |images: Vec<Array3<u8>>, masks: Option<Masks>| -> Result<Batch, ExperimentError> {
+        let mut batch = Batch {
+            images: Images::Ragged(images),
+            labels: Labels::one_hot(&vec![None; index.len()], 0, index),
+            masks,
+            index: index.to_vec(),
+            transfer: vec![Transfer::IDENTITY; 3],
+            image_size: None,
+        };
+        run_steps(&plan.sets[set].steps, plan.epoch, &mut batch, None, &mut Scratch::default())?;
+        Ok(batch)
+    };
+    // A box moves as the pixels in it do: it goes through the steps as a mask.
+    let mut boxes = vec![Vec::new(); index.len()];
+    for number in 0..most {
+        let mask = |(boxes, [height, width]): (&Vec<[f64; 4]>, &[usize; 2])| {
+            Array3::from_shape_fn([*height, *width, 1], |(y, x, _)| {
+                let inside = |[left, top, right, bottom]: &[f64; 4]| {
+                    let (y, x) = (y as f64 + 0.5, x as f64 + 0.5);
+                    x >= *left && x < *right && y >= *top && y < *bottom
+                };
+                u8::from(boxes.get(number).is_some_and(inside))
+            })
+        };
+        let masks = Masks { images: Images::Ragged(given.iter().zip(&sizes).map(mask).collect()), classes: 2 };
+        let moved = run(images.clone(), Some(masks))?;
+        let Some(Images::U8(masks)) = moved.masks.map(|masks| masks.images) else {
+            return Err(ExperimentError::Unfit("the steps do not move boxes; use steps that act on masks".to_owned()));
+        };
+        for (row, boxes) in boxes.iter_mut().enumerate() {
+            boxes.extend(tight(&masks, row));
+        }
+    }
+    let batch = run(images, None)?;
+    let transfer = batch.transfer.clone();
+    match batch.images {
+        Images::F32(images) => Ok((images, transfer, boxes)),
+        _ => Err(ExperimentError::Unfit("the steps do not end with f32; add `normalize`".to_owned())),
+    }
+}
+
+/// The box `[left, top, right, bottom]` around the pixels of class 1; none where nothing of the object is left.
+fn tight(masks: &Array4<u8>, row: usize) -> Option<[f64; 4]> {
+    let plane = masks.slice(s![row, 0, .., ..]);
+    let places: Vec<(usize, usize)> =
+        plane.indexed_iter().filter(|(_, class)| **class == 1).map(|(place, _)| place).collect();
+    let rows = || places.iter().map(|(y, _)| *y);
+    let columns = || places.iter().map(|(_, x)| *x);
+    let (top, bottom) = (rows().min()?, rows().max()? + 1);
+    let (left, right) = (columns().min()?, columns().max()? + 1);
+    Some([left as f64, top as f64, right as f64, bottom as f64])
+}
+
+/// An image of noise: a function of the seed, the name of the set and the number of the image.
+fn noise_image(noise: NoiseFields, seed: u64, set: &str, index: u64) -> Array3<u8> {
+    let key = augraft_operator::StepKey::new(seed, set).words();
+    let [low, high, ..] = philox4x32([index as u32, (index >> 32) as u32, 0, 0], key);
+    let mut random = PhiloxRng::new(u64::from(low) | u64::from(high) << 32);
+    let shape = [noise.size, noise.size, 3];
+    match (noise.kind, Normal::new(0.5, 1.0)) {
+        (NoiseKind::Gaussian, Ok(normal)) => Array3::from_shape_simple_fn(shape, || {
+            let value: f64 = normal.sample(&mut random);
+            (value.clamp(0.0, 1.0) * 255.0).round() as u8
+        }),
+        _ => Array3::from_shape_simple_fn(shape, || {
+            let value: f64 = rand_distr::StandardUniform.sample(&mut random);
+            (value * 256.0) as u8
+        }),
+    }
+}

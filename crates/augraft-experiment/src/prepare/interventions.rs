@@ -1,0 +1,280 @@
+//! Interventions: every combination of a sweep at every site, with the acts that it means.
+
+use std::sync::Arc;
+
+use augraft_operator::{AnyOperator, Element, Layout, Role, Rows, Shape, StepKey};
+use augraft_pipeline::{Report, Step};
+use serde_json::{Map, Value};
+
+use super::SECTION;
+use crate::acts::{Act, OWN_ACTS, Outside, OwnAct, Source};
+use crate::plan::{Pairs, Parts, PlaceFacts, Problems, Setting};
+use crate::spec::{InterventionFields, RangeFields, SweepFields};
+
+/// What interventions are resolved with.
+pub(super) struct Context<'c> {
+    pub(super) parts: &'c Parts<'c>,
+    pub(super) places: &'c [PlaceFacts],
+    pub(super) variables: &'c [String],
+    pub(super) pairs: Option<Pairs>,
+}
+
+impl Context<'_> {
+    pub(super) fn intervention(
+        &self,
+        number: usize,
+        written: &InterventionFields,
+        bases: &mut Vec<(Vec<Value>, Vec<Act>)>,
+        settings: &mut Vec<Setting>,
+        problems: &mut Problems,
+    ) {
+        let spec = self.parts.spec;
+        let pointer = format!("{SECTION}/interventions/{number}");
+        let Some(sweep) = problems.keep(self.sweep(&pointer, &written.sweep)) else { return };
+        let base = match &written.base[..] {
+            [] => None,
+            acts => {
+                let known = bases.iter().position(|(json, _)| json == acts);
+                let found = known.or_else(|| {
+                    let prefix = format!("base-{}", bases.len() + 1);
+                    let resolved = self.acts(&format!("{pointer}/base"), acts, &prefix, &Map::new(), 0, problems)?;
+                    bases.push((acts.to_vec(), resolved));
+                    Some(bases.len() - 1)
+                });
+                let Some(found) = found else { return };
+                Some(found)
+            }
+        };
+        let mut sites: Vec<usize> = Vec::new();
+        for (at, name) in written.at.iter().enumerate() {
+            if name == "input" {
+                sites.push(0);
+                continue;
+            }
+            // What is unknown was reported when the places were listed.
+            let found = spec.sites_at(&format!("{pointer}/at/{at}"), name, self.parts.facts).unwrap_or_default();
+            sites
+                .extend(found.iter().filter_map(|site| self.places.iter().position(|place| place.tensor == site.name)));
+        }
+        sites.sort_unstable();
+        sites.dedup();
+        for place in sites {
+            for combination in &sweep {
+                let apply = format!("{pointer}/apply");
+                let Some(acts) = self.acts(&apply, &written.apply, &written.name, combination, place, problems) else {
+                    return;
+                };
+                let values = self.variables.iter().map(|name| combination.get(name).cloned()).collect();
+                settings.push(Setting {
+                    intervention: written.name.clone(),
+                    place: Some(place),
+                    values,
+                    base,
+                    must_change: !written.allow_no_change && must_change(&acts, self.places[place].map),
+                    acts,
+                    explained: true,
+                });
+            }
+        }
+    }
+
+    /// Every combination of the values of the variables, the last variable fastest.
+    fn sweep(&self, pointer: &str, sweep: &Map<String, Value>) -> Result<Vec<Map<String, Value>>, Report> {
+        let spec = self.parts.spec;
+        let mut combinations = vec![Map::new()];
+        for (name, json) in sweep {
+            let place = format!("{pointer}/sweep/{name}");
+            let values = match spec.value_at::<SweepFields>(&place, &format!("`{name}`"), json.clone())? {
+                SweepFields::Values(values) => values,
+                SweepFields::Range(range) => spread(range),
+            };
+            if values.is_empty() {
+                return Err(spec.problem(&place, "wrong-length", format!("`{name}` has no value"), None));
+            }
+            if combinations.len().saturating_mul(values.len()) > MOST_SETTINGS {
+                let message = format!("the sweep has more than {MOST_SETTINGS} settings");
+                return Err(spec.problem(&place, "too-many", message, Some("take fewer values")));
+            }
+            let with = |earlier: &Map<String, Value>, value: &Value| {
+                let mut all = earlier.clone();
+                all.insert(name.clone(), value.clone());
+                all
+            };
+            combinations =
+                combinations.iter().flat_map(|earlier| values.iter().map(move |value| with(earlier, value))).collect();
+        }
+        Ok(combinations)
+    }
+
+    /// The acts of a setting at a place; none when they have problems.
+    fn acts(
+        &self,
+        pointer: &str,
+        written: &[Value],
+        prefix: &str,
+        values: &Map<String, Value>,
+        place: usize,
+        problems: &mut Problems,
+    ) -> Option<Vec<Act>> {
+        let mut acts = Vec::new();
+        for (number, json) in written.iter().enumerate() {
+            let pointer = format!("{pointer}/{number}");
+            let id = format!("{prefix}/{number}");
+            acts.push(problems.keep(self.act(&pointer, json, &id, values, place))?);
+        }
+        Some(acts)
+    }
+
+    fn act(
+        &self,
+        pointer: &str,
+        json: &Value,
+        id: &str,
+        values: &Map<String, Value>,
+        place: usize,
+    ) -> Result<Act, Report> {
+        let spec = self.parts.spec;
+        let refused = |place: &str, message: String, help: Option<&str>| spec.problem(place, "bad-step", message, help);
+        let substituted = substituted(json, values);
+        let substituted = substituted.map_err(|name| {
+            let help = "name a variable of `sweep`";
+            refused(pointer, format!("`${name}` is no variable of this intervention"), Some(help))
+        })?;
+        let (name, config) = match &substituted {
+            Value::String(name) => (name.clone(), Value::Null),
+            Value::Object(fields) if fields.len() == 1 => fields
+                .iter()
+                .next()
+                .map_or((String::new(), Value::Null), |(name, config)| (name.clone(), config.clone())),
+            _ => return Err(refused(pointer, "an act is a map from one name to its options".to_owned(), None)),
+        };
+        let below = if json.is_string() { pointer.to_owned() } else { format!("{pointer}/{name}") };
+        let map = self.places[place].map;
+        let act = if OWN_ACTS.contains(&name.as_str()) {
+            let config = if config.is_null() { Value::Object(Map::new()) } else { config };
+            let tagged = Value::Object(Map::from_iter([(name.clone(), config)]));
+            let own: OwnAct = spec.value_at(pointer, &format!("`{name}`"), tagged)?;
+            check_own(&own, map).map_err(|message| refused(&below, format!("`{name}`: {message}"), None))?;
+            Act::Own(own)
+        } else {
+            Act::Operator(Box::new(self.operator(&below, &name, config, id, place)?))
+        };
+        if act.needs_partner() && self.pairs.is_none() {
+            let help = "say `over: { pairs: 1000 }`";
+            return Err(refused(&below, format!("`{name}` needs a partner, but every unit is one image"), Some(help)));
+        }
+        Ok(act)
+    }
+
+    fn operator(&self, pointer: &str, name: &str, mut config: Value, id: &str, place: usize) -> Result<Step, Report> {
+        let Parts { spec, registry, pipeline, .. } = self.parts;
+        let operator: Arc<dyn AnyOperator> = spec.operator_at(registry, pointer, name, &config)?;
+        let refused = |message: String, help: &str| spec.problem(pointer, "bad-step", message, Some(help));
+        let operator = if operator.role() == Role::Mix && operator.config().get("partner").is_some() {
+            // The batch of a pair is the image and its partner, so that the partner is known already.
+            if config.get("partner").is_some() {
+                return Err(refused(format!("`{name}` takes the partner of the pair"), "leave `partner` out"));
+            }
+            if !config.is_object() {
+                config = Value::Object(Map::new());
+            }
+            config["partner"] = Value::String("flip".to_owned());
+            spec.operator_at(registry, pointer, name, &config)?
+        } else {
+            operator
+        };
+        if operator.rows() != Rows::Same {
+            return Err(refused(format!("`{name}` changes the number of samples"), "use another operator"));
+        }
+        if operator.needs_masks() {
+            return Err(refused(
+                format!("`{name}` takes labels from masks, and experiments have none"),
+                "use another `label`",
+            ));
+        }
+        let [channels, height, width] = self.places[place].map;
+        let [_, image_height, image_width] = self.places[0].map;
+        let before = Shape {
+            layout: Layout::Dense { height, width },
+            channels,
+            element: Element::F32,
+            classes: 2,
+            image_size: (place > 0).then_some([image_height, image_width]),
+        };
+        let alias = &self.places[place].alias;
+        let after = operator.check(&before).map_err(|issue| {
+            let at = if issue.path.is_empty() {
+                pointer.to_owned()
+            } else {
+                format!("{pointer}/{}", issue.path.replace('.', "/"))
+            };
+            let message = format!("`{name}` cannot work at `{alias}` ({}): {}", before.describe(), issue.message);
+            spec.problem(&at, "step-does-not-fit", message, issue.help.as_deref())
+        })?;
+        if after != before {
+            let message = format!(
+                "`{name}` makes {} of {} at `{alias}`, but the model goes on with the shape it had",
+                after.describe(),
+                before.describe()
+            );
+            return Err(refused(message, "choose an operator that keeps the shape"));
+        }
+        let key = StepKey::new(pipeline.seed, id);
+        Ok(Step { id: id.to_owned(), name: operator.name(), key, operator, before, after, scheduled: false })
+    }
+}
+
+/// Settings of one intervention that nobody means.
+const MOST_SETTINGS: usize = 100_000;
+
+fn spread(range: RangeFields) -> Vec<Value> {
+    let RangeFields { from, to, steps } = range;
+    let value = |at: usize| {
+        let value = from + (to - from) * at as f64 / (steps - 1) as f64;
+        // Rounds off what the division leaves, so that 0.1 is written as 0.1.
+        let value = (value * 1e12).round() / 1e12;
+        if value.fract() == 0.0 && value.abs() < 9e15 { Value::from(value as i64) } else { Value::from(value) }
+    };
+    (0..steps).map(value).collect()
+}
+
+/// Replaces every text `$NAME` by the value of the variable; the name of one that does not exist is the error.
+fn substituted(json: &Value, values: &Map<String, Value>) -> Result<Value, String> {
+    Ok(match json {
+        Value::String(text) => match text.strip_prefix('$') {
+            Some(name) => values.get(name).cloned().ok_or_else(|| name.to_owned())?,
+            None => json.clone(),
+        },
+        Value::Array(items) => {
+            Value::Array(items.iter().map(|item| substituted(item, values)).collect::<Result<_, _>>()?)
+        }
+        Value::Object(fields) => {
+            let field = |(name, value): (&String, &Value)| Ok((name.clone(), substituted(value, values)?));
+            Value::Object(fields.iter().map(field).collect::<Result<_, String>>()?)
+        }
+        other => other.clone(),
+    })
+}
+
+fn check_own(own: &OwnAct, map: [usize; 3]) -> Result<(), String> {
+    match own {
+        OwnAct::Paste(paste) => paste.region.check(map),
+        OwnAct::Replace(replace) => replace.region.check(map),
+        OwnAct::Hole(hole) => hole.region.check(map),
+        OwnAct::Lerp(_) | OwnAct::Clip(_) | OwnAct::Prune(_) => Ok(()),
+    }
+}
+
+/// Whether acts at a tensor of this shape must change it: not those that are told to do nothing.
+fn must_change(acts: &[Act], map: [usize; 3]) -> bool {
+    acts.iter().any(|act| match act {
+        Act::Own(OwnAct::Lerp(lerp)) => lerp.lam.get() < 1.0 && lerp.from == Source::Partner,
+        Act::Own(OwnAct::Paste(paste)) => paste.region.asked_share() != Some(0.0) && paste.from == Source::Partner,
+        Act::Own(OwnAct::Hole(hole)) => {
+            let share = hole.region.place(map, None).share(map);
+            if hole.outside == Outside::Center { share > 0.0 } else { share < 1.0 }
+        }
+        Act::Own(_) => false,
+        Act::Operator(step) => step.operator.config().get("p").and_then(Value::as_f64) != Some(0.0),
+    })
+}
