@@ -14,6 +14,8 @@ sets='[{name: uniform noise, noise: {kind: uniform, count: 2000, size: 32}},
 experiment() {
     local name="$1" model="$2"
     shift 2
+    # A study that was broken off goes on where it was.
+    [[ -e "$OUT/$name/$model/manifest.json" ]] && return
     "$AUGRAFT" experiment "pipelines/experiments/$name.yaml" --engine onnxruntime --resume \
         --set "data={shards: \"$DATA/cifar10/test-*.tar\", batch: 250}" \
         --set 'steps=[{center_crop: {size: 32}}, {normalize: cifar10}]' \
@@ -28,8 +30,11 @@ for model in baseline cutout mixup cutmix; do
     experiment occlusion "$model" \
         --set 'experiment.interventions[0].sweep.side.steps=17' --set 'experiment.interventions[1].sweep.side.steps=17'
     experiment in_between "$model" --set experiment.over.pairs=10000
+done
+for model in baseline cutout mixup cutmix; do
     experiment in_between_by_depth "$model" --set experiment.over.pairs=10000 \
-        --set "experiment.interventions[0].at=$depth" --set "experiment.interventions[1].at=$depth"
+        --set "experiment.interventions[0].at=$depth" --set "experiment.interventions[1].at=$depth" \
+        --set 'experiment.interventions[0].sweep.lam.steps=6' --set 'experiment.interventions[1].sweep.area.steps=6'
 done
 for name in calibration ood occlusion in_between in_between_by_depth; do
     "$AUGRAFT" compare "$OUT/$name"/{baseline,cutout,mixup,cutmix} --out "$OUT/$name/compared"

@@ -28,6 +28,8 @@ pub struct Executor<'p> {
     pub(crate) network: StagedNetwork,
     whole: Option<Box<dyn Session>>,
     holds: bool,
+    /// First image of the next chunk; what lies before is not needed again.
+    next: u64,
     pieces: BTreeMap<(usize, u64), Piece>,
     bounds: BTreeMap<(usize, u64), f64>,
     head: Option<Array2<f32>>,
@@ -57,6 +59,7 @@ impl<'p> Executor<'p> {
             network,
             whole,
             holds,
+            next: 0,
             pieces: BTreeMap::new(),
             bounds: BTreeMap::new(),
             head: None,
@@ -87,6 +90,7 @@ impl<'p> Executor<'p> {
         needed.sort_unstable();
         needed.dedup();
         self.skipped.clear();
+        self.next = start_of(last);
         for start in &needed {
             self.load(set, *start)?;
         }
@@ -116,12 +120,12 @@ impl<'p> Executor<'p> {
             chunk.boxes = self.boxes(&group);
             self.run(&group, &mut chunk)?;
         }
-        let later = start_of(last);
+        let next = self.next;
         self.pieces.retain(|(of, start), piece| {
             if !self.holds {
                 piece.boundaries[1..].fill(None);
             }
-            *of == set && *start >= later && plan.pairs.is_some()
+            *of == set && *start >= next && plan.pairs.is_some()
         });
         Ok(chunk)
     }

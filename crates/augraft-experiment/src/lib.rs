@@ -44,7 +44,7 @@ pub use plan::{ExperimentPlan, Parts, SetPlan, Setting};
 pub use prepare::prepare;
 pub use region::Region;
 pub use results::Results;
-pub use run::{Finished, OnProgress, RunOptions, run};
+pub use run::{Finished, OnProgress, RunOptions, run, unfinished};
 pub use spec::{ChartFields, ExperimentFields};
 pub use summary::{Cell, Summary, shown};
 pub use table::{Chunk, Row};

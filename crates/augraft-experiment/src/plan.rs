@@ -1,12 +1,14 @@
 //! An experiment that is resolved and checked.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use augraft_data::Dataset;
 use augraft_operator::Registry;
 use augraft_pipeline::{DataSpec, ModelFacts, PipelineSpec, Plan, Report, Step, Tokens};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::acts::Act;
 use crate::metric::Metric;
@@ -71,6 +73,29 @@ pub struct SetPlan {
     pub data: Option<DataSpec>,
     /// Images, in order.
     pub order: Vec<u64>,
+}
+
+impl SetPlan {
+    /// SHA-256 over the names of its images in order; none for noise.
+    #[must_use]
+    pub fn names_digest(&self) -> Option<String> {
+        let SetSource::Data(dataset) = &self.source else { return None };
+        let mut hasher = Sha256::new();
+        for index in &self.order {
+            hasher.update(dataset.key(*index as usize));
+            hasher.update("\n");
+        }
+        Some(hexadecimal(&hasher.finalize()))
+    }
+}
+
+/// Bytes as digits of base 16.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// Where images come from.

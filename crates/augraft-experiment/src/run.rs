@@ -1,6 +1,5 @@
 //! Runs a plan chunk by chunk, and writes what it gave.
 
-use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +12,7 @@ use crate::charts::Table;
 use crate::cost::Cost;
 use crate::error::ExperimentError;
 use crate::execute::Executor;
-use crate::plan::{ExperimentPlan, SetSource};
+use crate::plan::{ExperimentPlan, SetSource, hexadecimal};
 use crate::report::{charts, page};
 use crate::results::Results;
 use crate::rows::write_rows;
@@ -78,10 +77,32 @@ pub fn run(
     let store = Store::open(&options.out, &options.identity, options.resume)?;
     let chunks: Vec<(usize, usize)> =
         (0..plan.sets.len()).flat_map(|set| (0..plan.chunks(set)).map(move |number| (set, number))).collect();
-    let total: usize = (0..plan.sets.len()).map(|set| plan.units(set)).sum();
+    if let Err(error) = fill(plan, executor, &store, &chunks, progress) {
+        store.remove_if_empty();
+        return Err(error);
+    }
+    let mut results = Results::default();
+    for (set, number) in chunks {
+        results.add(set, store.get(set, number)?);
+    }
+    results.check(plan)?;
+    let finished = write(plan, results, options, cost)?;
+    store.remove()?;
+    Ok(finished)
+}
+
+/// Runs the chunks that are missing.
+fn fill(
+    plan: &ExperimentPlan,
+    executor: &mut Executor<'_>,
+    store: &Store,
+    chunks: &[(usize, usize)],
+    progress: &mut OnProgress<'_>,
+) -> Result<(), ExperimentError> {
+    let total = total_units(plan);
     let mut done = 0;
     let mut is_fitted = false;
-    for (set, number) in &chunks {
+    for (set, number) in chunks {
         if !store.has(*set, *number) {
             if !is_fitted {
                 executor.fit()?;
@@ -92,14 +113,13 @@ pub fn run(
         done += plan.batch.min(plan.units(*set) - number * plan.batch);
         progress(done, total, executor.runs());
     }
-    let mut results = Results::default();
-    for (set, number) in chunks {
-        results.add(set, store.get(set, number)?);
-    }
-    results.check(plan)?;
-    let finished = write(plan, results, options, cost)?;
-    store.remove()?;
-    Ok(finished)
+    Ok(())
+}
+
+/// The folder of a run that was broken off before it became `out`.
+#[must_use]
+pub fn unfinished(out: &Path) -> Option<PathBuf> {
+    Some(Store::folder_of(out)).filter(|folder| folder.join("plan.json").is_file())
 }
 
 fn write(
@@ -231,10 +251,7 @@ fn digest(set: &crate::plan::SetPlan) -> Result<Value, ExperimentError> {
         let name = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         hasher.update(format!("{}  {name}\n", sha256_file(file)?));
     }
-    let mut digest = String::new();
-    for byte in hasher.finalize() {
-        let _ = write!(digest, "{byte:02x}");
-    }
+    let digest = hexadecimal(&hasher.finalize());
     Ok(json!({ "files": files.len(), "sha256": digest }))
 }
 

@@ -83,6 +83,14 @@ impl Store {
         Chunk::read(&self.path(set, number))
     }
 
+    /// Removes the folder of a run that got nowhere.
+    pub(crate) fn remove_if_empty(&self) {
+        if fs::read_dir(self.folder.join("chunks")).is_ok_and(|mut entries| entries.next().is_none()) {
+            // Nothing is lost when it stays.
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+
     /// Removes the folder, when the output is complete.
     ///
     /// # Errors

@@ -67,6 +67,12 @@ impl Python {
         &self.packages
     }
 
+    /// The interpreter that they are for.
+    #[must_use]
+    pub fn interpreter(&self) -> &Path {
+        &self.interpreter
+    }
+
     /// Checks every case's model and runs it in the reference evaluator of `onnx`.
     ///
     /// A model must pass the checker and strict shape inference, and every tensor of a run must have the type and shape

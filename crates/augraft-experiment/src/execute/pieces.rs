@@ -71,8 +71,8 @@ impl Executor<'_> {
         let ahead = Arc::new(self.network.advance(held, place)?);
         if let Some(piece) = self.pieces.get_mut(&(set, start)) {
             piece.boundaries[place] = Some(ahead.clone());
-            if !self.holds {
-                // Chunks visit places in order, so only the images and the last place are needed again.
+            if !self.holds || start < self.next {
+                // A chunk visits places in order, so only the images and the last place are needed again.
                 piece.boundaries[1..place].fill(None);
             }
         }

@@ -70,7 +70,7 @@ impl Context<'_> {
                     place: Some(place),
                     values,
                     base,
-                    must_change: !written.allow_no_change && must_change(&acts, self.places[place].map),
+                    must_change: !written.allow_no_change && must_change(&acts, self.places[place].map, base.is_some()),
                     acts,
                     explained: true,
                 });
@@ -266,7 +266,7 @@ fn check_own(own: &OwnAct, map: [usize; 3]) -> Result<(), String> {
 }
 
 /// Whether acts at a tensor of this shape must change it: not those that are told to do nothing.
-fn must_change(acts: &[Act], map: [usize; 3]) -> bool {
+fn must_change(acts: &[Act], map: [usize; 3], has_base: bool) -> bool {
     acts.iter().any(|act| match act {
         Act::Own(OwnAct::Lerp(lerp)) => lerp.lam.get() < 1.0 && lerp.from == Source::Partner,
         Act::Own(OwnAct::Paste(paste)) => paste.region.asked_share() != Some(0.0) && paste.from == Source::Partner,
@@ -274,6 +274,7 @@ fn must_change(acts: &[Act], map: [usize; 3]) -> bool {
             let share = hole.region.place(map, None).share(map);
             if hole.outside == Outside::Center { share > 0.0 } else { share < 1.0 }
         }
+        Act::Own(OwnAct::Replace(replace)) => has_base && replace.region.asked_share() != Some(0.0),
         Act::Own(_) => false,
         Act::Operator(step) => step.operator.config().get("p").and_then(Value::as_f64) != Some(0.0),
     })

@@ -8,7 +8,8 @@ use std::time::Instant;
 use augraft_data::sha256_file;
 use augraft_engine::{Inspection, OnnxRuntime, Optimization, Runtime, Tract, examine, inspect, open};
 use augraft_experiment::{
-    Cost, Executor, ExperimentError, ExperimentPlan, Finished, Parts, RunOptions, compare, prepare, run, write_doctor,
+    Cost, Executor, ExperimentError, ExperimentPlan, Finished, Parts, RunOptions, compare, prepare, run, unfinished,
+    write_doctor,
 };
 use augraft_onnx::{Model, multiply_adds, pooled_map};
 use augraft_operator::Registry;
@@ -52,12 +53,12 @@ impl ExperimentArgs {
     }
 }
 
-fn setting(text: &str) -> Result<(String, String), String> {
+pub(super) fn setting(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, for example data.limit=100")?;
     if key.is_empty() { Err("the key is empty".to_owned()) } else { Ok((key.to_owned(), value.to_owned())) }
 }
 
-fn size(text: &str) -> Result<u64, String> {
+pub(super) fn size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|char: char| char.is_ascii_alphabetic());
     let unit: u64 = match &text[digits.len()..] {
         "" | "B" => 1,
@@ -88,6 +89,9 @@ pub(super) fn experiment(args: &mut ExperimentArgs, registry: &Registry, color: 
         return examination(&spec, args);
     }
     let ready = ready(spec, args, &registry, color)?;
+    if let Some(folder) = unfinished(&ready.pipeline.out).filter(|_| !args.resume) {
+        eprintln!("the unfinished run in `{}` is discarded; --resume would have gone on with it", folder.display());
+    }
     let mut executor = Executor::bind(&ready.plan, &*ready.runtime, &ready.model, ready.cost.holds).map_err(failure)?;
     let options = RunOptions {
         out: ready.pipeline.out.clone(),
@@ -124,6 +128,7 @@ pub(super) fn experiment(args: &mut ExperimentArgs, registry: &Registry, color: 
 pub(super) fn explain(
     spec: PipelineSpec,
     args: &PipelineArgs,
+    memory: u64,
     registry: &Registry,
     color: bool,
 ) -> Result<String, Failure> {
@@ -133,7 +138,7 @@ pub(super) fn explain(
     let prepared = prepare_with(spec, args, color, Given::default())?;
     let head = prepared.plan.explain();
     let (plan, ..) = planned(prepared, args, registry)?;
-    let cost = Cost::of(&plan, 2.0 * 1024.0 * 1024.0 * 1024.0).map_err(failure)?;
+    let cost = Cost::of(&plan, memory as f64).map_err(failure)?;
     Ok(format!("{head}\n{}", plan.explain(&cost)))
 }
 
@@ -216,7 +221,7 @@ fn identity(pipeline: &Plan, plan: &ExperimentPlan, args: &ExperimentArgs) -> Re
         "epoch": pipeline.epoch,
         "batch": plan.batch,
         "data": data,
-        "images": plan.sets.iter().map(|set| set.order.len()).collect::<Vec<_>>(),
+        "images": plan.sets.iter().map(|set| json!({ "set": set.name, "count": set.order.len(), "names_sha256": set.names_digest() })).collect::<Vec<_>>(),
         "model": name(&model.file),
         "model_sha256": sha256_file(&model.file)?,
         "engine": model.engine.to_string(),

@@ -47,6 +47,12 @@ enum Command {
     Explain {
         #[command(flatten)]
         pipeline: PipelineArgs,
+        /// Put a value into the file, as for `experiment`.
+        #[arg(long = "set", value_name = "KEY=VALUE", value_parser = experiment::setting)]
+        set: Vec<(String, String)>,
+        /// Bytes of activations that an experiment may hold at once.
+        #[arg(long, value_name = "SIZE", default_value = "2GiB", value_parser = experiment::size)]
+        memory: u64,
     },
     /// List the operators, or print the page of one.
     Operators {
@@ -259,10 +265,10 @@ fn execute(command: Command, color: bool) -> Result<(), Failure> {
             use_threads(threads)?;
             run::run(&pipeline, &registry, color)
         }
-        Command::Explain { pipeline } => {
-            let (spec, registry) = prepare::read_with(&pipeline.pipeline, &registry, &[])?;
+        Command::Explain { pipeline, set, memory } => {
+            let (spec, registry) = prepare::read_with(&pipeline.pipeline, &registry, &set)?;
             if spec.json_at("/experiment").is_some() {
-                return print(&experiment::explain(spec, &pipeline, &registry, color)?);
+                return print(&experiment::explain(spec, &pipeline, memory, &registry, color)?);
             }
             let prepared = prepare::prepare_with(spec, &pipeline, color, prepare::Given::default())?;
             print(&prepared.plan.explain())

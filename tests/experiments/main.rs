@@ -1,0 +1,7 @@
+//! `augraft experiment` and `augraft compare`, from the file to the report.
+
+mod reference;
+mod refused;
+mod report;
+mod runs;
+mod support;
