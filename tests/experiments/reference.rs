@@ -41,35 +41,25 @@ fn check(case: &Case, kind: &str, out: &str, more: Value) {
     let Some(python) = python() else { return };
     let rows = case.rows(out);
     let column = |name: &str| rows[name].as_array().expect("a column");
-    let fixed = [
-        "set",
-        "intervention",
-        "site",
-        "key",
-        "unit",
-        "setting",
-        "image",
-        "partner",
-        "label_a",
-        "label_b",
-        "top1",
-        "rank_a",
-        "top",
-        "left",
-        "bottom",
-        "right",
-    ];
-    let variables: Vec<&String> = rows.keys().skip(3).take_while(|name| !fixed.contains(&name.as_str())).collect();
+    let variables: Vec<&str> = rows.keys().filter_map(|name| name.strip_prefix("sweep_")).collect();
     let mut settings: Vec<Value> = Vec::new();
     for (row, number) in column("setting").iter().enumerate() {
         if number.as_u64() == Some(settings.len() as u64) {
-            let values: Map<String, Value> =
-                variables.iter().map(|name| ((*name).clone(), column(name)[row].clone())).collect();
+            let values: Map<String, Value> = variables
+                .iter()
+                .map(|name| ((*name).to_owned(), column(&format!("sweep_{name}"))[row].clone()))
+                .collect();
             settings.push(
                 json!({ "intervention": column("intervention")[row], "site": column("site")[row], "values": values }),
             );
         }
     }
+    // The script knows variables by their names; that of `lam` is the weight that was asked for as well.
+    let mut named = rows.clone();
+    for name in variables.iter().filter(|name| **name != "lam") {
+        named.insert((*name).to_owned(), rows[&format!("sweep_{name}")].clone());
+    }
+    named.retain(|name, _| !name.starts_with("sweep_"));
     let steps = format!("resize: {{ size: {SIDE} }}, normalize: half");
     let sites: Map<String, Value> = SITES
         .trim_matches(['{', '}'])
@@ -85,7 +75,7 @@ fn check(case: &Case, kind: &str, out: &str, more: Value) {
         "pixel_zero": [-1.0, -1.0, -1.0],
         "sites": sites,
         "head": "relu.3",
-        "rows": rows,
+        "rows": named,
         "maps": format!("{out}/maps.npz"),
         "settings": settings,
         "summary": case.summary(out).iter().map(numbered).collect::<Vec<_>>(),
@@ -148,7 +138,7 @@ fn maps_and_calibration_are_those_of_plain_python() {
     case.run("cam_wsol", 5, "maps", &["--set", "experiment.saliency.methods=[cam]"]);
     check(&case, "cam", "maps", json!({ "targets": ["a"] }));
     case.run("calibration", 5, "calibration", &[]);
-    check(&case, "calibration", "calibration", json!({}));
+    check(&case, "calibration", "calibration", json!({ "leave_out": ["cutout"] }));
 }
 
 #[test]

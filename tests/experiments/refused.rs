@@ -31,56 +31,87 @@ fn refused_with(case: &Case, data: &str, experiment: &str, more: &[&str]) -> Str
 
 #[test]
 fn metrics_that_the_experiment_cannot_have() {
-    assert_snapshot!(refused("  metrics: [top1_eror]\n"));
-    assert_snapshot!(refused("  metrics: [neither_error]\n"));
-    assert_snapshot!(refused("  metrics: [auroc]\n"));
-    assert_snapshot!(refused("  metrics: [{ kl: { rule: volume } }]\n"));
-    assert_snapshot!(refused("  metrics: [max_box_acc]\n"));
-    assert_snapshot!(refused("  metrics: [{ crossing: { x: lam } }]\n  over: { pairs: 4 }\n"));
+    let mut all = Vec::new();
+    all.push(refused("  metrics: [top1_eror]\n"));
+    all.push(refused("  metrics: [neither_error]\n"));
+    all.push(refused("  metrics: [auroc]\n"));
+    all.push(refused("  metrics: [{ kl: { rule: volume } }]\n"));
+    all.push(refused("  metrics: [max_box_acc]\n"));
+    all.push(refused("  metrics: [{ crossing: { x: lam } }]\n  over: { pairs: 4 }\n"));
+    assert_snapshot!(all.join("\n\n"));
 }
 
 #[test]
 fn acts_that_do_not_fit() {
+    let mut all = Vec::new();
     let act = |at: &str, act: &str, over: &str| {
         refused(&format!("{METRICS}{over}  interventions:\n    - name: act\n      at: [{at}]\n      apply: [{act}]\n"))
     };
     let pairs = "  over: { pairs: 4 }\n";
-    assert_snapshot!(act("input", "{ holee: { region: { side: 0.5 } } }", ""));
-    assert_snapshot!(act("input", "{ hole: { region: { side: 1.5 } } }", ""));
-    assert_snapshot!(act("input", "{ hole: { region: { side: $side } } }", ""));
-    assert_snapshot!(act("input", "{ lerp: { lam: 0.5 } }", ""));
-    assert_snapshot!(act("input", "{ cutmix: { partner: roll } }", pairs));
-    assert_snapshot!(act("deep", "{ replace: { region: { grid: [5, 5], row: 0, column: 0 } } }", pairs));
-    assert_snapshot!(act("last", "{ dropblock: { block_size: 7 } }", ""));
-    assert_snapshot!(act("depe", "{ dropblock: { block_size: 3 } }", ""));
-    assert_snapshot!(act("input", "{ transpose: {} }, { horizontal_flip: {} }, { views: { count: 2 } }", ""));
+    all.push(act("input", "{ holee: { region: { side: 0.5 } } }", ""));
+    all.push(act("input", "{ hole: { region: { side: 1.5 } } }", ""));
+    all.push(act("input", "{ hole: { region: { side: $side } } }", ""));
+    all.push(act("input", "{ lerp: { lam: 0.5 } }", ""));
+    all.push(act("input", "{ cutmix: { partner: roll } }", pairs));
+    all.push(act("deep", "{ replace: { region: { grid: [5, 5], row: 0, column: 0 } } }", pairs));
+    all.push(act("last", "{ dropblock: { block_size: 7 } }", ""));
+    all.push(act("depe", "{ dropblock: { block_size: 3 } }", ""));
+    all.push(act("input", "{ hole: { region: { sied: 0.5 } } }", ""));
+    all.push(act("input", "{ clip: {} }", ""));
+    all.push(act("deep", "{ hole: { space: pixel } }", ""));
+    all.push(act("input", "{ hole: { region: { row: 1, column: 1 } } }", ""));
+    all.push(act("input", "{ one_of: { steps: [] } }", ""));
+    all.push(act("input", "{ transpose: {} }, { horizontal_flip: {} }, { views: { count: 2 } }", ""));
+    assert_snapshot!(all.join("\n\n"));
+}
+
+#[test]
+fn sweeps_and_charts_of_nothing() {
+    let mut all = Vec::new();
+    let with = |sweep: &str, side: &str, more: &str| {
+        refused(&format!(
+            "{METRICS}  interventions:\n    - name: act\n      sweep: {{ {sweep} }}\n      apply: [{{ hole: {{ region: {{ side: {side} }} }} }}]\n{more}"
+        ))
+    };
+    all.push(with("side: [0.1, 0.5]", "$sied", ""));
+    all.push(with("sied: [0.1], side: [0.1]", "$side", ""));
+    all.push(with("p: [0.1, 0.5]", "$p", ""));
+    all.push(with("side: [0.5]", "$side", "  charts: [{ curve: { y: top1_error, x: side } }]\n"));
+    all.push(with("side: [0.5]", "$side", "  charts: [{ curve: { y: top1, x: sied, of: [nobody] } }, roc: {}]\n"));
+    assert_snapshot!(all.join("\n\n"));
 }
 
 #[test]
 fn an_act_that_changes_nothing() {
-    let act = "  interventions:\n    - name: flat\n      at: [deep]\n      apply: [{ cutmix: { mode: elem, size: { fixed: [0, 0] } } }]\n";
+    let mut all = Vec::new();
+    let act = "  interventions:\n    - name: flat\n      at: [deep]\n      apply: [{ keep: { box: [0, 0, 1, 1] } }]\n";
     let said = refused(&format!("{METRICS}  over: {{ pairs: 4 }}\n{act}"));
-    assert_snapshot!(said);
+    all.push(said);
+    assert_snapshot!(all.join("\n\n"));
 }
 
 #[test]
 fn data_that_does_not_fit() {
+    let mut all = Vec::new();
     let case = Case::new();
     fs::create_dir(case.path().join("photos/zebra")).expect("a folder");
     fs::copy(case.path().join("photos/cup/0.png"), case.path().join("photos/zebra/0.png")).expect("a copy");
-    assert_snapshot!(refused_with(&case, "data: { folder: photos }\n", METRICS, &[]));
-    assert_snapshot!(refused_with(&Case::new(), "data: { flat: photos/cup }\n", METRICS, &[]));
-    assert_snapshot!(refused_with(
+    all.push(refused_with(&case, "data: { folder: photos }\n", METRICS, &[]));
+    let case = Case::new();
+    fs::remove_dir_all(case.path().join("photos/cup")).expect("a folder");
+    all.push(refused_with(&case, "data: { folder: photos }\n", METRICS, &[]));
+    all.push(refused_with(&Case::new(), "data: { flat: photos/cup }\n", METRICS, &[]));
+    all.push(refused_with(
         &Case::new(),
         "data: { folder: photos, limit: 1 }\n",
         &format!("{METRICS}  over: {{ pairs: 4 }}\n"),
-        &[]
+        &[],
     ));
-    assert_snapshot!(refused_with(
+    all.push(refused_with(
         &Case::new(),
         "data: { folder: photos, limit: 4 }\n",
         &format!("{METRICS}  over: {{ pairs: 4 }}\n"),
-        &[]
+        &[],
     ));
     let case = Case::new();
     for class in ["apple", "bird", "cup"] {
@@ -88,45 +119,44 @@ fn data_that_does_not_fit() {
             fs::write(case.path().join(format!("photos/{class}/{number}.png")), b"no picture").expect("a file");
         }
     }
-    assert_snapshot!(refused_with(&case, "data: { folder: photos }\n", METRICS, &[]));
-    assert_snapshot!(refused_with(&case, "data: { folder: photos, on_error: skip }\n", METRICS, &[]));
+    all.push(refused_with(&case, "data: { folder: photos }\n", METRICS, &[]));
+    all.push(refused_with(&case, "data: { folder: photos, on_error: skip }\n", METRICS, &[]));
+    assert_snapshot!(all.join("\n\n"));
 }
 
 #[test]
 fn maps_that_the_model_has_not() {
+    let mut all = Vec::new();
     let saliency = |what: &str| refused(&format!("{METRICS}  saliency: {{ {what} }}\n"));
-    assert_snapshot!(saliency("methods: [cam], at: deep"));
-    assert_snapshot!(saliency("methods: [reciprocam], targets: [b]"));
-    assert_snapshot!(saliency("methods: [cam], boxes: nowhere.json"));
+    all.push(saliency("methods: [cam], at: deep"));
+    all.push(saliency("methods: [reciprocam], targets: [b]"));
+    all.push(saliency("methods: [cam], boxes: nowhere.json"));
+    let behind = |at: &str, method: &str, map: &str| {
+        let acts = format!(
+            "  interventions:\n    - name: act\n      at: [{at}]\n      apply: [{{ zero: {{ channels: [0] }} }}]\n"
+        );
+        refused(&format!("{METRICS}  saliency: {{ methods: [{method}], at: {map} }}\n{acts}"))
+    };
+    all.push(behind("deep", "score_cam", "last"));
+    all.push(behind("last", "reciprocam", "deep"));
+    assert_snapshot!(all.join("\n\n"));
 }
 
 #[test]
 fn bounds_and_folders() {
-    assert_snapshot!(refused_with(
-        &Case::new(),
-        "data: { folder: photos, batch: 4 }\n",
-        METRICS,
-        &["--memory", "1KiB"]
-    ));
-    assert_snapshot!(refused_with(
-        &Case::new(),
-        "data: { folder: photos, batch: 4 }\n",
-        METRICS,
-        &["--memory", "2 parsecs"]
-    ));
-    assert_snapshot!(refused_with(
-        &Case::new(),
-        "data: { folder: photos }\n",
-        METRICS,
-        &["--set", "data.limit.most=3"]
-    ));
+    let mut all = Vec::new();
+    all.push(refused_with(&Case::new(), "data: { folder: photos, batch: 4 }\n", METRICS, &["--memory", "1KiB"]));
+    all.push(refused_with(&Case::new(), "data: { folder: photos, batch: 4 }\n", METRICS, &["--memory", "2 parsecs"]));
+    all.push(refused_with(&Case::new(), "data: { folder: photos }\n", METRICS, &["--set", "data.limit.most=3"]));
     let case = Case::new();
     fs::write(case.path().join("out"), "a file").expect("a file");
-    assert_snapshot!(refused_with(&case, "data: { folder: photos }\n", METRICS, &[]));
+    all.push(refused_with(&case, "data: { folder: photos }\n", METRICS, &[]));
+    assert_snapshot!(all.join("\n\n"));
 }
 
 #[test]
 fn files_of_another_kind() {
+    let mut all = Vec::new();
     let case = Case::new();
     fs::write(case.path().join("p.yaml"), "augraft: 1\ndata: { folder: photos }\nsteps: [resize: { size: 8 }]\n")
         .expect("a file");
@@ -135,12 +165,13 @@ fn files_of_another_kind() {
         assert_eq!(output.status.code(), Some(2));
         String::from_utf8(output.stderr).expect("text")
     };
-    assert_snapshot!(said(&["experiment", "p.yaml"]));
+    all.push(said(&["experiment", "p.yaml"]));
     fs::write(
         case.path().join("e.yaml"),
         format!("augraft: 1\ndata: {{ folder: photos }}\nsteps: []\nexperiment:\n{METRICS}"),
     )
     .expect("a file");
-    assert_snapshot!(said(&["run", "e.yaml"]));
-    assert_snapshot!(said(&["compare", "photos"]));
+    all.push(said(&["run", "e.yaml"]));
+    all.push(said(&["compare", "photos"]));
+    assert_snapshot!(all.join("\n\n"));
 }

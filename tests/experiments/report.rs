@@ -31,7 +31,9 @@ const SAY: &str = "<script>setInterval(() => { if (window.reportReady && !docume
 fn opened(chromium: &Path, page: &Path) -> (Value, String) {
     let folder = TempDir::new().expect("a folder");
     let copy = folder.path().join("page.html");
-    std::fs::write(&copy, read(page).replacen("</body>", SAY, 1)).expect("a page");
+    let text = read(page);
+    let (before, after) = text.rsplit_once("</body>").expect("a body");
+    std::fs::write(&copy, format!("{before}{SAY}{after}")).expect("a page");
     let output = Command::new(chromium)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
         .args([

@@ -39,7 +39,7 @@ fn every_experiment_of_the_repository_runs_on_other_data_and_another_model() {
         let charts = written["chart_fields"].as_array().expect("charts").len();
         assert_eq!(page.matches("\"kind\":\"").count(), charts, "{name}: every chart is drawn");
         assert!(!page.contains("{{"), "{name}: a placeholder is left");
-        assert_eq!(written["no_op_drift"], 0.0, "{name}");
+        assert!(written["no_op_drift"].is_null() || written["no_op_drift"] == 0.0, "{name}");
         assert!(!case.path().join(format!("{name}.partial")).exists(), "{name}");
     }
 }
@@ -86,7 +86,7 @@ fn a_run_that_is_killed_goes_on_to_the_same_bytes() {
 fn bytes_do_not_depend_on_memory_or_threads() {
     let case = Case::new();
     case.run("in_between_by_depth", 4, "usual", &[]);
-    case.run("in_between_by_depth", 4, "tight", &["--memory", "256KiB", "--threads", "1"]);
+    case.run("in_between_by_depth", 4, "tight", &["--memory", "115KiB", "--threads", "1"]);
     let (usual, mut tight) = (files(&case.path().join("usual")), files(&case.path().join("tight")));
     for name in ["rows.parquet", "summary.csv"] {
         assert_eq!(tight.remove(name), usual.get(name).cloned(), "{name}");

@@ -56,7 +56,7 @@ fn named<'g>(
 /// Four convolutions (`relu.0` to `relu.3`: 6 x 8 x 8, 8 x 8 x 8, 10 x 4 x 4, 12 x 4 x 4), global average pooling (`pooled.0`) and a linear head.
 pub(crate) fn classifier() -> Model {
     let graph = Graph::new(17);
-    let sides = [Side::Named("N"), Side::Fixed(3), Side::Fixed(SIDE as i64), Side::Fixed(SIDE as i64)];
+    let sides = [Side::Named("N"), Side::Fixed(3), Side::Fixed(SIDE), Side::Fixed(SIDE)];
     let mut map = graph.input("images", DataType::F32, &sides);
     for (key, [from, to, stride]) in [[3, 6, 2], [6, 8, 1], [8, 10, 2], [10, 12, 1]].into_iter().enumerate() {
         let kernel = weights(&graph, key as u32, &[to, from, 3, 3]);
@@ -70,7 +70,7 @@ pub(crate) fn classifier() -> Model {
     let pooled = named(&graph, "pooled", "GlobalAveragePool", &[map], vec![]).unary("Flatten");
     let head = weights(&graph, 9, &[CLASSES, 12]);
     let logits = graph.node("Gemm", &[pooled, head], vec![int_attribute("transB", 1)], DataType::F32);
-    graph.output(logits, "logits", &[Side::Named("N"), Side::Fixed(CLASSES as i64)]);
+    graph.output(logits, "logits", &[Side::Named("N"), Side::Fixed(CLASSES)]);
     Model::from_proto(graph.into_proto("classifier", &[])).expect("a model")
 }
 

@@ -100,10 +100,12 @@ pub enum Error {
         problem: String,
     },
     /// The folder for the outputs holds something else.
-    #[error("the output folder `{}` exists and is not the output of an earlier run (it has no run.json); choose another `out` or empty it", path.display())]
+    #[error("the output folder `{}` exists and is not the output of an earlier run (it has no {record}); choose another `out` or empty it", path.display())]
     OutputTaken {
         /// The folder.
         path: PathBuf,
+        /// The file that an earlier run would have left.
+        record: &'static str,
     },
     /// An array that is not an RGB image was to be written as one.
     #[error("cannot write `{}`: an array of shape {shape:?} is not an RGB image; pass one of [height, width, 3]", path.display())]

@@ -20,22 +20,31 @@ use crate::error::Error;
 pub struct OutputFolder {
     temporary: TempDir,
     path: PathBuf,
+    record: &'static str,
 }
 
 impl OutputFolder {
     /// Opens a temporary folder in the nearest folder above `path` that exists.
     ///
     /// # Errors
-    /// If `path` exists and neither is an empty folder nor holds the `run.json` or `manifest.json` of an earlier run.
+    /// If `path` exists and neither is an empty folder nor holds the `run.json` of an earlier run.
     pub fn create(path: impl Into<PathBuf>) -> Result<OutputFolder, Error> {
+        Self::create_over(path, "run.json")
+    }
+
+    /// The same for runs whose record is another file.
+    ///
+    /// # Errors
+    /// If `path` exists and neither is an empty folder nor holds such a record.
+    pub fn create_over(path: impl Into<PathBuf>, record: &'static str) -> Result<OutputFolder, Error> {
         let path = path.into();
-        check_replaceable(&path)?;
+        check_replaceable(&path, record)?;
         // The folders above `path` are made when the run is complete, so that a failure leaves none.
         let above = path.ancestors().skip(1).find(|above| above.exists()).unwrap_or(Path::new("."));
         if !above.is_dir() {
             return Err(Error::io("write in", above)(io::ErrorKind::NotADirectory.into()));
         }
-        Ok(OutputFolder { temporary: temporary_in(above)?, path })
+        Ok(OutputFolder { temporary: temporary_in(above)?, path, record })
     }
 
     /// Returns the temporary folder, to write into.
@@ -45,7 +54,7 @@ impl OutputFolder {
 
     /// Gives the folder its final name, in place of an earlier run's.
     pub fn commit(self) -> Result<PathBuf, Error> {
-        check_replaceable(&self.path)?;
+        check_replaceable(&self.path, self.record)?;
         open_to_others(self.temporary.path()).map_err(Error::io("write", &self.path))?;
         let parent = parent_of(&self.path);
         fs::create_dir_all(parent).map_err(Error::io("make the folder", parent))?;
@@ -66,15 +75,21 @@ impl OutputFolder {
     }
 }
 
-/// Files that mark a folder as the outputs of an earlier run.
-const RECORDS: [&str; 2] = ["run.json", "manifest.json"];
-
-fn check_replaceable(path: &Path) -> Result<(), Error> {
-    if !path.exists() || RECORDS.iter().any(|record| path.join(record).is_file()) {
+fn check_replaceable(path: &Path, record: &'static str) -> Result<(), Error> {
+    if !path.exists() || is_ours(&path.join(record)) {
         return Ok(());
     }
     let is_empty = path.is_dir() && fs::read_dir(path).map_err(Error::io("list", path))?.next().is_none();
-    if is_empty { Ok(()) } else { Err(Error::OutputTaken { path: path.to_owned() }) }
+    if is_empty { Ok(()) } else { Err(Error::OutputTaken { path: path.to_owned(), record }) }
+}
+
+/// Whether a file is the record of a run. A `run.json` is; names that others use too must hold JSON with the version of augraft.
+fn is_ours(record: &Path) -> bool {
+    if record.ends_with("run.json") {
+        return record.is_file();
+    }
+    let read = || serde_json::from_slice::<serde_json::Value>(&fs::read(record).ok()?).ok();
+    read().is_some_and(|record| record.get("augraft").is_some())
 }
 
 fn temporary_in(parent: &Path) -> Result<TempDir, Error> {
@@ -160,7 +175,18 @@ pub enum NpzArray<'a> {
 /// The bytes depend on the names and arrays only: entries carry a fixed time.
 pub fn write_npz(path: &Path, arrays: &[(&str, NpzArray<'_>)]) -> Result<(), Error> {
     let write = || {
-        let mut npz = NpzWriter::new(BufWriter::new(File::create(path)?));
+        let bytes = npz_bytes(arrays)?;
+        let mut file = File::create(path)?;
+        file.write_all(&bytes)
+    };
+    write().map_err(Error::io("write", path))
+}
+
+/// The bytes of such a file; they are put together in memory, because a writer of archives that meets a full disk says so on its own.
+fn npz_bytes(arrays: &[(&str, NpzArray<'_>)]) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    {
+        let mut npz = NpzWriter::new(io::Cursor::new(&mut bytes));
         for (name, array) in arrays {
             match array {
                 NpzArray::U8(view) => add_array(&mut npz, name, view),
@@ -170,13 +196,13 @@ pub fn write_npz(path: &Path, arrays: &[(&str, NpzArray<'_>)]) -> Result<(), Err
                 NpzArray::F64(view) => add_array(&mut npz, name, view),
             }?;
         }
-        npz.finish().map_err(io::Error::other)?.flush()
-    };
-    write().map_err(Error::io("write", path))
+        npz.finish().map_err(io::Error::other)?;
+    }
+    Ok(bytes)
 }
 
 fn add_array<T: WritableElement>(
-    npz: &mut NpzWriter<BufWriter<File>>,
+    npz: &mut NpzWriter<io::Cursor<&mut Vec<u8>>>,
     name: &str,
     view: &ArrayViewD<'_, T>,
 ) -> io::Result<()> {

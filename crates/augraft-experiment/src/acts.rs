@@ -7,8 +7,8 @@ use augraft_pipeline::Step;
 use ndarray::{Array4, ArrayViewMut3, Axis, Zip, s};
 
 pub use self::options::OwnAct;
-use self::options::{Clip, Lerp, Paste, Prune, PruneRescale, Replace, Space};
-pub(crate) use self::options::{OWN_ACTS, Outside, Source};
+use self::options::{Clip, Lerp, Paste, Prune, PruneRescale, Replace};
+pub(crate) use self::options::{OWN_ACTS, Outside, Source, Space};
 use crate::error::ExperimentError;
 use crate::region::{Place, Region};
 
@@ -46,10 +46,12 @@ pub struct Done {
     pub lam_eff: f32,
     /// The box `[top, left, bottom, right]` in elements, ends exclusive.
     pub bounds: Option<[i64; 4]>,
+    /// Whether the image's own part is inside of the box.
+    pub is_inside: bool,
 }
 
 impl Done {
-    const NOTHING: Self = Self { lam: 1.0, lam_eff: 1.0, bounds: None };
+    const NOTHING: Self = Self { lam: 1.0, lam_eff: 1.0, bounds: None, is_inside: false };
 }
 
 impl Act {
@@ -116,9 +118,10 @@ impl Act {
                 Zip::from(&mut samples.values)
                     .and(other)
                     .for_each(|value, &other| *value = lam * *value + (1.0 - lam) * other);
-                if lerp.from == Source::Partner {
-                    for done in done {
-                        done.weigh(lerp.lam.get(), lerp.lam.get());
+                for done in done {
+                    match lerp.from {
+                        Source::Partner => done.weigh(lerp.lam.get(), lerp.lam.get()),
+                        Source::Clean => done.restore(1.0 - lerp.lam.get(), 1.0 - lerp.lam.get()),
                     }
                 }
             }
@@ -131,8 +134,11 @@ impl Act {
                 let share = place.share([channels, height, width]);
                 for done in done {
                     done.bounds = place.bounds().or(done.bounds);
-                    if *from == Source::Partner {
-                        done.weigh(1.0 - region.asked_share().unwrap_or(share), 1.0 - share);
+                    let asked = region.asked_share().unwrap_or(share);
+                    done.is_inside = *from == Source::Clean;
+                    match from {
+                        Source::Partner => done.weigh(1.0 - asked, 1.0 - share),
+                        Source::Clean => done.restore(asked, share),
                     }
                 }
             }
@@ -148,6 +154,7 @@ impl Act {
                 }
                 for done in done {
                     done.bounds = place.bounds().or(done.bounds);
+                    done.is_inside = hole.outside == Outside::Boundary;
                 }
             }
             Act::Own(OwnAct::Clip(clip)) => {
@@ -176,6 +183,13 @@ impl Done {
     fn weigh(&mut self, lam: f64, lam_eff: f64) {
         self.lam = (f64::from(self.lam) * lam) as f32;
         self.lam_eff = (f64::from(self.lam_eff) * lam_eff) as f32;
+    }
+
+    /// A share of the sample is its own again.
+    fn restore(&mut self, share: f64, share_eff: f64) {
+        let restored = |lam: f32, share: f64| (f64::from(lam) * (1.0 - share) + share) as f32;
+        self.lam = restored(self.lam, share);
+        self.lam_eff = restored(self.lam_eff, share_eff);
     }
 
     /// As many samples to which nothing was done.

@@ -67,7 +67,7 @@ impl Comparison {
     /// # Errors
     /// When the disk refuses, or something else is in the folder.
     pub fn write(&self, out: &Path, command: &str) -> Result<PathBuf, ExperimentError> {
-        let folder = OutputFolder::create(out)?;
+        let folder = OutputFolder::create_over(out, "manifest.json")?;
         let summary =
             crate::summary::Summary { columns: self.columns.clone(), cells: Vec::new(), rows: self.rows.clone() };
         write_whole(&folder.path().join("summary.csv"), summary.csv().as_bytes())?;
@@ -78,7 +78,10 @@ impl Comparison {
         });
         let html = page(&title, &data).map_err(|error| ExperimentError::file("cannot write", out, error))?;
         write_whole(&folder.path().join("report.html"), html.as_bytes())?;
-        write_json(&folder.path().join("manifest.json"), &json!({ "compares": self.facts }))?;
+        write_json(
+            &folder.path().join("manifest.json"),
+            &json!({ "augraft": env!("CARGO_PKG_VERSION"), "compares": self.facts }),
+        )?;
         Ok(folder.commit()?)
     }
 }

@@ -51,7 +51,7 @@ pub fn write_doctor(
     let metrics =
         std::iter::once("cost_after".to_owned()).chain(examinations.iter().map(|of| format!("drift_{}", of.engine)));
     let charts: Vec<Value> = metrics.filter_map(|y| chart(&table, &ChartFields::Bar(BarFields { y }))).collect();
-    let folder = OutputFolder::create(out)?;
+    let folder = OutputFolder::create_over(out, "manifest.json")?;
     let summary = Summary { columns: table.columns, cells: Vec::new(), rows: table.rows };
     write_whole(&folder.path().join("summary.csv"), summary.csv().as_bytes())?;
     let clean = sites.iter().filter(|site| site.separates).count();

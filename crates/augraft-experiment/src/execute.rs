@@ -149,13 +149,14 @@ impl<'p> Executor<'p> {
     fn run(&mut self, group: &Group, chunk: &mut Chunk) -> Result<(), ExperimentError> {
         let plan = self.plan;
         let mut rows: Vec<Vec<Row>> = vec![Vec::new(); plan.settings.len()];
-        let mut bases: Vec<Boundary> = Vec::new();
+        let nothing = Done::nothing(group.units.len());
+        let mut bases: Vec<(Boundary, Vec<Done>)> = Vec::new();
         for base in &plan.bases {
             let start = self.gathered(group, 0)?;
             let mut samples = self.samples(&start, group, 0, (0..group.units.len()).collect(), base)?;
             let mut done = Done::nothing(group.units.len());
             samples.run(base, plan.epoch, &mut done)?;
-            bases.push(self.put(start, samples.values, 0)?);
+            bases.push((self.put(start, samples.values, 0)?, done));
         }
         let last_place = plan.places.len() - 1;
         for place in 0..=last_place {
@@ -166,14 +167,14 @@ impl<'p> Executor<'p> {
                 if settings.is_empty() {
                     continue;
                 }
-                let start = match base {
-                    None => self.gathered(group, place)?,
+                let (start, before) = match base {
+                    None => (self.gathered(group, place)?, nothing.clone()),
                     Some(base) => bases[base].clone(),
                 };
                 let jobs: Vec<(usize, usize)> =
                     settings.iter().flat_map(|setting| (0..group.units.len()).map(|unit| (*setting, unit))).collect();
                 for batch in jobs.chunks(plan.batch) {
-                    self.forward(group, place, &start, batch, &mut rows, chunk)?;
+                    self.forward(group, (place, &start, &before), batch, &mut rows, chunk)?;
                 }
             }
             if place < last_place {
@@ -181,21 +182,21 @@ impl<'p> Executor<'p> {
                 let mut wanted = settings.filter(|setting| setting.place.is_some_and(|at| at > place));
                 if wanted.any(|setting| setting.base.is_some()) {
                     for base in &mut bases {
-                        *base = self.network.advance(base, place + 1)?;
+                        base.0 = self.network.advance(&base.0, place + 1)?;
                     }
                 }
             }
         }
         for (at, setting) in plan.settings.iter().enumerate().filter(|(_, setting)| setting.place.is_none()) {
-            let (place, start) = match setting.base {
+            let (place, start, before) = match setting.base {
                 // The clean run goes on from the last place, which the settings have left behind.
-                None if !setting.explained => (last_place, self.gathered(group, last_place)?),
-                None => (0, self.gathered(group, 0)?),
-                Some(base) => (bases[base].place(), bases[base].clone()),
+                None if !setting.explained => (last_place, self.gathered(group, last_place)?, nothing.clone()),
+                None => (0, self.gathered(group, 0)?, nothing.clone()),
+                Some(base) => (bases[base].0.place(), bases[base].0.clone(), bases[base].1.clone()),
             };
             let jobs: Vec<(usize, usize)> = (0..group.units.len()).map(|unit| (at, unit)).collect();
             for batch in jobs.chunks(plan.batch) {
-                self.forward(group, place, &start, batch, &mut rows, chunk)?;
+                self.forward(group, (place, &start, &before), batch, &mut rows, chunk)?;
             }
             if setting.base.is_none() {
                 let images = self.gathered(group, 0)?;
@@ -208,12 +209,11 @@ impl<'p> Executor<'p> {
         Ok(())
     }
 
-    /// Acts on one batch of (setting, unit) and runs it to the end.
+    /// Acts on one batch of (setting, unit) and runs it to the end, from a place at which something may have been done to the units.
     fn forward(
         &mut self,
         group: &Group,
-        place: usize,
-        start: &Boundary,
+        (place, start, before): (usize, &Boundary, &[Done]),
         jobs: &[(usize, usize)],
         rows: &mut [Vec<Row>],
         chunk: &mut Chunk,
@@ -221,7 +221,7 @@ impl<'p> Executor<'p> {
         let plan = self.plan;
         let units: Vec<usize> = jobs.iter().map(|(_, unit)| *unit).collect();
         let mut boundary = start.at_rows(&units);
-        let mut done = Done::nothing(jobs.len());
+        let mut done: Vec<Done> = units.iter().map(|unit| before[*unit]).collect();
         let mut changed = vec![f32::NAN; jobs.len()];
         if jobs.iter().any(|(setting, _)| !plan.settings[*setting].acts.is_empty()) {
             let before = self.map(&boundary, place)?;
@@ -251,6 +251,16 @@ impl<'p> Executor<'p> {
         };
         let logits = self.network.finish(&ahead)?;
         self.runs += jobs.len() as u64;
+        if let Some(row) = logits.outer_iter().position(|logits| logits.iter().any(|logit| logit.is_nan())) {
+            let setting = &plan.settings[jobs[row].0];
+            return Err(ExperimentError::Unfit(format!(
+                "the model's answer to image {} of `{}` is not a number, in `{}` at `{}`; check the model, its input and what the intervention leaves",
+                group.labels[jobs[row].1].image,
+                plan.sets[group.set].name,
+                setting.intervention,
+                plan.site_name(setting)
+            )));
+        }
         for (row, (setting, unit)) in jobs.iter().enumerate() {
             let labelled = &group.labels[*unit];
             rows[*setting].push(measure(logits.row(row), group.set, *setting, labelled, &done[row], changed[row]));

@@ -67,6 +67,7 @@ pub(crate) fn measure(
         left,
         bottom,
         right,
+        own_inside: i64::from(done.is_inside),
         lam: done.lam,
         lam_eff: done.lam_eff,
         p_a: of(labels.a),

@@ -146,7 +146,7 @@ impl Metric {
             Metric::Detection(detection, score) => scored(detection.name(), score),
             Metric::Recovered => "recovered".to_owned(),
             Metric::AreaBetween { metric, .. } => format!("area_between_{metric}"),
-            Metric::Crossing { .. } => "crossing".to_owned(),
+            Metric::Crossing { x } => format!("crossing_{x}"),
             Metric::Map(MapMetric::Loc(_)) => "loc".to_owned(),
             Metric::Map(MapMetric::GtKnownLoc(_)) => "gt_known_loc".to_owned(),
             Metric::Map(MapMetric::MaxBoxAcc) => "max_box_acc".to_owned(),
@@ -216,6 +216,8 @@ impl Mean {
     /// The nearest value that the mean can have: the normal interval reaches beyond.
     pub(crate) fn within(self, value: f64) -> f64 {
         match self {
+            // One value has no interval.
+            _ if value.is_nan() => value,
             Mean::PA | Mean::PB | Mean::LamEff | Mean::Confidence | Mean::Linearity | Mean::Changed => {
                 value.clamp(0.0, 1.0)
             }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use augraft_data::Dataset;
+use augraft_data::{Dataset, sha256_file};
 use augraft_operator::Registry;
 use augraft_pipeline::{DataSpec, ModelFacts, PipelineSpec, Plan, Report, Step, Tokens};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::acts::Act;
+use crate::error::ExperimentError;
 use crate::metric::Metric;
 use crate::spec::{ChartFields, Method, NoiseFields, Over, OverName, Target};
 
@@ -76,16 +77,19 @@ pub struct SetPlan {
 }
 
 impl SetPlan {
-    /// SHA-256 over the names of its images in order; none for noise.
-    #[must_use]
-    pub fn names_digest(&self) -> Option<String> {
-        let SetSource::Data(dataset) = &self.source else { return None };
+    /// Number of the files that it is read from, and one SHA-256 over theirs and their names; null for noise.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn digest(&self) -> Result<Value, ExperimentError> {
+        let SetSource::Data(dataset) = &self.source else { return Ok(Value::Null) };
+        let files = dataset.files(self.order.iter().map(|index| *index as usize));
         let mut hasher = Sha256::new();
-        for index in &self.order {
-            hasher.update(dataset.key(*index as usize));
-            hasher.update("\n");
+        for file in &files {
+            let name = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+            hasher.update(format!("{}  {name}\n", sha256_file(file)?));
         }
-        Some(hexadecimal(&hasher.finalize()))
+        Ok(json!({ "files": files.len(), "sha256": hexadecimal(&hasher.finalize()) }))
     }
 }
 

@@ -1,6 +1,7 @@
 //! From the section `experiment` of a file to a plan.
 
 mod interventions;
+mod measures;
 mod places;
 mod sets;
 
@@ -10,11 +11,12 @@ use augraft_operator::{Role, Rows};
 use augraft_pipeline::Report;
 
 use self::interventions::Context;
+use self::measures::{check_charts, metrics};
 use self::places::{places, saliency};
 use self::sets::{order, own_set, sets};
 use crate::metric::Metric;
-use crate::plan::{ExperimentPlan, Pairs, Parts, Problems, SetSource, Setting, pairs_of};
-use crate::spec::{ExperimentFields, MetricFields};
+use crate::plan::{ExperimentPlan, Pairs, Parts, Problems, SaliencyPlan, SetSource, Setting, pairs_of};
+use crate::spec::{ExperimentFields, Method};
 
 const SECTION: &str = "/experiment";
 
@@ -31,11 +33,21 @@ pub fn prepare(parts: Parts<'_>) -> Result<ExperimentPlan, Report> {
     let mut problems = Problems::default();
     let mut notes = Vec::new();
     check_file(&parts, &fields, &mut problems);
-    let pairs = pairs_of(&fields.over, parts.dataset.len());
+    let images =
+        order(parts.pipeline.data.as_ref(), parts.dataset.len(), parts.pipeline.seed, parts.pipeline.epoch).len();
+    let pairs = pairs_of(&fields.over, images);
+    if let Some(pairs) = pairs.filter(|pairs| pairs.count > images) {
+        notes.push(format!(
+            "{} pairs of {images} images share images; the intervals take them as independent",
+            pairs.count
+        ));
+    }
     check_pairs(&parts, pairs, &mut problems);
+    check_variables(&parts, &fields, &mut problems);
     let variables = variables(&fields);
     let mut places = places(&parts, &fields, &mut problems);
     let metrics = metrics(&parts, &fields, pairs, &variables, &mut problems);
+    check_charts(&parts, &fields, &metrics, &variables, &mut problems);
     let saliency = fields
         .saliency
         .as_ref()
@@ -55,6 +67,9 @@ pub fn prepare(parts: Parts<'_>) -> Result<ExperimentPlan, Report> {
     let context = Context { parts: &parts, places: &places, variables: &variables, pairs };
     for (number, written) in fields.interventions.iter().enumerate() {
         context.intervention(number, written, &mut bases, &mut settings, &mut problems);
+    }
+    if let Some(saliency) = &saliency {
+        check_saliency(&parts, saliency, &settings, &mut problems);
     }
     // A base is run once for all settings that start from it, and its rows are wanted beside theirs.
     let with_base = |base: usize| Setting {
@@ -95,6 +110,30 @@ pub fn prepare(parts: Parts<'_>) -> Result<ExperimentPlan, Report> {
         multiply_adds,
         notes,
     })
+}
+
+/// Checks that maps can be made of what interventions leave.
+fn check_saliency(parts: &Parts<'_>, saliency: &SaliencyPlan, settings: &[Setting], problems: &mut Problems) {
+    let error =
+        |message: &str, help: &str| parts.spec.problem("/experiment/saliency", "bad-saliency", message, Some(help));
+    let last = settings.iter().filter_map(|setting| setting.place).max().unwrap_or(0);
+    if last > saliency.place {
+        problems.push(error(
+            "an intervention acts behind the feature map of the maps",
+            "act before it, or choose a later map",
+        ));
+    }
+    let probes_images = saliency.methods.iter().any(|method| matches!(method, Method::ScoreCam | Method::Occlusion));
+    if last > 0 && probes_images {
+        let message = "`score_cam` and `occlusion` run changed images, so interventions must act at the input";
+        problems.push(error(message, "use `at: [input]`, or other methods"));
+    }
+    let has_key = |key: &String| (0..parts.dataset.len()).any(|index| parts.dataset.key(index) == key);
+    if !saliency.boxes.is_empty() && !saliency.boxes.keys().any(has_key) {
+        let names = parts.dataset.key(0);
+        let message = format!("no box is of an image of the data; their names are like `{names}`");
+        problems.push(parts.spec.problem("/experiment/saliency/boxes", "bad-boxes", message, None));
+    }
 }
 
 fn clean_setting(variables: usize, explained: bool) -> Setting {
@@ -142,8 +181,10 @@ fn check_file(parts: &Parts<'_>, fields: &ExperimentFields, problems: &mut Probl
     }
     let mut names = BTreeMap::from([("clean", 0)]);
     for (number, written) in fields.interventions.iter().enumerate() {
-        if names.insert(&written.name, number).is_some() || written.name.starts_with("base-") {
-            let message = format!("the name `{}` is taken", written.name);
+        let reserved = written.name.starts_with("base-");
+        if reserved || names.insert(&written.name, number).is_some() {
+            let why = if reserved { "names of bases begin like it" } else { "another run has it" };
+            let message = format!("the name `{}` is taken: {why}", written.name);
             error(&format!("{SECTION}/interventions/{number}/name"), "duplicate-id", message, "choose another one");
         }
     }
@@ -171,6 +212,28 @@ fn check_pairs(parts: &Parts<'_>, pairs: Option<Pairs>, problems: &mut Problems)
     }
 }
 
+/// Columns of the summary, which no variable may be called.
+const RESERVED: [&str; 12] =
+    ["high", "intervention", "low", "method", "metric", "n", "p", "p_holm", "run", "set", "site", "value"];
+
+/// Checks that variables have names of their own and are used.
+fn check_variables(parts: &Parts<'_>, fields: &ExperimentFields, problems: &mut Problems) {
+    for (number, written) in fields.interventions.iter().enumerate() {
+        let acts = serde_json::to_string(&written.apply).unwrap_or_default();
+        for name in written.sweep.keys() {
+            let place = format!("{SECTION}/interventions/{number}/sweep/{name}");
+            let mut error = |message: String, help: &str| {
+                problems.push(parts.spec.problem(&place, "bad-variable", message, Some(help)));
+            };
+            if RESERVED.contains(&name.as_str()) {
+                error(format!("`{name}` is a column of the summary"), "give the variable another name");
+            } else if !acts.contains(&format!("\"${name}\"")) {
+                error(format!("nothing uses the variable `{name}`"), &format!("write `${name}` in `apply`"));
+            }
+        }
+    }
+}
+
 /// The variables of all sweeps, in the order of the file.
 fn variables(fields: &ExperimentFields) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
@@ -180,44 +243,4 @@ fn variables(fields: &ExperimentFields) -> Vec<String> {
         }
     }
     names
-}
-
-fn metrics(
-    parts: &Parts<'_>,
-    fields: &ExperimentFields,
-    pairs: Option<Pairs>,
-    variables: &[String],
-    problems: &mut Problems,
-) -> Vec<Metric> {
-    let spec = parts.spec;
-    let mut metrics = Vec::new();
-    for (number, written) in fields.metrics.iter().enumerate() {
-        let place = format!("{SECTION}/metrics/{number}");
-        let Some(metric) = problems.keep(Metric::read(spec, &place, written)) else { continue };
-        let subject = metric.id();
-        let mut error = |message: String, help: &str| {
-            let at =
-                if matches!(written, MetricFields::Name(_)) { place.clone() } else { format!("{place}/{subject}") };
-            problems.push(spec.problem(&at, "bad-metric", message, Some(help)));
-        };
-        if metric.needs_pairs() && pairs.is_none() {
-            error(
-                format!("`{subject}` compares two classes, but every unit is one image"),
-                "say `over: { pairs: 1000 }`",
-            );
-        } else if metric.needs_labels() && !parts.dataset.has_labels() {
-            error(format!("`{subject}` needs to know the class of an image"), "use `folder:` or `shards:` with labels");
-        } else if matches!(metric, Metric::Detection(..)) && fields.sets.is_empty() {
-            let help = "add `sets`, such as `- { name: noise, noise: { kind: uniform, count: 100, size: 224 } }`";
-            error(format!("`{subject}` tells the data from other sets, and there is only one class of images"), help);
-        } else if let Metric::AreaBetween { x, .. } | Metric::Crossing { x } = &metric
-            && !variables.contains(x)
-        {
-            error(format!("`{subject}` is over `{x}`, which no `sweep` has"), "name a variable of a sweep");
-        } else if matches!(metric, Metric::AreaBetween { .. }) && fields.interventions.len() != 2 {
-            error(format!("`{subject}` needs two interventions"), "write two, with one sweep");
-        }
-        metrics.push(metric);
-    }
-    metrics
 }

@@ -105,6 +105,16 @@ impl Region {
             Some(value) => Err(format!("`{name}` is {value}, but there are {bound}, counted from 0")),
             None => Err(format!("the region needs `{name}`")),
         };
+        for (name, given, with) in [
+            ("row", self.row.is_some(), self.grid.is_some()),
+            ("column", self.column.is_some(), self.grid.is_some()),
+            ("group", self.group.is_some(), self.groups.is_some()),
+        ] {
+            if given && !with {
+                let of = if name == "group" { "groups" } else { "grid" };
+                return Err(format!("`{name}` counts cells of `{of}`, which is missing"));
+            }
+        }
         if let Some([rows, columns]) = self.grid {
             within("row", self.row, rows)?;
             within("column", self.column, columns)?;
@@ -119,6 +129,12 @@ impl Region {
             }
         }
         self.channel.map_or(Ok(()), |channel| within("channel", Some(channel), channels))
+    }
+
+    /// Whether it is told by channels.
+    #[must_use]
+    pub fn is_of_channels(&self) -> bool {
+        self.groups.is_some() || self.channel.is_some()
     }
 
     /// The share of the elements that a box was asked to have.

@@ -109,6 +109,11 @@ fn roc_of(plan: &ExperimentPlan, results: &Results, score: Score) -> Option<Valu
             if inside.is_empty() || outside.is_empty() {
                 continue;
             }
+            let named = plan.settings.iter().filter(|other| other.intervention == setting.intervention).count() > 1;
+            let site = &if named { plan.site_name(setting).to_owned() } else { String::new() };
+            let words = plan.words(setting);
+            let parts = [of.name.as_str(), &setting.intervention, site, &words];
+            let name = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
             let curve = roc(&inside, &outside);
             let step = curve.fpr.len().div_ceil(MOST_POINTS).max(1);
             let last = curve.fpr.len().saturating_sub(1);
@@ -118,20 +123,20 @@ fn roc_of(plan: &ExperimentPlan, results: &Results, score: Score) -> Option<Valu
             };
             let [low, high] = auroc_interval(&inside, &outside);
             series.push(json!({
-                "name": format!("{}, {}", of.name, setting.intervention),
+                "name": name,
                 "fpr": thin(&curve.fpr), "tpr": thin(&curve.tpr),
                 "auroc": rounded(auroc(&inside, &outside)), "low": rounded(low), "high": rounded(high),
             }));
         }
     }
-    let name = match score {
+    let by = match score {
         Score::Msp => "largest probability",
         Score::Energy => "energy",
         Score::MaxLogit => "largest logit",
     };
     let note = "positive class: in-distribution";
     (!series.is_empty())
-        .then(|| json!({ "kind": "roc", "title": format!("ROC by {name}"), "note": note, "series": series }))
+        .then(|| json!({ "kind": "roc", "title": format!("ROC by {by}"), "note": note, "series": series }))
 }
 
 fn strip_of(plan: &ExperimentPlan, results: &Results, fields: StripFields) -> Option<Value> {

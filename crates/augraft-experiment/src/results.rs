@@ -60,7 +60,10 @@ impl Results {
                 let reason = first.map_or_else(String::new, |(_, skipped)| {
                     format!("; the first that could not be read is `{}`: {}", skipped.path, skipped.reason)
                 });
-                return Err(ExperimentError::Unfit(format!("no unit of the set `{}` is left{reason}", set.name)));
+                return Err(ExperimentError::Unfit(format!(
+                    "no unit of the set `{}` is left{reason}; repair the files, or name others",
+                    set.name
+                )));
             }
         }
         for (number, setting) in plan.settings.iter().enumerate().filter(|(_, setting)| setting.must_change) {

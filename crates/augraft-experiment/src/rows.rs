@@ -73,9 +73,9 @@ fn columns(plan: &ExperimentPlan) -> Vec<Column<'_>> {
         let is_number = plan.settings.iter().filter_map(|setting| setting.values[at].as_ref()).all(Value::is_number);
         columns.push(if is_number {
             let values = Values::Double(Box::new(move |row| value(row).and_then(Value::as_f64)));
-            Column { name: name.clone(), values }
+            Column { name: format!("sweep_{name}"), values }
         } else {
-            Column::text(name, move |row| value(row).map(cell))
+            Column::text(&format!("sweep_{name}"), move |row| value(row).map(cell))
         });
     }
     columns.push(Column::text("key", move |row| match &plan.sets[row.set as usize].source {

@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 use augraft_data::{NpzArray, OutputFolder, sha256_file, write_json, write_npz};
 use ndarray::{Array2, Array3};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::charts::Table;
 use crate::cost::Cost;
 use crate::error::ExperimentError;
 use crate::execute::Executor;
-use crate::plan::{ExperimentPlan, SetSource, hexadecimal};
+use crate::plan::ExperimentPlan;
 use crate::report::{charts, page};
 use crate::results::Results;
 use crate::rows::write_rows;
@@ -73,7 +72,7 @@ pub fn run(
     progress: &mut OnProgress<'_>,
 ) -> Result<Finished, ExperimentError> {
     // A folder that must not be replaced is told before the work, not behind it.
-    drop(OutputFolder::create(&options.out)?);
+    drop(OutputFolder::create_over(&options.out, "manifest.json")?);
     let store = Store::open(&options.out, &options.identity, options.resume)?;
     let chunks: Vec<(usize, usize)> =
         (0..plan.sets.len()).flat_map(|set| (0..plan.chunks(set)).map(move |number| (set, number))).collect();
@@ -137,7 +136,7 @@ fn write(
             results.skipped.len()
         ));
     }
-    let folder = OutputFolder::create(&options.out)?;
+    let folder = OutputFolder::create_over(&options.out, "manifest.json")?;
     write_rows(&folder.path().join("rows.parquet"), plan, &results)?;
     write_whole(&folder.path().join("summary.csv"), summary.csv().as_bytes())?;
     if !results.maps.is_empty() {
@@ -214,11 +213,13 @@ fn manifest(
     let skipped = results.skipped.iter().map(|(set, skipped)| {
         json!({ "set": plan.sets[*set].name, "index": skipped.index, "path": skipped.path, "reason": skipped.reason })
     });
-    let sets = plan.sets.iter().enumerate().map(|(number, set)| {
-        Ok(json!({ "name": set.name, "units": results.of(number, 0).len(), "read": digest(set)? }))
-    });
+    let sets = plan
+        .sets
+        .iter()
+        .enumerate()
+        .map(|(number, set)| json!({ "name": set.name, "units": results.of(number, 0).len() }));
     manifest["experiment"] = json!(plan.name);
-    manifest["sets"] = Value::Array(sets.collect::<Result<_, ExperimentError>>()?);
+    manifest["sets"] = sets.collect();
     manifest["skipped"] = skipped.collect();
     manifest["no_op_drift"] = json!(results.drift);
     manifest["acts"] = plan.settings.iter().enumerate().filter_map(changed).collect();
@@ -240,19 +241,6 @@ fn manifest(
     }
     manifest["written"] = Value::Object(written);
     Ok(manifest)
-}
-
-/// Number of files that a set is read from, and one SHA-256 over theirs and their names.
-fn digest(set: &crate::plan::SetPlan) -> Result<Value, ExperimentError> {
-    let SetSource::Data(dataset) = &set.source else { return Ok(Value::Null) };
-    let files = dataset.files(set.order.iter().map(|index| *index as usize));
-    let mut hasher = Sha256::new();
-    for file in &files {
-        let name = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        hasher.update(format!("{}  {name}\n", sha256_file(file)?));
-    }
-    let digest = hexadecimal(&hasher.finalize());
-    Ok(json!({ "files": files.len(), "sha256": digest }))
 }
 
 /// Maps by method: `METHOD_index` (unit, setting, method, target, class) and `METHOD_values` (maps x rows x columns).

@@ -72,6 +72,8 @@ row! {
         bottom,
         /// Column after the last.
         right,
+        /// 1 where the image's own part is inside of the box.
+        own_inside,
     }
     floats {
         /// Weight of the image that was asked for.

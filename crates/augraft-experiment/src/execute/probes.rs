@@ -49,7 +49,7 @@ impl Executor<'_> {
 
     /// Largest difference of a logit between the parts and the whole, on the first images.
     pub(super) fn drift(&mut self, start: u64) -> Result<Option<f32>, ExperimentError> {
-        let Some(whole) = &self.whole else { return Ok(Some(0.0)) };
+        let Some(whole) = &self.whole else { return Ok(None) };
         let images = self.pieces.get(&(0, start)).and_then(|piece| piece.boundaries[0].clone());
         let Some(images) =
             images.filter(|images| images.value(&self.network).is_some_and(|value| value.shape()[0] > 0))

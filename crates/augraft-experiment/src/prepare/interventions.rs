@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use augraft_operator::{AnyOperator, Element, Layout, Role, Rows, Shape, StepKey};
-use augraft_pipeline::{Report, Step};
+use augraft_pipeline::{Report, Step, meant};
 use serde_json::{Map, Value};
 
 use super::SECTION;
-use crate::acts::{Act, OWN_ACTS, Outside, OwnAct, Source};
+use crate::acts::{Act, OWN_ACTS, Outside, OwnAct, Source, Space};
 use crate::plan::{Pairs, Parts, PlaceFacts, Problems, Setting};
 use crate::spec::{InterventionFields, RangeFields, SweepFields};
 
@@ -135,10 +135,18 @@ impl Context<'_> {
     ) -> Result<Act, Report> {
         let spec = self.parts.spec;
         let refused = |place: &str, message: String, help: Option<&str>| spec.problem(place, "bad-step", message, help);
-        let substituted = substituted(json, values);
-        let substituted = substituted.map_err(|name| {
-            let help = "name a variable of `sweep`";
-            refused(pointer, format!("`${name}` is no variable of this intervention"), Some(help))
+        let substituted = substituted(json, values).map_err(|(path, name)| {
+            let known: Vec<&str> = values.keys().map(String::as_str).collect();
+            let help = match meant(&name, known.iter().copied()) {
+                Some(near) => format!("did you mean `${near}`?"),
+                None if id.starts_with("base-") => {
+                    "the acts of `base` are the same for all settings and take no variables".to_owned()
+                }
+                None if known.is_empty() => "name a variable of `sweep`".to_owned(),
+                None => format!("variables: {}", known.join(", ")),
+            };
+            let message = format!("`${name}` is no variable of this intervention");
+            refused(&format!("{pointer}{path}"), message, Some(&help))
         })?;
         let (name, config) = match &substituted {
             Value::String(name) => (name.clone(), Value::Null),
@@ -152,11 +160,22 @@ impl Context<'_> {
         let map = self.places[place].map;
         let act = if OWN_ACTS.contains(&name.as_str()) {
             let config = if config.is_null() { Value::Object(Map::new()) } else { config };
-            let tagged = Value::Object(Map::from_iter([(name.clone(), config)]));
-            let own: OwnAct = spec.value_at(pointer, &format!("`{name}`"), tagged)?;
-            check_own(&own, map).map_err(|message| refused(&below, format!("`{name}`: {message}"), None))?;
+            let own = self.own(&below, &name, config)?;
+            check_own(&own, map, place).map_err(|message| refused(&below, format!("`{name}`: {message}"), None))?;
             Act::Own(own)
         } else {
+            if self.parts.registry.get(&name).is_none() {
+                let operators = self.parts.registry.iter().map(|entry| entry.name);
+                let near = meant(&name, OWN_ACTS.into_iter().chain(operators));
+                let known = format!("acts: {}, and the operators that `augraft operators` lists", OWN_ACTS.join(", "));
+                let help = near.map_or_else(|| known.clone(), |near| format!("did you mean `{near}`? {known}"));
+                return Err(spec.problem(
+                    &below,
+                    "unknown-operator",
+                    format!("there is no act or operator `{name}`"),
+                    Some(&help),
+                ));
+            }
             Act::Operator(Box::new(self.operator(&below, &name, config, id, place)?))
         };
         if act.needs_partner() && self.pairs.is_none() {
@@ -164,6 +183,20 @@ impl Context<'_> {
             return Err(refused(&below, format!("`{name}` needs a partner, but every unit is one image"), Some(help)));
         }
         Ok(act)
+    }
+
+    /// One of the experiments' own acts.
+    fn own(&self, pointer: &str, name: &str, config: Value) -> Result<OwnAct, Report> {
+        let spec = self.parts.spec;
+        let subject = format!("`{name}`");
+        Ok(match name {
+            "lerp" => OwnAct::Lerp(spec.value_at(pointer, &subject, config)?),
+            "paste" => OwnAct::Paste(spec.value_at(pointer, &subject, config)?),
+            "replace" => OwnAct::Replace(spec.value_at(pointer, &subject, config)?),
+            "hole" => OwnAct::Hole(spec.value_at(pointer, &subject, config)?),
+            "clip" => OwnAct::Clip(spec.value_at(pointer, &subject, config)?),
+            _ => OwnAct::Prune(spec.value_at(pointer, &subject, config)?),
+        })
     }
 
     fn operator(&self, pointer: &str, name: &str, mut config: Value, id: &str, place: usize) -> Result<Step, Report> {
@@ -238,28 +271,36 @@ fn spread(range: RangeFields) -> Vec<Value> {
     (0..steps).map(value).collect()
 }
 
-/// Replaces every text `$NAME` by the value of the variable; the name of one that does not exist is the error.
-fn substituted(json: &Value, values: &Map<String, Value>) -> Result<Value, String> {
+/// Replaces every text `$NAME` by the value of the variable; the error is the path and the name of one that does not exist.
+fn substituted(json: &Value, values: &Map<String, Value>) -> Result<Value, (String, String)> {
+    let below = |step: String, result: Result<Value, (String, String)>| {
+        result.map_err(|(path, name)| (format!("/{step}{path}"), name))
+    };
     Ok(match json {
         Value::String(text) => match text.strip_prefix('$') {
-            Some(name) => values.get(name).cloned().ok_or_else(|| name.to_owned())?,
+            Some(name) => values.get(name).cloned().ok_or_else(|| (String::new(), name.to_owned()))?,
             None => json.clone(),
         },
         Value::Array(items) => {
-            Value::Array(items.iter().map(|item| substituted(item, values)).collect::<Result<_, _>>()?)
+            let item = |(at, item): (usize, &Value)| below(at.to_string(), substituted(item, values));
+            Value::Array(items.iter().enumerate().map(item).collect::<Result<_, _>>()?)
         }
         Value::Object(fields) => {
-            let field = |(name, value): (&String, &Value)| Ok((name.clone(), substituted(value, values)?));
-            Value::Object(fields.iter().map(field).collect::<Result<_, String>>()?)
+            let field =
+                |(name, value): (&String, &Value)| Ok((name.clone(), below(name.clone(), substituted(value, values))?));
+            Value::Object(fields.iter().map(field).collect::<Result<_, (String, String)>>()?)
         }
         other => other.clone(),
     })
 }
 
-fn check_own(own: &OwnAct, map: [usize; 3]) -> Result<(), String> {
+fn check_own(own: &OwnAct, map: [usize; 3], place: usize) -> Result<(), String> {
     match own {
         OwnAct::Paste(paste) => paste.region.check(map),
         OwnAct::Replace(replace) => replace.region.check(map),
+        OwnAct::Hole(hole) if hole.space == Space::Pixel && place > 0 => {
+            Err("`space: pixel` is black, which only the input has; leave `space` out".to_owned())
+        }
         OwnAct::Hole(hole) => hole.region.check(map),
         OwnAct::Lerp(_) | OwnAct::Clip(_) | OwnAct::Prune(_) => Ok(()),
     }
@@ -274,7 +315,10 @@ fn must_change(acts: &[Act], map: [usize; 3], has_base: bool) -> bool {
             let share = hole.region.place(map, None).share(map);
             if hole.outside == Outside::Center { share > 0.0 } else { share < 1.0 }
         }
-        Act::Own(OwnAct::Replace(replace)) => has_base && replace.region.asked_share() != Some(0.0),
+        // A channel may be silent in both runs.
+        Act::Own(OwnAct::Replace(replace)) => {
+            has_base && !replace.region.is_of_channels() && replace.region.asked_share() != Some(0.0)
+        }
         Act::Own(_) => false,
         Act::Operator(step) => step.operator.config().get("p").and_then(Value::as_f64) != Some(0.0),
     })

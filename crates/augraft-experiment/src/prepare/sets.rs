@@ -35,6 +35,10 @@ pub(super) fn sets(parts: &Parts<'_>, fields: &ExperimentFields, problems: &mut 
     }
     let read = |(number, written): (usize, &SetFields)| {
         let place = format!("{SECTION}/sets/{number}");
+        if fields.sets[..number].iter().any(|other| other.name == written.name) {
+            let message = format!("the name `{}` is taken: another set has it", written.name);
+            problems.push(spec.problem(&format!("{place}/name"), "duplicate-id", message, None));
+        }
         problems.keep(set(parts, &place, written))
     };
     fields.sets.iter().enumerate().filter_map(read).collect()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{At, Cell, REPLICATES};
 use crate::metric::Metric;
 use crate::metrics::{area, bootstrap, crossing, holm};
-use crate::plan::{ExperimentPlan, SetSource};
+use crate::plan::{ExperimentPlan, SetSource, Setting};
 use crate::results::Results;
 use crate::table::Row;
 
@@ -13,16 +13,22 @@ use crate::table::Row;
 pub(super) fn between(plan: &ExperimentPlan, results: &Results, metric: &Metric) -> Vec<Cell> {
     let (Metric::AreaBetween { x, .. } | Metric::Crossing { x }) = metric else { return Vec::new() };
     let Some(variable) = plan.variables.iter().position(|name| name == x) else { return Vec::new() };
-    // Settings that differ in the variable alone make a curve.
-    let mut curves: BTreeMap<(String, String), Vec<(f64, usize)>> = BTreeMap::new();
+    // Settings that differ in the variable alone make a curve; curves are in the order of the file.
+    let mut curves: Vec<(CurveKey, Vec<(f64, usize)>)> = Vec::new();
     for (number, setting) in plan.settings.iter().enumerate() {
         let value = setting.values[variable].as_ref().and_then(serde_json::Value::as_f64);
-        if let (Some(value), Some(_)) = (value, setting.place) {
-            let key = (plan.site_name(setting).to_owned(), setting.intervention.clone());
-            curves.entry(key).or_default().push((value, number));
+        let (Some(value), Some(_)) = (value, setting.place) else { continue };
+        let mut values = setting.values.clone();
+        values[variable] = None;
+        let others = plan.words(&Setting { values, ..setting.clone() });
+        let key =
+            CurveKey { site: plan.site_name(setting).to_owned(), others, intervention: setting.intervention.clone() };
+        match curves.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, points)) => points.push((value, number)),
+            None => curves.push((key, vec![(value, number)])),
         }
     }
-    for points in curves.values_mut() {
+    for (_, points) in &mut curves {
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
     }
     let entry = |site: &str, intervention: String, n: usize, value: f64, interval: Option<[f64; 2]>| Cell {
@@ -45,7 +51,7 @@ pub(super) fn between(plan: &ExperimentPlan, results: &Results, metric: &Metric)
     let units = |number: usize| results.of(0, number).len();
     match metric {
         Metric::Crossing { .. } => {
-            let one = |((site, intervention), points): (&(String, String), &Vec<(f64, usize)>)| {
+            let one = |(key, points): &(CurveKey, Vec<(f64, usize)>)| {
                 let n = units(points.first()?.1);
                 let at = |chosen: &[usize]| {
                     let xs: Vec<f64> = points.iter().map(|(x, _)| *x).collect();
@@ -57,7 +63,7 @@ pub(super) fn between(plan: &ExperimentPlan, results: &Results, metric: &Metric)
                 };
                 let value = at(&(0..n).collect::<Vec<_>>());
                 let interval = value.is_finite().then(|| bootstrap(n, REPLICATES, plan.seed, &mut |chosen| at(chosen)));
-                Some(entry(site, intervention.clone(), n, value, interval))
+                Some(entry(&key.site, key.named(), n, value, interval))
             };
             curves.iter().filter_map(one).collect()
         }
@@ -65,16 +71,15 @@ pub(super) fn between(plan: &ExperimentPlan, results: &Results, metric: &Metric)
             let Some(Metric::Rate(rate)) = plan.metrics.iter().find(|known| known.id() == *of) else {
                 return Vec::new();
             };
-            let sites: Vec<&String> = curves.keys().map(|(site, _)| site).collect();
             let mut found = Vec::new();
-            for site in sites
-                .iter()
-                .enumerate()
-                .filter(|(at, site)| sites[..*at].iter().all(|other| other != *site))
-                .map(|(_, site)| *site)
-            {
-                let own: Vec<_> = curves.iter().filter(|((of, _), _)| of == site).collect();
-                let [((_, first), first_points), ((_, second), second_points)] = own[..] else { continue };
+            for (at, (key, first_points)) in curves.iter().enumerate() {
+                let same =
+                    |(other, _): &&(CurveKey, Vec<(f64, usize)>)| other.site == key.site && other.others == key.others;
+                // The second of a pair of curves is found by the first.
+                if curves[..at].iter().any(|known| same(&known)) {
+                    continue;
+                }
+                let Some((second, second_points)) = curves[at + 1..].iter().find(same) else { continue };
                 let n = first_points.first().map_or(0, |(_, number)| units(*number));
                 let at = |chosen: &[usize]| {
                     let under = |points: &Vec<(f64, usize)>| {
@@ -89,11 +94,27 @@ pub(super) fn between(plan: &ExperimentPlan, results: &Results, metric: &Metric)
                 };
                 let value = at(&(0..n).collect::<Vec<_>>());
                 let interval = bootstrap(n, REPLICATES, plan.seed, &mut |chosen| at(chosen));
-                found.push(entry(site, format!("{first} - {second}"), n, value, Some(interval)));
+                found.push(entry(&key.site, format!("{} - {}", key.named(), second.named()), n, value, Some(interval)));
             }
             found
         }
         _ => Vec::new(),
+    }
+}
+
+/// What tells curves apart.
+#[derive(PartialEq)]
+struct CurveKey {
+    site: String,
+    /// Words of the other variables.
+    others: String,
+    intervention: String,
+}
+
+impl CurveKey {
+    fn named(&self) -> String {
+        let parts = [self.intervention.as_str(), self.others.as_str()];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -149,7 +149,9 @@ fn inside(at: &At<'_>, row: &Row, target: Target, truth: &[Rect], [height, width
         let edge = |length: usize, sign: f64| length as f64 * (0.5 + sign * side / 2.0);
         [edge(height, -1.0), edge(width, -1.0), edge(height, 1.0), edge(width, 1.0)]
     };
-    let own_is_outside = target != Target::B;
+    let is_partner =
+        target == Target::B || (target == Target::Top1 && row.top1 == row.label_b && row.label_a != row.label_b);
+    let own_is_outside = is_partner == (row.own_inside == 1);
     Some(Array2::from_shape_fn([height, width], |(y, x)| within(bounds, y, x) != own_is_outside))
 }
 

@@ -9,8 +9,8 @@ use augraft_pipeline::Device;
 use super::{counted, print};
 use crate::failure::Failure;
 
-/// Examines the model and prints what it finds as it goes; with `fixed`, also writes the model with a free batch.
-pub(super) fn doctor(path: &Path, fixed: Option<&Path>, library: Option<&Path>) -> Result<(), Failure> {
+/// Examines the model on every engine and prints what it finds as it goes; with `fixed`, also writes the model with a free batch.
+pub(super) fn doctor(path: &Path, fixed: Option<&Path>, library: Option<&Path>) -> Result<Vec<Examination>, Failure> {
     let model = Model::load(path)?;
     if fixed.is_some() && baked_batch(&model).is_none() {
         return Err(Failure::user("the batch is free already; leave --fix-batch out"));
@@ -62,16 +62,20 @@ pub(super) fn doctor(path: &Path, fixed: Option<&Path>, library: Option<&Path>) 
             }
         }
     };
+    let mut examinations = Vec::new();
     for (name, runtime) in engines(library) {
         match runtime {
             Err(reason) => line(name, &format!("not here: {reason}")),
             Ok(runtime) => match examine(&*runtime, &examined, &cuts.clean) {
-                Ok(examination) => diagnose(&examination, &mut line),
+                Ok(examination) => {
+                    diagnose(&examination, &mut line);
+                    examinations.push(examination);
+                }
                 Err(error) => line(name, &format!("was not asked: {error}")),
             },
         }
     }
-    printed
+    printed.map(|()| examinations)
 }
 
 /// Name of an engine, and it or why it cannot be used.

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use augraft_data::sha256_file;
-use augraft_engine::{Inspection, OnnxRuntime, Optimization, Runtime, Tract, examine, inspect, open};
+use augraft_engine::{Inspection, OnnxRuntime, Runtime, Tract, inspect, open};
 use augraft_experiment::{
     Cost, Executor, ExperimentError, ExperimentPlan, Finished, Parts, RunOptions, compare, prepare, run, unfinished,
     write_doctor,
 };
 use augraft_onnx::{Model, multiply_adds, pooled_map};
 use augraft_operator::Registry;
-use augraft_pipeline::{Device, EngineKind, PipelineSpec, Plan};
+use augraft_pipeline::{EngineKind, PipelineSpec, Plan};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -110,7 +110,8 @@ pub(super) fn experiment(args: &mut ExperimentArgs, registry: &Registry, color: 
         done_before = done;
     };
     let finished = run(&ready.plan, &mut executor, &options, &ready.cost, &mut advance).map_err(|error| {
-        let advice = matches!(error, ExperimentError::File { what: "cannot write", .. } | ExperimentError::Data(_));
+        let advice = matches!(error, ExperimentError::File { what: "cannot write", .. } | ExperimentError::Data(_))
+            && unfinished(&options.out).is_some();
         let message = failure(error);
         match message {
             Failure::User(text) if advice => {
@@ -205,12 +206,14 @@ fn identity(pipeline: &Plan, plan: &ExperimentPlan, args: &ExperimentArgs) -> Re
         }
     };
     let name = |path: &Path| path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let read =
+        plan.sets.iter().map(|set| Ok(json!({ "set": set.name, "images": set.order.len(), "files": set.digest()? })));
+    let read = read.collect::<Result<Vec<Value>, ExperimentError>>().map_err(failure)?;
+    let within = |path: &Path| path.strip_prefix(&pipeline.folder).unwrap_or(path).display().to_string();
     let set: Vec<Value> = args.set.iter().map(|(key, value)| json!([key, value])).collect();
     let data = pipeline.data.as_ref().map(|data| match &data.source {
-        augraft_pipeline::DataSource::Folder(path) | augraft_pipeline::DataSource::Flat(path) => {
-            path.display().to_string()
-        }
-        augraft_pipeline::DataSource::Shards(pattern) => pattern.clone(),
+        augraft_pipeline::DataSource::Folder(path) | augraft_pipeline::DataSource::Flat(path) => within(path),
+        augraft_pipeline::DataSource::Shards(pattern) => within(Path::new(pattern)),
     });
     Ok(json!({
         "augraft": env!("CARGO_PKG_VERSION"),
@@ -221,7 +224,8 @@ fn identity(pipeline: &Plan, plan: &ExperimentPlan, args: &ExperimentArgs) -> Re
         "epoch": pipeline.epoch,
         "batch": plan.batch,
         "data": data,
-        "images": plan.sets.iter().map(|set| json!({ "set": set.name, "count": set.order.len(), "names_sha256": set.names_digest() })).collect::<Vec<_>>(),
+        "read": read,
+        "boxes": plan.saliency.as_ref().map(|saliency| &saliency.boxes),
         "model": name(&model.file),
         "model_sha256": sha256_file(&model.file)?,
         "engine": model.engine.to_string(),
@@ -351,15 +355,9 @@ fn examination(spec: &PipelineSpec, args: &ExperimentArgs) -> Result<(), Failure
         return Err(spec.problem("/experiment", "no-model", "the doctor needs a model", Some(help)).into());
     };
     let library = args.pipeline.engine.onnxruntime.as_deref();
-    doctor::doctor(&written.file, None, library)?;
+    let examinations = doctor::doctor(&written.file, None, library)?;
     let model = Model::load(&written.file)?;
     let inspection = inspect(&Tract, &model, None)?;
-    let clean: Vec<String> =
-        inspection.sites.iter().filter(|site| site.separates).map(|site| site.name.clone()).collect();
-    let mut examinations = vec![examine(&Tract, &model, &clean)?];
-    if let Ok(runtime) = OnnxRuntime::load(library, Device::Cpu, Optimization::Default) {
-        examinations.push(examine(&runtime, &model, &clean)?);
-    }
     let stem = spec.file.file_stem().map_or_else(|| "doctor".into(), ToOwned::to_owned);
     let out = args.out.clone().or_else(|| spec.out.clone()).unwrap_or_else(|| PathBuf::from("out").join(stem));
     let name = written.file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());

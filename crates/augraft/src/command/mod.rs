@@ -288,7 +288,7 @@ fn execute(command: Command, color: bool) -> Result<(), Failure> {
             verify::verify(&file, &pipeline, model, batches as usize, &registry, color)
         }
         Command::Doctor { model, fix_batch, onnxruntime } => {
-            doctor::doctor(&model, fix_batch.as_deref(), onnxruntime.as_deref())
+            doctor::doctor(&model, fix_batch.as_deref(), onnxruntime.as_deref()).map(|_| ())
         }
         Command::Snapshot { pipeline, check } => snapshot::snapshot(&pipeline, &registry, color, check),
         Command::Experiment(mut args) => {
