@@ -60,7 +60,11 @@ fn opened(chromium: &Path, page: &Path) -> (Value, String) {
 fn drawn(value: &Value, into: &mut Vec<f64>) {
     match value {
         Value::Number(number) => into.extend(number.as_f64()),
-        Value::Array(items) => items.iter().for_each(|item| drawn(item, into)),
+        Value::Array(items) => {
+            for item in items {
+                drawn(item, into);
+            }
+        }
         _ => {}
     }
 }
@@ -95,7 +99,9 @@ fn reports_render_without_console_errors_and_with_the_numbers_of_the_summary() {
             let parts = chart["series"].as_array().or(chart["panels"].as_array()).into_iter().flatten();
             for part in parts.filter(|_| ["curve", "heat", "bar"].iter().any(|kind| chart["kind"] == *kind)) {
                 let mut numbers = Vec::new();
-                ["y", "z", "low", "high"].iter().for_each(|field| drawn(&part[field], &mut numbers));
+                for field in ["y", "z", "low", "high"] {
+                    drawn(&part[field], &mut numbers);
+                }
                 checked += numbers.len();
                 let stray = numbers.iter().find(|number| !known.contains(number));
                 assert_eq!(stray, None, "{name}: {} draws a number that is not in summary.csv", chart["title"]);

@@ -68,7 +68,7 @@ fn a_run_that_is_killed_goes_on_to_the_same_bytes() {
     };
     let started = Instant::now();
     while done() < 5 {
-        assert!(started.elapsed() < Duration::from_secs(120), "no chunk was written");
+        assert!(started.elapsed() < Duration::from_mins(2), "no chunk was written");
         sleep(Duration::from_millis(2));
     }
     child.kill().expect("a kill");
@@ -77,7 +77,7 @@ fn a_run_that_is_killed_goes_on_to_the_same_bytes() {
     assert!((5..100).contains(&before), "{before} chunks: it was over before it was killed");
     assert!(!case.path().join("broken").exists(), "nothing looks complete");
     let resumed: Vec<&str> = arguments.iter().map(String::as_str).chain(["--resume"]).collect();
-    augraft_tests::succeed(PROGRAM, case.path(), &resumed);
+    let _ = augraft_tests::succeed(PROGRAM, case.path(), &resumed);
     assert_eq!(files(&case.path().join("broken")), files(&case.path().join("whole")));
     assert!(!case.path().join("broken.partial").exists());
 }

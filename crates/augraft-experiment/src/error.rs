@@ -27,14 +27,14 @@ pub enum ExperimentError {
     },
     /// An intervention changed nothing where it should have.
     #[error(
-        "`{intervention}` at `{site}` ({setting}) changed no element in any of {rows} rows; check the site and the options, or allow it with `allow_no_change: true`"
+        "`{intervention}` at `{site}`{setting} changed no element in any of {rows} rows; check the site and the options, or allow it with `allow_no_change: true`"
     )]
     NoOp {
         /// Name of the intervention.
         intervention: String,
         /// Where.
         site: String,
-        /// Values of its variables.
+        /// Values of its variables, in brackets; empty without any.
         setting: String,
         /// Rows that were run.
         rows: usize,

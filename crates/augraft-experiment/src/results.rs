@@ -74,7 +74,7 @@ impl Results {
                 return Err(ExperimentError::NoOp {
                     intervention: setting.intervention.clone(),
                     site: plan.site_name(setting).to_owned(),
-                    setting: plan.words(setting),
+                    setting: bracketed(&plan.words(setting)),
                     rows: rows.len(),
                 });
             }
@@ -93,12 +93,17 @@ impl Results {
         settings
             .map(|(_, setting)| {
                 format!(
-                    "`{}` at `{}` ({}) covers no element of the tensor: lam_eff is 1",
+                    "`{}` at `{}`{} covers no element of the tensor: lam_eff is 1",
                     setting.intervention,
                     plan.site_name(setting),
-                    plan.words(setting)
+                    bracketed(&plan.words(setting))
                 )
             })
             .collect()
     }
+}
+
+/// Words in brackets behind something; nothing without words.
+fn bracketed(words: &str) -> String {
+    if words.is_empty() { String::new() } else { format!(" ({words})") }
 }

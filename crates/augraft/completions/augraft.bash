@@ -16,6 +16,9 @@ _augraft() {
             ",$1")
                 cmd="augraft"
                 ;;
+            augraft,compare)
+                cmd="augraft__subcmd__compare"
+                ;;
             augraft,completions)
                 cmd="augraft__subcmd__completions"
                 ;;
@@ -24,6 +27,9 @@ _augraft() {
                 ;;
             augraft,engines)
                 cmd="augraft__subcmd__engines"
+                ;;
+            augraft,experiment)
+                cmd="augraft__subcmd__experiment"
                 ;;
             augraft,explain)
                 cmd="augraft__subcmd__explain"
@@ -58,6 +64,9 @@ _augraft() {
             augraft,verify)
                 cmd="augraft__subcmd__verify"
                 ;;
+            augraft__subcmd__help,compare)
+                cmd="augraft__subcmd__help__subcmd__compare"
+                ;;
             augraft__subcmd__help,completions)
                 cmd="augraft__subcmd__help__subcmd__completions"
                 ;;
@@ -66,6 +75,9 @@ _augraft() {
                 ;;
             augraft__subcmd__help,engines)
                 cmd="augraft__subcmd__help__subcmd__engines"
+                ;;
+            augraft__subcmd__help,experiment)
+                cmd="augraft__subcmd__help__subcmd__experiment"
                 ;;
             augraft__subcmd__help,explain)
                 cmd="augraft__subcmd__help__subcmd__explain"
@@ -107,12 +119,30 @@ _augraft() {
 
     case "${cmd}" in
         augraft)
-            opts="-h -V --help --version run explain operators sites engines export graft verify doctor snapshot schema new-plugin completions help"
+            opts="-h -V --help --version run explain operators sites engines export graft verify doctor snapshot experiment compare schema new-plugin completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        augraft__subcmd__compare)
+            opts="-h --out --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --out)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -174,8 +204,8 @@ _augraft() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        augraft__subcmd__explain)
-            opts="-h --seed --epoch --batch --limit --engine --device --onnxruntime --help"
+        augraft__subcmd__experiment)
+            opts="-h --seed --epoch --batch --limit --engine --device --onnxruntime --set --out --resume --memory --threads --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -206,6 +236,72 @@ _augraft() {
                     return 0
                     ;;
                 --onnxruntime)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --out)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --threads)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        augraft__subcmd__explain)
+            opts="-h --seed --epoch --batch --limit --engine --device --onnxruntime --set --memory --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --seed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --epoch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --batch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --engine)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --device)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --onnxruntime)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -349,8 +445,22 @@ _augraft() {
             return 0
             ;;
         augraft__subcmd__help)
-            opts="run explain operators sites engines export graft verify doctor snapshot schema new-plugin completions help"
+            opts="run explain operators sites engines export graft verify doctor snapshot experiment compare schema new-plugin completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        augraft__subcmd__help__subcmd__compare)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -391,6 +501,20 @@ _augraft() {
             return 0
             ;;
         augraft__subcmd__help__subcmd__engines)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        augraft__subcmd__help__subcmd__experiment)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
