@@ -20,6 +20,8 @@ use augraft::pipeline::{Device, Facts, Overrides, PipelineSpec, Plan, plan};
 use ndarray::{Array4, s};
 
 type Failure = Box<dyn Error>;
+/// Changes a map by another one, as a setting says.
+type ActOf = dyn Fn(&mut Array4<f32>, &Array4<f32>, usize);
 
 const ROUNDS: usize = 5;
 const BATCH: usize = 8;
@@ -67,7 +69,7 @@ fn main() -> Result<(), Failure> {
         let pipeline = planned(&file, &photos, experiment)?;
         let plan = experiment_plan(&runtime, &model, &pipeline.0, &pipeline.1, &photos)?;
         let network = StagedNetwork::bind(&runtime, &model, sites)?;
-        let acts: &dyn Fn(&mut Array4<f32>, &Array4<f32>, usize) = if settings == 10 { &lerp } else { &cell };
+        let acts: &ActOf = if settings == 10 { &lerp } else { &cell };
         let images = network.start(noise(BATCH));
         let mut times = [Vec::new(), Vec::new(), Vec::new()];
         for _ in 0..ROUNDS {
@@ -106,7 +108,7 @@ fn naive(
     images: &Boundary,
     sites: usize,
     settings: usize,
-    act: &dyn Fn(&mut Array4<f32>, &Array4<f32>, usize),
+    act: &ActOf,
 ) -> Result<Duration, Failure> {
     let started = Instant::now();
     for _ in 0..PAIRS / BATCH {
@@ -127,7 +129,7 @@ fn least(
     images: &Boundary,
     sites: usize,
     settings: usize,
-    act: &dyn Fn(&mut Array4<f32>, &Array4<f32>, usize),
+    act: &ActOf,
 ) -> Result<Duration, Failure> {
     // Patching runs two images of every pair to the sites: the clean one and the corrupt one.
     let prefixes = if settings == 16 { 2 } else { 1 };
@@ -150,12 +152,7 @@ fn least(
     Ok(started.elapsed())
 }
 
-fn acted(
-    network: &StagedNetwork,
-    at: &Boundary,
-    setting: usize,
-    act: &dyn Fn(&mut Array4<f32>, &Array4<f32>, usize),
-) -> Result<Boundary, Failure> {
+fn acted(network: &StagedNetwork, at: &Boundary, setting: usize, act: &ActOf) -> Result<Boundary, Failure> {
     let Some(Tensor::F32(value)) = at.value(network) else { return Err("no f32 at the site".into()) };
     let mut map: Array4<f32> = value.clone().into_dimensionality()?;
     let other = map.clone();
