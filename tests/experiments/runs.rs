@@ -137,3 +137,21 @@ fn runs_are_compared_side_by_side() {
     let page = read(&case.path().join("both/report.html"));
     assert!(page.contains("first, center") && page.contains("second, center"), "a line for each run");
 }
+
+#[test]
+fn a_plan_says_what_it_costs() {
+    let case = Case::new();
+    let mut arguments = case.arguments("in_between_by_depth", 4, "unused");
+    arguments[0] = "explain".to_owned();
+    arguments.drain(2..4);
+    let printed = |memory: &str| {
+        let all: Vec<&str> = arguments.iter().map(String::as_str).chain(["--memory", memory]).collect();
+        let text = augraft_tests::succeed(PROGRAM, case.path(), &all);
+        let (_, plan) = text.split_once("\nexperiment\n").expect("the plan of the experiment");
+        plan.to_owned()
+    };
+    insta::assert_snapshot!(printed("2GiB"));
+    let changed = |line: &&str| line.contains("passes") || line.contains("peak bytes");
+    let tight: Vec<String> = printed("115KiB").lines().filter(changed).map(str::to_owned).collect();
+    insta::assert_snapshot!(tight.join("\n"));
+}

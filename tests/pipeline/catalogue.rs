@@ -71,6 +71,7 @@ fn the_schema_describes_every_field() {
     /operators {"type":"array","description":"Headers of operators that are ONNX files, relative to the pipeline file.","default":[]}
     /steps {"type":"array","description":"Steps on the images, in order; each is a map from the name of an operator to its configuration."}
     /model {"type":"object","additionalProperties":false,"required":["file"],"description":"A model that runs on the images after the steps."}
+    /experiment {"description":"What `augraft experiment` does with the model and measures."}
     /out {"type":"string","description":"Folder to write to, relative to the current folder; by default `out/` and the name of the file.","minLength":1}
     data/folder {"type":"string","description":"Folder with one sub-folder of images per class, relative to the pipeline file.","minLength":1}
     data/flat {"type":"string","description":"Folder of images without labels, relative to the pipeline file.","minLength":1}
@@ -88,7 +89,7 @@ fn the_schema_describes_every_field() {
     model/sites {"type":"object","additionalProperties":{"type":"string"},"description":"Short names for tensors of the model.","default":{}}
     model/steps {"type":"array","description":"Steps at tensors of the model, in the order of the model; each also has `at`.","default":[]}
     "#);
-    assert_eq!(schema, augraft::schema(&Registry::linked()));
+    assert_eq!(schema, pipeline_schema(&Registry::linked()));
 }
 
 #[test]
