@@ -47,7 +47,7 @@ fn every_experiment_of_the_repository_runs_on_other_data_and_another_model() {
 #[test]
 fn a_run_that_is_killed_goes_on_to_the_same_bytes() {
     let case = Case::new();
-    let long = ["--set", "experiment.over.pairs=400"];
+    let long = ["--set", "experiment.over.pairs=160"];
     case.run("in_between_by_depth", 4, "whole", &long);
     let arguments = [case.arguments("in_between_by_depth", 4, "broken"), long.map(str::to_owned).to_vec()].concat();
     let mut child = Command::new(PROGRAM)
@@ -74,7 +74,7 @@ fn a_run_that_is_killed_goes_on_to_the_same_bytes() {
     child.kill().expect("a kill");
     child.wait().expect("an end");
     let before = done();
-    assert!((5..100).contains(&before), "{before} chunks: it was over before it was killed");
+    assert!((5..40).contains(&before), "{before} chunks: it was over before it was killed");
     assert!(!case.path().join("broken").exists(), "nothing looks complete");
     let resumed: Vec<&str> = arguments.iter().map(String::as_str).chain(["--resume"]).collect();
     let _ = augraft_tests::succeed(PROGRAM, case.path(), &resumed);

@@ -77,7 +77,6 @@ impl Executor<'_> {
             return Ok(head.clone());
         }
         let [channels, height, width] = self.plan.places[place].map;
-        let mut weights: Option<Array2<f32>> = None;
         let probes: Vec<usize> = (0..=channels).collect();
         let mut logits = Vec::new();
         for batch in probes.chunks(self.plan.batch.max(16)) {
@@ -93,7 +92,7 @@ impl Executor<'_> {
             ndarray::concatenate(Axis(0), &views).map_err(|error| ExperimentError::Unfit(error.to_string()))?;
         let bias = logits.row(channels).to_owned();
         let alone = logits.slice(s![..channels, ..]).to_owned() - &bias;
-        let head = weights.get_or_insert_with(|| alone.reversed_axes()).clone();
+        let head = alone.reversed_axes();
         self.head = Some(head.clone());
         Ok(head)
     }
