@@ -23,9 +23,9 @@ type Failure = Box<dyn Error>;
 /// Changes a map by another one, as a setting says.
 type ActOf = dyn Fn(&mut Array4<f32>, &Array4<f32>, usize);
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 const BATCH: usize = 8;
-const PAIRS: usize = 24;
+const PAIRS: usize = 16;
 const SITES: [&str; 5] = [
     "/_blocks.0/_project_conv/Conv_output_0",
     "/_blocks.2/Add_output_0",
