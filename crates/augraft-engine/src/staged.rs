@@ -59,13 +59,6 @@ impl Boundary {
         let tensors = first.tensors.keys().map(|name| Some((name.clone(), joined(name)?))).collect::<Option<_>>()?;
         Some(Self { place: first.place, tensors })
     }
-
-    /// Bytes that its tensors hold.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        let size = |tensor: &Tensor| tensor.shape().iter().product::<usize>() * tensor.dtype().size();
-        self.tensors.values().map(size).sum()
-    }
 }
 
 impl StagedNetwork {

@@ -40,7 +40,7 @@ pub use doctor::write_doctor;
 pub use error::ExperimentError;
 pub use execute::Executor;
 pub use metric::Metric;
-pub use plan::{ExperimentPlan, Parts, SetPlan, Setting};
+pub use plan::{ExperimentPlan, OpenData, Parts, SetPlan, Setting};
 pub use prepare::prepare;
 pub use region::Region;
 pub use results::Results;

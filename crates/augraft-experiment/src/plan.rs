@@ -161,11 +161,12 @@ pub struct SaliencyPlan {
     pub channels: Option<usize>,
     /// Rows and columns of holes.
     pub grid: usize,
-    /// Whether the model pools this map and is linear behind it.
-    pub has_head: bool,
     /// Boxes `[left, top, right, bottom]` in pixels of the files, by the name of the image.
     pub boxes: BTreeMap<String, Vec<[f64; 4]>>,
 }
+
+/// Opens a data source of a file, given the place where it is written.
+pub type OpenData = dyn Fn(&PipelineSpec, &DataSpec, &str) -> Result<Dataset, Report>;
 
 /// What a plan is made of.
 pub struct Parts<'p> {
@@ -175,6 +176,8 @@ pub struct Parts<'p> {
     pub pipeline: &'p Plan,
     /// Its data.
     pub dataset: Dataset,
+    /// Opens a data source that is written at a place of the file.
+    pub open: &'p OpenData,
     /// Operators.
     pub registry: &'p Registry,
     /// What is known of the model.
@@ -200,7 +203,7 @@ impl ExperimentPlan {
         self.units(set).div_ceil(self.batch)
     }
 
-    /// Number of interventions, the clean run not counted.
+    /// The name of the site of a setting; `-` for the clean run and the bases.
     #[must_use]
     pub fn site_name(&self, setting: &Setting) -> &str {
         setting.place.map_or("-", |place| &self.places[place].alias)

@@ -13,9 +13,9 @@ use augraft_pipeline::Report;
 use self::interventions::Context;
 use self::measures::{check_charts, metrics};
 use self::places::{places, saliency};
-use self::sets::{order, own_set, sets};
+use self::sets::{order, sets};
 use crate::metric::Metric;
-use crate::plan::{ExperimentPlan, Pairs, Parts, Problems, SaliencyPlan, SetSource, Setting, pairs_of};
+use crate::plan::{ExperimentPlan, Pairs, Parts, Problems, SaliencyPlan, SetPlan, SetSource, Setting, pairs_of};
 use crate::spec::{ExperimentFields, Method};
 
 const SECTION: &str = "/experiment";
@@ -33,8 +33,8 @@ pub fn prepare(parts: Parts<'_>) -> Result<ExperimentPlan, Report> {
     let mut problems = Problems::default();
     let mut notes = Vec::new();
     check_file(&parts, &fields, &mut problems);
-    let images =
-        order(parts.pipeline.data.as_ref(), parts.dataset.len(), parts.pipeline.seed, parts.pipeline.epoch).len();
+    let own_order = order(parts.pipeline.data.as_ref(), parts.dataset.len(), parts.pipeline.seed, parts.pipeline.epoch);
+    let images = own_order.len();
     let pairs = pairs_of(&fields.over, images);
     if let Some(pairs) = pairs.filter(|pairs| pairs.count > images) {
         notes.push(format!(
@@ -42,7 +42,7 @@ pub fn prepare(parts: Parts<'_>) -> Result<ExperimentPlan, Report> {
             pairs.count
         ));
     }
-    check_pairs(&parts, pairs, &mut problems);
+    check_pairs(&parts, pairs, &own_order, &mut problems);
     check_variables(&parts, &fields, &mut problems);
     let variables = variables(&fields);
     let mut places = places(&parts, &fields, &mut problems);
@@ -86,11 +86,15 @@ pub fn prepare(parts: Parts<'_>) -> Result<ExperimentPlan, Report> {
     problems.finish()?;
     let batch = parts.pipeline.data.as_ref().map_or(1, |data| data.batch);
     let name = spec.file.file_stem().map_or_else(|| "experiment".into(), |stem| stem.to_string_lossy().into_owned());
-    let mut all_sets = vec![own_set(&parts)];
-    all_sets.extend(sets);
     let classes = parts.dataset.classes().to_vec();
     let Parts { dataset, multiply_adds, pipeline, .. } = parts;
-    all_sets[0].source = SetSource::Data(Box::new(dataset));
+    let own = SetPlan {
+        name: "data".to_owned(),
+        source: SetSource::Data(Box::new(dataset)),
+        steps: pipeline.steps.clone(),
+        data: pipeline.data.clone(),
+        order: own_order,
+    };
     Ok(ExperimentPlan {
         name,
         description: fields.description.trim().to_owned(),
@@ -98,7 +102,7 @@ pub fn prepare(parts: Parts<'_>) -> Result<ExperimentPlan, Report> {
         epoch: pipeline.epoch,
         batch,
         pairs,
-        sets: all_sets,
+        sets: std::iter::once(own).chain(sets).collect(),
         places,
         variables,
         bases: bases.into_iter().map(|(_, acts)| acts).collect(),
@@ -190,9 +194,8 @@ fn check_file(parts: &Parts<'_>, fields: &ExperimentFields, problems: &mut Probl
     }
 }
 
-fn check_pairs(parts: &Parts<'_>, pairs: Option<Pairs>, problems: &mut Problems) {
+fn check_pairs(parts: &Parts<'_>, pairs: Option<Pairs>, order: &[u64], problems: &mut Problems) {
     let Some(pairs) = pairs else { return };
-    let order = order(parts.pipeline.data.as_ref(), parts.dataset.len(), parts.pipeline.seed, parts.pipeline.epoch);
     let mut error = |message: &str, help: &str| {
         problems.push(parts.spec.problem("/experiment/over", "no-pairs", message, Some(help)));
     };

@@ -7,8 +7,8 @@ use self::across::{MEAN_NAMES, between, correct, means_over_sets};
 use self::maps::Measured;
 use crate::metric::{Detection, Mean, Metric, Rate, Rule};
 use crate::metrics::{
-    aupr, auroc, auroc_interval, bootstrap, detection_accuracy, ece, fpr_at_tpr, mce, mcnemar, mean_interval,
-    reliability, roc, tnr95, wilson,
+    aupr, auroc, auroc_interval, bootstrap, detection_accuracy, ece, fpr_at_tpr, linearity_gap, mce, mcnemar,
+    mean_interval, reliability, roc, tnr95, wilson,
 };
 use crate::plan::{ExperimentPlan, Setting, cell};
 use crate::results::Results;
@@ -296,8 +296,7 @@ fn mean_of(mean: Mean, row: &Row) -> f64 {
         Mean::Brier => row.brier,
         Mean::Changed => row.changed,
         Mean::Linearity => {
-            let (a, b) = (f64::from(row.p_a), f64::from(row.p_b));
-            return (a / (a + b) - f64::from(row.lam_eff)).abs();
+            return linearity_gap(f64::from(row.p_a), f64::from(row.p_b), f64::from(row.lam_eff));
         }
     };
     f64::from(value)

@@ -224,6 +224,7 @@ fn experiment_plan(
         spec,
         pipeline,
         dataset,
+        open: &|spec, _, pointer| Err(spec.problem(pointer, "bad-data", "the benchmark has no other sets", None)),
         registry: &Registry::linked(),
         facts: &facts,
         macs_after: inspection.sites.iter().map(|site| (site.name.clone(), site.macs_after)).collect(),

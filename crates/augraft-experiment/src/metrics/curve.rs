@@ -38,9 +38,14 @@ pub fn crossing(x: &[f64], a: &[f64], b: &[f64]) -> Option<f64> {
 /// `lam_eff` the share of the first image: 0 means that predictions follow the mix linearly. Samples in which neither
 /// class has any probability are left out, as are those beyond the shortest slice; NaN without samples.
 pub fn linearity(p_a: &[f64], p_b: &[f64], lam_eff: &[f64]) -> f64 {
-    let samples = p_a.iter().zip(p_b).zip(lam_eff).filter(|((p_a, p_b), _)| *p_a + *p_b != 0.0);
-    let distances: Vec<f64> = samples.map(|((p_a, p_b), lam)| (p_a / (p_a + p_b) - lam).abs()).collect();
-    super::mean(&distances)
+    let samples = p_a.iter().zip(p_b).zip(lam_eff);
+    let gaps = samples.map(|((p_a, p_b), lam)| linearity_gap(*p_a, *p_b, *lam));
+    super::mean(&gaps.filter(|gap| !gap.is_nan()).collect::<Vec<f64>>())
+}
+
+/// Computes `|p_a / (p_a + p_b) - lam_eff|` of one sample; NaN where both probabilities are 0.
+pub fn linearity_gap(p_a: f64, p_b: f64, lam_eff: f64) -> f64 {
+    (p_a / (p_a + p_b) - lam_eff).abs()
 }
 
 #[cfg(test)]

@@ -112,7 +112,12 @@ pub fn iou(a: &Rect, b: &Rect) -> f64 {
 ///
 /// The box is [`largest_box`] at [`LOC_THRESHOLD`]; `map` has the size of the image, in whose elements `truth` is.
 pub fn loc(right: bool, map: ArrayView2<f32>, truth: &[Rect]) -> bool {
-    right && largest_box(map, LOC_THRESHOLD).is_some_and(|found| best_iou(&[(found, 1)], truth) > LOC_IOU)
+    right && localized(map, LOC_THRESHOLD, truth)
+}
+
+/// Says whether the box around the largest part of `map` at or above `threshold` times its maximum has an IoU above [`LOC_IOU`] with a box of `truth`.
+pub fn localized(map: ArrayView2<f32>, threshold: f64, truth: &[Rect]) -> bool {
+    largest_box(map, threshold).is_some_and(|found| best_iou(&[(found, 1)], truth) > LOC_IOU)
 }
 
 /// Overlaps of one image for [`max_box_acc`], of the components of `map >= threshold` with the best of `truth`.

@@ -12,12 +12,12 @@ mod resize;
 mod softmax;
 
 pub use calibration::{Bin, ece, mce, reliability};
-pub use curve::{area, crossing, linearity};
+pub use curve::{area, crossing, linearity, linearity_gap};
 pub use detection::{Roc, aupr, auroc, auroc_interval, auroc_variance, detection_accuracy, fpr_at_tpr, roc, tnr95};
 pub use interval::{bootstrap, holm, mcnemar, mean_interval, wilson};
 pub use localization::{
-    BoxIous, LOC_IOU, LOC_THRESHOLD, Rect, box_ious, components, energy_share, iou, largest_box, loc, max_box_acc,
-    max_box_acc_v2, normalize,
+    BoxIous, LOC_IOU, LOC_THRESHOLD, Rect, box_ious, components, energy_share, iou, largest_box, loc, localized,
+    max_box_acc, max_box_acc_v2, normalize,
 };
 pub use resize::resize_bicubic;
 pub use softmax::{brier, cross_entropy, energy, entropy, kl, rank, softmax};

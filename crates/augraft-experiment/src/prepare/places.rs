@@ -138,7 +138,6 @@ pub(super) fn saliency(
         targets: wanted.targets.clone(),
         channels: wanted.channels,
         grid: wanted.grid,
-        has_head,
         boxes,
     })
 }

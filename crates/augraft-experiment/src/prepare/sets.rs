@@ -1,8 +1,8 @@
 //! The data and further sets.
 
-use augraft_data::{BatchPlan, Dataset, Error as DataError, Source as DataFiles};
+use augraft_data::BatchPlan;
 use augraft_operator::Shape;
-use augraft_pipeline::{DataSource, DataSpec, PipelineSpec, Report, Step};
+use augraft_pipeline::{DataSpec, Report, Step};
 
 use super::SECTION;
 use crate::plan::{Parts, Problems, SetPlan, SetSource, pairs_of};
@@ -14,17 +14,6 @@ pub(super) fn order(data: Option<&DataSpec>, samples: usize, seed: u64, epoch: u
     let shuffle = data.shuffle.then_some((seed, u64::from(epoch)));
     let plan = BatchPlan { batch: data.batch, shuffle, drop_last: data.drop_last, limit: data.limit };
     (0..plan.len(samples)).flat_map(|batch| plan.indices(batch, samples)).collect()
-}
-
-pub(super) fn own_set(parts: &Parts<'_>) -> SetPlan {
-    let Parts { pipeline, dataset, .. } = parts;
-    SetPlan {
-        name: "data".to_owned(),
-        source: SetSource::Noise(crate::spec::NoiseFields { kind: crate::spec::NoiseKind::Uniform, count: 1, size: 1 }),
-        steps: pipeline.steps.clone(),
-        data: pipeline.data.clone(),
-        order: order(pipeline.data.as_ref(), dataset.len(), pipeline.seed, pipeline.epoch),
-    }
 }
 
 pub(super) fn sets(parts: &Parts<'_>, fields: &ExperimentFields, problems: &mut Problems) -> Vec<SetPlan> {
@@ -74,27 +63,11 @@ fn set(parts: &Parts<'_>, place: &str, written: &SetFields) -> Result<SetPlan, R
     let Some(data) = spec.data_at(&format!("{place}/data"))? else {
         return Err(spec.problem(place, "missing-field", "the set has no `data`", None));
     };
-    let dataset = open(spec, &data, &format!("{place}/data"))?;
+    let dataset = (parts.open)(spec, &data, &format!("{place}/data"))?;
     let order = order(Some(&data), dataset.len(), pipeline.seed, pipeline.epoch);
     Ok(SetPlan { name, source: SetSource::Data(Box::new(dataset)), steps, data: Some(data), order })
 }
 
 fn describe_end(steps: &[Step]) -> String {
     steps.last().map_or_else(|| "files of any size".to_owned(), |step| step.after.describe())
-}
-
-/// Opens the files of a data source that is written at `pointer`.
-pub(crate) fn open(spec: &PipelineSpec, data: &DataSpec, pointer: &str) -> Result<Dataset, Report> {
-    let (source, field) = match &data.source {
-        DataSource::Folder(path) => (DataFiles::Folder(path.clone()), "folder"),
-        DataSource::Flat(path) => (DataFiles::Flat(path.clone()), "flat"),
-        DataSource::Shards(pattern) => (DataFiles::Shards(pattern.clone()), "shards"),
-    };
-    Dataset::open_with_classes(&source, data.classes.as_deref()).map_err(|error| {
-        let field = match &error {
-            DataError::ClassList { .. } | DataError::Missing { what: "class list", .. } => "classes",
-            _ => field,
-        };
-        spec.problem(&format!("{pointer}/{field}"), "bad-data", error.to_string(), None)
-    })
 }

@@ -7,8 +7,8 @@ use ndarray::Array2;
 use super::{At, Cell, REPLICATES};
 use crate::metric::{MapMetric, Metric};
 use crate::metrics::{
-    BoxIous, Rect, bootstrap, box_ious, energy_share, iou, largest_box, max_box_acc, max_box_acc_v2, mean_interval,
-    normalize, resize_bicubic, wilson,
+    BoxIous, Rect, bootstrap, box_ious, energy_share, localized, max_box_acc, max_box_acc_v2, mean_interval, normalize,
+    resize_bicubic, wilson,
 };
 use crate::plan::ExperimentPlan;
 use crate::results::Results;
@@ -84,9 +84,8 @@ fn measured(at: &At<'_>, measure: MapMetric, target: Target, maps: &[Scored], ce
         MapMetric::Loc(threshold) | MapMetric::GtKnownLoc(threshold) => {
             let hit = |scored: &&Scored| {
                 let right = row(scored.unit).is_some_and(|row| row.top1 == row.label_a);
-                let best = largest_box(scored.map.view(), threshold)
-                    .map_or(0.0, |found| scored.truth.iter().map(|truth| iou(&found, truth)).fold(0.0, f64::max));
-                (right || matches!(measure, MapMetric::GtKnownLoc(_))) && best > 0.5
+                let counts = right || matches!(measure, MapMetric::GtKnownLoc(_));
+                counts && localized(scored.map.view(), threshold, &scored.truth)
             };
             rate(&boxed.iter().map(hit).collect::<Vec<_>>(), cell);
         }

@@ -17,7 +17,7 @@ use augraft_pipeline::{EngineKind, PipelineSpec, Plan};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::prepare::{Given, Prepared, prepare_with, read_with};
+use super::prepare::{Given, Prepared, open_dataset, prepare_with, read_with};
 use super::{PipelineArgs, doctor, print};
 use crate::failure::Failure;
 use crate::progress::Progress;
@@ -186,6 +186,7 @@ fn planned(prepared: Prepared, args: &PipelineArgs, registry: &Registry) -> Resu
         spec: &spec,
         pipeline: &pipeline,
         dataset,
+        open: &open_dataset,
         registry,
         facts: &inspection.facts(),
         macs_after: inspection.sites.iter().map(|site| (site.name.clone(), site.macs_after)).collect(),

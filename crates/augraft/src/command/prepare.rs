@@ -5,7 +5,7 @@ use augraft_engine::{EngineError, inspect, load_operator, open};
 use augraft_onnx::{Model, baked_batch};
 use augraft_operator::{Batch, BatchDice, Dice, Images, Labels, Masks, Registry, Rows, Shape, Transfer};
 use augraft_pipeline::{
-    DataSource, DataSpec, Facts, ModelSpec, OnDataError, Overrides, PipelineSpec, Plan, Step, plan, read_macro,
+    DataSource, DataSpec, Facts, ModelSpec, OnDataError, Overrides, PipelineSpec, Plan, Report, Step, plan, read_macro,
 };
 
 use std::path::{Path, PathBuf};
@@ -78,7 +78,7 @@ pub(crate) fn prepare_with(
     given: Given,
 ) -> Result<Prepared, Failure> {
     let dataset = match &spec.data {
-        Some(data) => Some(open_dataset(&spec, data)?),
+        Some(data) => Some(open_dataset(&spec, data, "/data")?),
         None => None,
     };
     let facts = Facts {
@@ -102,7 +102,8 @@ pub(crate) fn prepare_with(
     Ok(Prepared { spec, plan, dataset })
 }
 
-fn open_dataset(spec: &PipelineSpec, data: &DataSpec) -> Result<Dataset, Failure> {
+/// Opens the files of the data source that is written at `pointer`.
+pub(crate) fn open_dataset(spec: &PipelineSpec, data: &DataSpec, pointer: &str) -> Result<Dataset, Report> {
     let (source, field) = match &data.source {
         DataSource::Folder(path) => (Source::Folder(path.clone()), "folder"),
         DataSource::Flat(path) => (Source::Flat(path.clone()), "flat"),
@@ -119,7 +120,7 @@ fn open_dataset(spec: &PipelineSpec, data: &DataSpec) -> Result<Dataset, Failure
             DataError::Mask { .. } | DataError::Missing { what: "folder of masks", .. } => "masks/folder",
             _ => field,
         };
-        spec.problem(&format!("/data/{field}"), "bad-data", error.to_string(), None).into()
+        spec.problem(&format!("{pointer}/{field}"), "bad-data", error.to_string(), None)
     })
 }
 
