@@ -35,7 +35,7 @@ fn native(plan: &Plan, n: usize) -> Native {
     assert!(!before.is_empty() && !exported.is_empty());
     let (mut samples, mut scratch) = (batch(&Shape::ragged(CLASSES), n), Scratch::default());
     run_steps(before, plan.epoch, &mut samples, None, &mut scratch).expect("a run");
-    let soft = |batch: &Batch| Tensor::F32(batch.labels.soft.clone().into_dyn());
+    let soft = |batch: &Batch| Tensor::F32(batch.labels.soft().into_dyn());
     let mut inputs = vec![
         ("images".to_owned(), images_tensor(&samples.images).expect("one size")),
         ("labels".to_owned(), soft(&samples)),
@@ -168,7 +168,7 @@ fn every_exportable_operator_is_exported() {
             continue;
         }
         let steps = format!("augraft: 1\nsteps:\n  - {}: {}\n", operator.name(), operator.config());
-        let plan = plan_of(&steps, &Facts { classes: CLASSES, samples: None, input: Some(shape.clone()) });
+        let plan = plan_of(&steps, &Facts { classes: CLASSES, input: Some(shape.clone()), ..Facts::default() });
         let model = export(&plan, &ExportOptions::default());
         let model = match model {
             Ok(model) => model,
@@ -179,7 +179,7 @@ fn every_exportable_operator_is_exported() {
         let index: Vec<i64> = samples.index.iter().map(|index| *index as i64).collect();
         let inputs = [
             ("images".to_owned(), images_tensor(&samples.images).expect("one size")),
-            ("labels".to_owned(), Tensor::F32(samples.labels.soft.clone().into_dyn())),
+            ("labels".to_owned(), Tensor::F32(samples.labels.soft().into_dyn())),
             ("seed".to_owned(), Tensor::scalar(plan.seed as i64)),
             ("epoch".to_owned(), Tensor::scalar(i64::from(plan.epoch))),
             ("index".to_owned(), Tensor::vector(index)),
@@ -197,7 +197,7 @@ fn every_exportable_operator_is_exported() {
             let [images, labels] = &run(backend, &model, &given)[..] else { panic!("two outputs") };
             let distance = largest_difference(images, &native);
             assert!(distance <= allowed, "{steps} on {}: {distance:e}", backend.name);
-            let soft = Tensor::F32(samples.labels.soft.clone().into_dyn());
+            let soft = Tensor::F32(samples.labels.soft().into_dyn());
             assert!(largest_difference(labels, &soft) <= 1e-6, "{steps} on {}: labels", backend.name);
         }
     }

@@ -177,7 +177,7 @@ fn an_alias_is_another_name_of_a_site() {
         assert_eq!(program.grafts()[0].site, "block.1");
         let predictions = outcome.predictions.expect("predictions");
         let (feature, labels) = predictions.feature.expect("steps at a site");
-        assert!(feature != predictions.input && labels.sources.iter().any(|sources| sources.len() == 2));
+        assert!(feature != predictions.input && labels.sources().iter().any(|sources| sources.len() == 2));
         feature
     };
     let direct = logits(&format!("  steps:\n    - at: block.1\n      {CUTMIX}\n"));

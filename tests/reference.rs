@@ -96,7 +96,7 @@ fn files_of_every_opset_pass_the_checker() {
         let input = shape(Element::U8, 3, [26, 23]);
         let plan = plan_of(
             &format!("augraft: 1\nsteps:\n{steps}"),
-            &Facts { classes: CLASSES, samples: None, input: Some(input) },
+            &Facts { classes: CLASSES, input: Some(input), ..Facts::default() },
         );
         let sources = [(DrawSource::Graph, 18), (DrawSource::Inputs, 13), (DrawSource::Baked, 13)];
         for (draws, opset) in

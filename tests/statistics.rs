@@ -15,7 +15,7 @@ fn draws(name: &str, config: Value, n: usize, side: usize) -> Draws {
     let operator: Box<dyn AnyOperator> =
         Registry::linked().get(name).expect("an operator").parse(config).expect("valid");
     let images = Images::F32(Array4::zeros([n, 0, side, side]));
-    let labels = Labels::new(Array2::zeros([n, 0]), vec![Vec::new(); n]);
+    let labels = Labels::new(&Array2::zeros([n, 0]), vec![Vec::new(); n]);
     let index = (0..n as u64).collect();
     operator.draw(
         &StepKey::new(20, name),

@@ -251,7 +251,7 @@ fn drawn_inputs(plan: &augraft::pipeline::Plan) -> Vec<(String, Tensor)> {
     let augraft::operator::Images::F32(images) = &batch.images else { panic!("floats") };
     let mut inputs = vec![
         ("images".to_owned(), Tensor::F32(images.clone().into_dyn())),
-        ("labels".to_owned(), Tensor::F32(batch.labels.soft.clone().into_dyn())),
+        ("labels".to_owned(), Tensor::F32(batch.labels.soft().into_dyn())),
     ];
     for step in &plan.model.as_ref().expect("a model").sites[0].steps {
         let (draws, _) = step.operator.draw_audited(&step.key, 0, &batch.index, &step.before);
@@ -302,7 +302,7 @@ fn what_cannot_be_grafted_is_refused_with_the_reason() {
 fn plan_with_steps(file: &std::path::Path, steps: &str) -> augraft::pipeline::Plan {
     let text = format!("augraft: 1\nseed: 9\n{steps}model: {{ file: \"{}\" }}\n", file.display());
     let input = augraft_testkit::shape(augraft::operator::Element::U8, 3, [8, 8]);
-    augraft_tests::plan_of(&text, &augraft::pipeline::Facts { classes: 3, samples: None, input: Some(input) })
+    augraft_tests::plan_of(&text, &augraft::pipeline::Facts { classes: 3, input: Some(input), ..Default::default() })
 }
 
 #[test]
@@ -379,8 +379,10 @@ fn a_model_is_raised_to_the_opset_of_an_operator_that_is_a_file() {
         file.display()
     );
     let input = augraft_testkit::shape(augraft::operator::Element::U8, 3, [8, 8]);
-    let plan =
-        augraft_tests::plan_of(&text, &augraft::pipeline::Facts { classes: 3, samples: None, input: Some(input) });
+    let plan = augraft_tests::plan_of(
+        &text,
+        &augraft::pipeline::Facts { classes: 3, input: Some(input), ..Default::default() },
+    );
     let grafted = graft(&plan, &model, &options(DrawSource::Inputs)).expect("a graft");
     assert_eq!(grafted.model.opset(), 18);
     let error = graft(&plan, &net(9), &options(DrawSource::Inputs)).expect_err("models before 13 are not raised");

@@ -18,7 +18,7 @@ pub(crate) fn plan_over(file: &Path, engine: &str, steps: &str, size: [usize; 2]
         "augraft: 1\nseed: 3\nsteps: []\nmodel:\n  file: \"{}\"\n  engine: {engine}\n  steps:\n{steps}",
         file.display()
     );
-    plan_of(&text, &Facts { classes, samples: None, input: Some(shape(Element::F32, 3, size)) })
+    plan_of(&text, &Facts { classes, input: Some(shape(Element::F32, 3, size)), ..Facts::default() })
 }
 
 /// Two samples or more as they enter a file whose steps are all inside of the model.

@@ -172,7 +172,7 @@ fn compare(case: &Case, entry: &Entry) -> Result<Verdict, String> {
     let away = distance(&pixels, &case.output);
     agrees(case, "output", away, case.output_within)?;
     if let Some(labels) = &case.labels_out {
-        let ours: Vec<f32> = batch.labels.soft.iter().copied().collect();
+        let ours: Vec<f32> = batch.labels.soft().iter().copied().collect();
         agrees(case, "labels_out", distance(&ours, labels), case.labels_within)?;
         if let Some(known) = &case.labels_ours {
             let away = distance(&ours, known);

@@ -1,13 +1,12 @@
 //! Steps as nodes of a graph, with their draws from where the caller wants them.
 
+use std::cell::{Cell, RefCell};
+
 use augraft_onnx::{DataType, Graph, Side, Value};
-use augraft_operator::{Draws, Element, Lowered, Recording, Role, Shape};
+use augraft_operator::{Draws, Element, Lowered, Recording, Rows, Shape};
 use augraft_pipeline::Step;
 
 use crate::error::EngineError;
-
-/// Mixing steps of a file between two sites; the nodes of its labels grow threefold with each.
-const MAX_MIXES: usize = 5;
 
 /// Where the draws of an exported file come from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -70,8 +69,13 @@ impl ExportOptions {
 /// Where the columns of a step come from, while a graph is built.
 pub(crate) enum Columns<'g> {
     Graph(Recording<'g>),
-    Inputs,
-    Baked { epoch: u32, index: Vec<u64> },
+    /// How often the number of samples has changed.
+    Inputs(Cell<usize>),
+    /// The samples are those that the next step draws for.
+    Baked {
+        epoch: u32,
+        index: RefCell<Vec<u64>>,
+    },
 }
 
 impl<'g> Columns<'g> {
@@ -79,12 +83,12 @@ impl<'g> Columns<'g> {
     pub(crate) fn new(graph: &'g Graph, options: &ExportOptions, epoch: u32) -> Result<Self, EngineError> {
         match options.draws {
             DrawSource::Graph => Ok(Self::Graph(Recording::new(graph))),
-            DrawSource::Inputs => Ok(Self::Inputs),
+            DrawSource::Inputs => Ok(Self::Inputs(Cell::new(0))),
             DrawSource::Baked if options.baked.is_empty() => Err(EngineError::Unfit(
                 "baked draws are those of one batch, and there is no data to take its size from; give it with `--batch N`"
                     .to_owned(),
             )),
-            DrawSource::Baked => Ok(Self::Baked { epoch, index: options.baked.clone() }),
+            DrawSource::Baked => Ok(Self::Baked { epoch, index: RefCell::new(options.baked.clone()) }),
         }
     }
 
@@ -102,10 +106,13 @@ impl<'g> Columns<'g> {
             Self::Graph(recording) => {
                 let columns = step.operator.record(recording, &step.key, batch);
                 let fields = step.operator.columns().iter();
-                columns.into_iter().zip(fields).map(|(value, (field, _))| graph.name(value, &name(field))).collect()
+                columns.into_iter().zip(fields).map(|(value, field)| graph.name(value, &name(field.name))).collect()
             }
-            Self::Inputs => {
-                let batch = Side::Named("N");
+            Self::Inputs(changes) => {
+                let (rows, before) = (step.operator.rows(), changes.get());
+                changes.set(before + usize::from(rows != Rows::Same));
+                // Views draw for themselves, and a half is cut off behind the draw.
+                let batch = batch_name(if rows.halves() { before } else { changes.get() });
                 let input = |(field, column): &(String, augraft_onnx::Tensor)| {
                     let rest = column.shape()[1..].iter().map(|side| Side::Fixed(*side));
                     let sides: Vec<Side> = std::iter::once(batch.clone()).chain(rest).collect();
@@ -114,7 +121,9 @@ impl<'g> Columns<'g> {
                 sample.columns.iter().map(input).collect()
             }
             Self::Baked { epoch, index } => {
-                let (drawn, _) = step.operator.draw_audited(&step.key, *epoch, index, &batch.shape);
+                let known = index.borrow().clone();
+                let (drawn, _) = step.operator.draw_audited(&step.key, *epoch, &known, &batch.shape);
+                index.replace(step.operator.rows().left(&known));
                 drawn.columns.into_iter().map(|(field, column)| graph.named_constant(column, &name(&field))).collect()
             }
         }
@@ -124,27 +133,19 @@ impl<'g> Columns<'g> {
 /// Writes `steps` over `batch`; what each leaves is called `STEP/out`, but for the last, which the caller names.
 ///
 /// # Errors
-/// When a step has no ONNX form, or there are too many that mix.
+/// When a step has no ONNX form.
 pub(crate) fn emit_steps<'g>(
     graph: &'g Graph,
     columns: &'g Columns<'g>,
     steps: &'g [Step],
     mut batch: Lowered<'g>,
 ) -> Result<Lowered<'g>, EngineError> {
-    let mixing = steps.iter().filter(|step| step.operator.role() == Role::Mix && !never_acts(step));
-    if let Some(step) = mixing.clone().nth(MAX_MIXES) {
-        let message = format!(
-            "an exported file holds at most {MAX_MIXES} mixing steps, because its labels follow every overlap of their boxes"
-        );
-        let help = Some("leave the step out of what is exported".to_owned());
-        return Err(EngineError::Step { step: step.id.clone(), message, help });
-    }
     for (at, step) in steps.iter().enumerate() {
         graph.set_scope(&step.id);
         graph.describe_scope(&step.id, &step.operator.summary());
         let (sample, _) = step.operator.draw_audited(&step.key, 0, &[0], &batch.shape);
         let drawn = columns.of(graph, step, &sample, &batch);
-        if never_acts(step) {
+        if step.is_idle() {
             continue;
         }
         let before = batch.images.id();
@@ -157,9 +158,10 @@ pub(crate) fn emit_steps<'g>(
     Ok(batch)
 }
 
-/// Whether the configuration says that the step is the identity: every operator with a `p` keeps that promise at 0.
-fn never_acts(step: &Step) -> bool {
-    step.operator.config()["p"].as_f64() == Some(0.0) && step.before == step.after
+/// The side of a batch whose number of samples has changed so often.
+pub(crate) fn batch_name(changes: usize) -> Side {
+    const NAMES: [&str; 5] = ["N", "M", "M2", "M3", "M4"];
+    Side::Named(NAMES[changes.min(NAMES.len() - 1)])
 }
 
 /// Element type of images in a graph.

@@ -4,7 +4,7 @@ use augraft_onnx::{DataType, Graph, Model, Side};
 use augraft_operator::{Layout, Lowered, LoweredLabels, LoweredMasks, Rows, Shape};
 use augraft_pipeline::{Plan, Step};
 
-use crate::emit::{Columns, DrawSource, ExportOptions, dtype_of, emit_steps, sides_of};
+use crate::emit::{Columns, DrawSource, ExportOptions, batch_name, dtype_of, emit_steps, sides_of};
 use crate::error::EngineError;
 
 /// Writes the input steps, from the first batch of one size on.
@@ -54,7 +54,8 @@ pub fn export(plan: &Plan, options: &ExportOptions) -> Result<Model, EngineError
     graph.output(batch.images, "images_out", &sides_of(&shape, after.clone()));
     masks_output(&graph, batch.masks, &shape, after);
     if let Some(labels) = batch.labels {
-        graph.output(labels.soft(), "labels_out", &class_sides);
+        let soft = labels.soft().map_err(|issue| EngineError::Unfit(issue.message))?;
+        graph.output(soft, "labels_out", &class_sides);
     }
     drop(columns);
     Ok(Model::from_proto(graph.into_proto("augraft", &metadata(plan, options, "steps")?))?)
@@ -62,15 +63,9 @@ pub fn export(plan: &Plan, options: &ExportOptions) -> Result<Model, EngineError
 
 /// The batch after the steps: as before, unless a step changes how many samples there are.
 pub(crate) fn batch_after(steps: &[Step], before: Side) -> Side {
-    let rows: Vec<Rows> = steps.iter().map(|step| step.operator.rows()).filter(|rows| *rows != Rows::Same).collect();
     match before {
-        Side::Named(_) if !rows.is_empty() => Side::Named("M"),
-        Side::Fixed(count) => Side::Fixed(rows.iter().fold(count, |count, rows| match rows {
-            Rows::Same => count,
-            Rows::Views(views) => count * views,
-            Rows::Half | Rows::Donors => count.div_ceil(2),
-        })),
-        side @ Side::Named(_) => side,
+        Side::Named(_) => batch_name(steps.iter().filter(|step| step.operator.rows() != Rows::Same).count()),
+        Side::Fixed(count) => Side::Fixed(steps.iter().fold(count, |count, step| step.operator.rows().after(count))),
     }
 }
 

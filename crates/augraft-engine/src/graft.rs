@@ -1,7 +1,7 @@
 //! A plan's steps inside its model, as one ONNX file.
 
 use augraft_onnx::{DataType, Grafted, Graph, Model, Side, Splice, Splices, Value, raise_opset};
-use augraft_operator::{Lowered, LoweredLabels};
+use augraft_operator::{Issue, Lowered, LoweredLabels};
 use augraft_pipeline::{ModelPlan, Plan, Step, Tokens};
 
 use crate::emit::{Columns, DrawSource, ExportOptions, dtype_of, emit_steps, sides_of};
@@ -61,7 +61,7 @@ pub fn graft(plan: &Plan, model: &Model, options: &ExportOptions) -> Result<Graf
     let mut labels = batch.labels;
     for site in &planned.sites {
         // After a part of the model, boxes of earlier pastes say nothing of where things are.
-        labels = labels.map(LoweredLabels::forget_boxes);
+        labels = labels.map(LoweredLabels::forget_places).transpose().map_err(unfit)?;
         let Some(shape) = site.steps.first().map(|step| step.before.clone()) else { continue };
         let external = format!("site:{}", site.tensor);
         let value = graph.external(&external, DataType::F32);
@@ -76,13 +76,17 @@ pub fn graft(plan: &Plan, model: &Model, options: &ExportOptions) -> Result<Graf
     }
     columns.finish();
     if let Some(labels) = labels {
-        graph.output(labels.soft(), "labels_out", &class_sides);
+        graph.output(labels.soft().map_err(unfit)?, "labels_out", &class_sides);
     }
     drop(columns);
     let mut entries = metadata(plan, options, "graft")?;
     let sites: Vec<&str> = planned.sites.iter().map(|site| site.tensor.as_str()).collect();
     entries.push(("augraft_sites".to_owned(), sites.join(",")));
     Ok(augraft_onnx::graft(&raised, graph.into_fragment(), &splices, &entries)?)
+}
+
+fn unfit(issue: Issue) -> EngineError {
+    EngineError::Unfit(issue.message)
 }
 
 /// The map N,D,H,W in the rows of a tensor N,T,D.

@@ -1,6 +1,7 @@
 //! Steps on the host: draw, then apply in place.
 
-use augraft_operator::{Batch, Draws, Images, Role, Rows, Scratch};
+use augraft_onnx::Tensor;
+use augraft_operator::{Batch, Column, Draws, Images, Meaning, Rows, Scratch};
 use augraft_pipeline::Step;
 use ndarray::Array4;
 
@@ -13,8 +14,19 @@ pub struct StepDraws {
     pub step: String,
     /// Tensor of the model at which it acts; none at the input.
     pub site: Option<String>,
+    /// What its columns mean.
+    pub columns: &'static [Column],
     /// Its draws.
     pub draws: Draws,
+}
+
+impl StepDraws {
+    /// The first column that means this.
+    #[must_use]
+    pub fn meaning(&self, meaning: Meaning) -> Option<&Tensor> {
+        let column = self.columns.iter().find(|column| column.meaning == meaning)?;
+        self.draws.column(column.name)
+    }
 }
 
 /// Runs steps over a batch in order; returns their draws.
@@ -34,7 +46,7 @@ pub fn run_steps(
     for step in steps {
         let before = batch.len();
         let draws = step.operator.draw(&step.key, epoch, batch);
-        let grafts = matches!(step.operator.role(), Role::Mix | Role::Erase);
+        let grafts = step.effects.grafts();
         if let Some(clean) = clean.as_deref_mut() {
             match clean {
                 None if grafts => *clean = Some(copy(batch, scratch)),
@@ -44,7 +56,7 @@ pub fn run_steps(
         }
         apply(step, &draws, batch, scratch)?;
         if step.operator.rows() != Rows::Same {
-            let rows = rows_after(step.operator.rows(), before);
+            let rows = step.operator.rows().of(before);
             for earlier in &mut drawn {
                 earlier.draws.select(&rows);
             }
@@ -52,21 +64,12 @@ pub fn run_steps(
                 clean.select(&rows);
             }
         }
-        drawn.push(StepDraws { step: step.id.clone(), site: None, draws });
+        drawn.push(StepDraws { step: step.id.clone(), site: None, columns: step.operator.columns(), draws });
     }
     if let Some(clean @ None) = clean {
         *clean = Some(copy(batch, scratch));
     }
     Ok(drawn)
-}
-
-/// Which sample each one is after a step that changes how many there are, of `n` before.
-fn rows_after(rows: Rows, n: usize) -> Vec<usize> {
-    match rows {
-        Rows::Same => (0..n).collect(),
-        Rows::Views(views) => (0..n * views).map(|row| row / views).collect(),
-        Rows::Half | Rows::Donors => (0..n.div_ceil(2)).collect(),
-    }
 }
 
 fn apply(step: &Step, draws: &Draws, batch: &mut Batch, scratch: &mut Scratch) -> Result<(), EngineError> {

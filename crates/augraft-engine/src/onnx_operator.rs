@@ -7,12 +7,12 @@ use std::any::Any;
 use std::path::Path;
 use std::sync::Arc;
 
-use augraft_onnx::{Model, Tensor, Value, not_inlinable};
+use augraft_onnx::{DataType, Model, Tensor, Value, not_inlinable};
 use augraft_operator::{
-    AnyOperator, Batch, BatchDice, Dice, Draws, Element, Entry, Field, Images, Issue, Kind, Lowered, Parity,
-    Probability, Recording, Role, Scratch, Shape, StepKey, first_paragraph, philox4x32, step_hash,
+    AnyOperator, Batch, BatchDice, Column, Dice, Draws, Effects, Element, Entry, Field, Images, Issue, Kind, Lowered,
+    Meaning, Parity, Probability, Recording, Scratch, Shape, StepKey, Values, first_paragraph, philox4x32, step_hash,
 };
-use augraft_pipeline::{OperatorHeader, Parameter, Report};
+use augraft_pipeline::{HeaderRole, OperatorHeader, Parameter, Report};
 use ndarray::{ArrayD, Axis, IxDyn};
 use serde_json::{Map, Value as Json, json};
 
@@ -55,8 +55,17 @@ pub fn load_operator(path: &Path) -> Result<Entry, Report> {
     let session = session.map_err(|error| header.problem("/model", "bad-model", error.to_string(), None))?;
     let ports = ports(&header, &model)?;
     let leak = |text: &str| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) };
-    let drawn = header.parameters.iter().filter_map(|known| Some((leak(&known.name), kind_of(known.distribution)?)));
-    let columns: Vec<(&'static str, Kind)> = std::iter::once(("apply", Kind::Bool)).chain(drawn).collect();
+    let meaning = |name: &str| match &header.blend {
+        Some([lam, _]) if lam == name => Meaning::Weight,
+        Some([_, partner]) if partner == name => Meaning::Partner,
+        _ => Meaning::Other,
+    };
+    let drawn = header.parameters.iter().filter_map(|known| {
+        let kind = kind_of(known.distribution)?;
+        Some(Column { name: leak(&known.name), kind, meaning: meaning(&known.name) })
+    });
+    let apply = Column { name: "apply", kind: Kind::Bool, meaning: Meaning::Decision };
+    let columns: Vec<Column> = std::iter::once(apply).chain(drawn).collect();
     let (schema, since, origin) = (header.schema(), leak(&header.since), leak(&path.display().to_string()));
     let parameters = header.parameters.iter().map(|known| (known.clone(), Setting::of(known.distribution))).collect();
     let file = Arc::new(File {
@@ -77,7 +86,7 @@ pub fn load_operator(path: &Path) -> Result<Entry, Report> {
 /// What an operator reads from its files.
 struct File {
     name: &'static str,
-    columns: &'static [(&'static str, Kind)],
+    columns: &'static [Column],
     header: OperatorHeader,
     model: Model,
     session: Box<dyn Session>,
@@ -102,6 +111,10 @@ impl std::fmt::Debug for OnnxOperator {
 }
 
 impl OnnxOperator {
+    fn role(&self) -> HeaderRole {
+        self.file.header.role
+    }
+
     /// Decides everything random for one sample, in the order of the columns; each parameter is an item by its name, so that others do not move it.
     fn drawn<D: Dice>(&self, dice: D) -> Vec<Field<D>> {
         let apply = dice.acts(0, self.p);
@@ -150,7 +163,7 @@ impl OnnxOperator {
         if together.as_f32().is_some_and(|made| made.iter().any(|value| value.is_nan())) {
             return Err("it makes NaN of images of 0 to 1".to_owned());
         }
-        if self.role() == Role::Mix {
+        if self.role() == HeaderRole::Mix {
             return Ok(());
         }
         for row in 0..3 {
@@ -195,8 +208,16 @@ impl AnyOperator for OnnxOperator {
     fn parity(&self) -> Parity {
         self.file.header.parity
     }
-    fn role(&self) -> Role {
-        self.file.header.role
+    fn effects(&self, _: &Shape) -> Effects {
+        match self.role() {
+            HeaderRole::Geometry => Effects { moves: true, opaque: true, ..Effects::of(Values::Kept) },
+            HeaderRole::Mix => Effects { mixes: true, labels: true, opaque: true, ..Effects::of(Values::Kept) },
+            HeaderRole::Color => Effects::of(Values::Changed),
+            HeaderRole::Erase => Effects::of(Values::Erased),
+        }
+    }
+    fn probability(&self, _: &Shape) -> Option<Probability> {
+        Some(self.p)
     }
     fn summary(&self) -> String {
         first_paragraph(&self.file.header.description)
@@ -204,7 +225,7 @@ impl AnyOperator for OnnxOperator {
     fn oldest_opset(&self) -> i64 {
         self.file.model.opset()
     }
-    fn columns(&self) -> &'static [(&'static str, Kind)] {
+    fn columns(&self) -> &'static [Column] {
         self.file.columns
     }
 
@@ -268,8 +289,8 @@ impl AnyOperator for OnnxOperator {
             }
             Images::Ragged(_) => return Err(Issue::new("", "needs images of one size")),
         }
-        if self.role() == Role::Geometry {
-            batch.labels.forget_boxes();
+        if self.role() == HeaderRole::Geometry {
+            batch.labels.forget_places();
         }
         if let Some([lam, partner]) = &self.file.header.blend {
             let (Some(Tensor::F32(lam)), Some(Tensor::I64(partner))) = (draws.column(lam), draws.column(partner))
@@ -277,7 +298,7 @@ impl AnyOperator for OnnxOperator {
                 return Err(Issue::new("", "the draws are not those of this operator and batch"));
             };
             let partner: Vec<usize> = partner.iter().map(|row| usize::try_from(*row).unwrap_or_default()).collect();
-            batch.labels.blend(lam.iter().copied().collect(), &partner);
+            batch.labels.blend(&lam.iter().map(|lam| f64::from(*lam)).collect::<Vec<_>>(), &partner);
         }
         Ok(())
     }
@@ -286,7 +307,7 @@ impl AnyOperator for OnnxOperator {
         let graph = batch.images.graph();
         let batch_side = batch.images.shape().slice(0, 0, 1);
         let drawn = |name: &str| {
-            let at = self.file.columns.iter().position(|(column, _)| *column == name);
+            let at = self.file.columns.iter().position(|column| column.name == name);
             at.and_then(|at| columns.get(at).copied())
                 .or_else(|| self.constant(name).map(|value| graph.constant(Tensor::scalar(value)).expand(batch_side)))
                 .ok_or_else(|| Issue::new("", format!("nothing was drawn for `{name}`")))
@@ -300,17 +321,19 @@ impl AnyOperator for OnnxOperator {
             made.get(self.file.ports.output).copied().ok_or_else(|| Issue::new("", "the model has no images"))?;
         let images = drawn("apply")?.unsqueeze(&[1, 2, 3]).select(made, batch.images);
         let labels = match (batch.labels.clone(), &self.file.header.blend) {
-            (Some(labels), Some([lam, partner])) => Some(labels.blend(drawn(lam)?, drawn(partner)?)),
-            (Some(labels), None) if self.role() == Role::Geometry => Some(labels.forget_boxes()),
+            (Some(labels), Some([lam, partner])) => {
+                Some(labels.blend(drawn(lam)?.cast(DataType::F64), drawn(partner)?)?)
+            }
+            (Some(labels), None) if self.role() == HeaderRole::Geometry => Some(labels.forget_places()?),
             (labels, _) => labels,
         };
         Ok(Lowered { images, labels, ..batch })
     }
 
-    fn acting(&self, draws: &Draws, n: usize) -> Vec<bool> {
+    fn acting(&self, draws: &Draws, batch: &Batch) -> Vec<bool> {
         match draws.column("apply") {
             Some(Tensor::Bool(apply)) => apply.iter().copied().collect(),
-            _ => vec![false; n],
+            _ => vec![false; batch.len()],
         }
     }
 

@@ -106,9 +106,9 @@ impl<'p> Program<'p> {
 
     /// Takes the buffers of an outcome back for the next batch.
     pub fn recycle(&mut self, outcome: Outcome) {
-        self.scratch.give_images(outcome.batch.images);
+        outcome.batch.images.recycle(&mut self.scratch);
         if let Some(clean) = outcome.clean {
-            self.scratch.give_images(clean.images);
+            clean.images.recycle(&mut self.scratch);
         }
     }
 
@@ -191,7 +191,7 @@ impl SiteRun<'_> {
         labels: &mut Labels,
         draws: &mut Vec<StepDraws>,
     ) -> Result<Array4<f32>, EngineError> {
-        labels.forget_boxes();
+        labels.forget_places();
         let mut batch = Batch {
             images: Images::F32(map),
             labels: labels.clone(),
@@ -206,7 +206,7 @@ impl SiteRun<'_> {
             let drawn = run_steps(std::slice::from_ref(step), self.epoch, &mut batch, None, self.scratch)?;
             let after = floats(&batch)?;
             if let Some(graft) = self.grafts.iter_mut().find(|graft| graft.step == step.id) {
-                let acting = drawn.iter().flat_map(|drawn| step.operator.acting(&drawn.draws, batch.len()));
+                let acting = drawn.iter().flat_map(|drawn| step.operator.acting(&drawn.draws, &batch));
                 graft.acting += acting.filter(|acting| *acting).count();
                 graft.elements += after.len() as u64;
                 graft.changed += changed(&before, after);

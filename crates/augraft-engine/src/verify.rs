@@ -8,7 +8,7 @@ use augraft_onnx::{Model, Tensor, with_outputs};
 use augraft_operator::{Batch, Draws, Images, Labels, Scratch};
 use augraft_pipeline::{Plan, Step};
 
-use self::allowance::{flat, magnitude, own_error, rounding};
+use self::allowance::{blended_error, flat, magnitude, own_error, rounding};
 use crate::compare::{images_tensor, largest_difference};
 use crate::emit::DrawSource;
 use crate::error::EngineError;
@@ -126,7 +126,8 @@ impl<'p> Verifier<'p> {
         let mut names = Vec::new();
         for step in steps_of(plan, &facts)? {
             let made = |name: &String| file.is_made(name);
-            names.extend(step.operator.columns().iter().map(|(field, _)| format!("{}/{field}", step.id)).filter(made));
+            names
+                .extend(step.operator.columns().iter().map(|field| format!("{}/{}", step.id, field.name)).filter(made));
             names.extend(Some(format!("{}/out", step.id)).filter(made));
         }
         let file = with_outputs(file, &names)?;
@@ -159,18 +160,20 @@ impl<'p> Verifier<'p> {
         run_steps(&plan.steps[..plan.steps.len() - steps.len()], plan.epoch, &mut batch, None, &mut self.scratch)?;
         let drawn = self.drawn(&batch)?;
         let found = self.run(&inputs(plan, &batch, &drawn)?)?;
-        let n = batch.len();
-        let mut largest = Some(0.0);
-        let mut allowed = 0.0;
+        let (mut largest, mut allowed) = (Some(0.0), 0.0);
+        // Where samples blend, labels and shares of classes are sums, and carry what their weights may differ by.
+        let blended: f32 =
+            steps.iter().filter(|step| step.effects.mixes).map(blended_error).sum::<f32>() + f32::EPSILON;
         for (at, step) in steps.iter().enumerate() {
             apply(step, &drawn, &mut batch, &mut self.scratch)?;
             let is_end = at + 1 == steps.len() && self.network.is_none();
             let name = if is_end { "images_out".to_owned() } else { format!("{}/out", step.id) };
             allowed = own_error(step, gain(&batch));
             largest = follow(found.get(&name), &mut batch)?;
-            let draws = self.differing(step, &drawn, &found, n);
+            let (draws, n) = (self.differing(step, &drawn, &found, batch.len()), batch.len());
             self.add(Finding::of(Subject::Step(step.id.clone()), n, draws, largest, allowed));
         }
+        let n = batch.len();
         let mut labels = batch.labels.clone();
         if self.network.is_some() {
             let logits = self.through_model(&batch, &mut labels, &drawn, &found)?;
@@ -186,12 +189,13 @@ impl<'p> Verifier<'p> {
         if let Some(masks) = batch.masks.as_ref().and_then(|masks| masks_tensor(&masks.images)) {
             let made = found.get("masks_out").ok_or_else(|| lacking("masks_out"))?;
             let largest = largest_difference(&masks, made);
-            self.add(Finding::of(Subject::Output("masks_out"), n, None, Some(largest), 0.0));
+            let allowed = if masks.as_f32().is_some() { blended } else { 0.0 };
+            self.add(Finding::of(Subject::Output("masks_out"), n, None, Some(largest), allowed));
         }
-        if labels.soft.ncols() > 0 {
+        if labels.classes() > 0 {
             let made = found.get("labels_out").ok_or_else(|| lacking("labels_out"))?;
             let largest = largest_difference(&soft(&labels), made);
-            self.add(Finding::of(Subject::Output("labels_out"), n, None, Some(largest), 0.0));
+            self.add(Finding::of(Subject::Output("labels_out"), n, None, Some(largest), blended));
         }
         Ok(())
     }
@@ -228,7 +232,7 @@ impl<'p> Verifier<'p> {
         let logits = network.logits_through(images, &mut |name, map| {
             let sites = self.plan.model.iter().flat_map(|model| &model.sites);
             let Some(site) = sites.clone().find(|site| site.tensor == name) else { return Ok(map) };
-            labels.forget_boxes();
+            labels.forget_places();
             let mut at = Batch {
                 images: Images::F32(map),
                 labels: labels.clone(),
@@ -283,6 +287,7 @@ impl<'p> Verifier<'p> {
             return None;
         }
         let columns: Vec<_> = drawn.get(&step.id).into_iter().flat_map(|draws| &draws.columns).collect();
+        let rows = columns.first().map_or(samples, |(_, column)| column.shape()[0]);
         let differs = |row: usize| {
             columns.iter().any(|(field, native)| {
                 let name = format!("{}/{field}", step.id);
@@ -291,7 +296,7 @@ impl<'p> Verifier<'p> {
                 made.filter(fits).is_none_or(|made| made.rows(row..row + 1) != native.rows(row..row + 1))
             })
         };
-        Some((0..samples).filter(|row| differs(*row)).count())
+        Some((0..rows).filter(|row| differs(*row)).count())
     }
 
     fn add(&mut self, new: Finding) {
@@ -391,5 +396,5 @@ fn lacking(output: &str) -> EngineError {
 }
 
 fn soft(labels: &Labels) -> Tensor {
-    Tensor::F32(labels.soft.clone().into_dyn())
+    Tensor::F32(labels.soft().into_dyn())
 }

@@ -2,7 +2,7 @@
 
 mod options;
 
-use augraft_operator::{Batch, Draws, Images, Labels, Probability, Role, Scratch, Tensor, Transfer};
+use augraft_operator::{Batch, Draws, Images, Labels, Meaning, Probability, Scratch, Tensor, Transfer};
 use augraft_pipeline::Step;
 use ndarray::{Array4, ArrayViewMut3, Axis, Zip, s};
 
@@ -79,7 +79,7 @@ impl Act {
                 | OwnAct::Replace(Replace { from, .. }),
             ) => *from == Source::Partner,
             Act::Own(_) => false,
-            Act::Operator(step) => step.operator.role() == Role::Mix,
+            Act::Operator(step) => step.effects.mixes,
         }
     }
 
@@ -245,12 +245,12 @@ fn apply_operator(
     done: &mut [Done],
 ) -> Result<(), ExperimentError> {
     let mut scratch = Scratch::default();
-    if step.operator.role() != Role::Mix {
+    if !step.effects.mixes {
         let images = std::mem::take(&mut samples.values);
         let mut batch = batch_of(samples, images, samples.units.to_vec());
         let draws = run(step, epoch, &mut batch, &mut scratch)?;
         samples.values = floats(step, batch)?;
-        done.iter_mut().enumerate().for_each(|(row, done)| done.bounds = bounds(&draws, row).or(done.bounds));
+        done.iter_mut().enumerate().for_each(|(row, done)| done.bounds = bounds(step, &draws, row).or(done.bounds));
         return Ok(());
     }
     let partner = samples.source(Source::Partner)?;
@@ -264,15 +264,16 @@ fn apply_operator(
         ];
         let mut batch = batch_of(samples, pair, vec![unit, unit | PARTNER]);
         let draws = run(step, epoch, &mut batch, &mut scratch)?;
-        let own = f64::from(batch.labels.soft[[0, 0]]);
-        let both = own + f64::from(batch.labels.soft[[0, 1]]);
-        let drawn = match draws.column("lam") {
+        let soft = batch.labels.soft();
+        let own = f64::from(soft[[0, 0]]);
+        let both = own + f64::from(soft[[0, 1]]);
+        let drawn = match draws.meaning(step.operator.columns(), Meaning::Weight) {
             Some(Tensor::F32(lam)) => lam.iter().next().map(|lam| f64::from(*lam)),
             _ => None,
         };
         let lam_eff = if both > 0.0 { own / both } else { 1.0 };
         done.weigh(drawn.unwrap_or(lam_eff), lam_eff);
-        done.bounds = bounds(&draws, 0).or(done.bounds);
+        done.bounds = bounds(step, &draws, 0).or(done.bounds);
         let mixed = floats(step, batch)?;
         samples.values.index_axis_mut(Axis(0), row).assign(&mixed.index_axis(Axis(0), 0));
     }
@@ -306,11 +307,11 @@ fn floats(step: &Step, batch: Batch) -> Result<Array4<f32>, ExperimentError> {
 }
 
 /// The box that was drawn for a sample, where the operator draws one that is not empty.
-fn bounds(draws: &Draws, row: usize) -> Option<[i64; 4]> {
-    let side = |name: &str| match draws.column(name) {
-        Some(Tensor::I64(column)) if column.ndim() == 1 => column.iter().nth(row).copied(),
+fn bounds(step: &Step, draws: &Draws, row: usize) -> Option<[i64; 4]> {
+    let side = |edge: Meaning| match draws.meaning(step.operator.columns(), edge) {
+        Some(Tensor::I64(column)) => column.iter().nth(row).copied(),
         _ => None,
     };
-    let bounds = [side("top")?, side("left")?, side("bottom")?, side("right")?];
+    let bounds = [side(Meaning::Top)?, side(Meaning::Left)?, side(Meaning::Bottom)?, side(Meaning::Right)?];
     (bounds[2] > bounds[0] && bounds[3] > bounds[1]).then_some(bounds)
 }

@@ -7,7 +7,7 @@ mod sets;
 
 use std::collections::BTreeMap;
 
-use augraft_operator::{Role, Rows};
+use augraft_operator::Rows;
 use augraft_pipeline::Report;
 
 use self::interventions::Context;
@@ -166,7 +166,7 @@ fn check_file(parts: &Parts<'_>, fields: &ExperimentFields, problems: &mut Probl
         let help = "use steps that keep the number of samples";
         error(&format!("/steps/{step}"), "bad-step", "an experiment needs one image from each file".to_owned(), help);
     }
-    if let Some(step) = pipeline.steps.iter().position(|step| step.operator.role() == Role::Mix) {
+    if let Some(step) = pipeline.steps.iter().position(|step| step.effects.mixes) {
         let help = "mix in `experiment.interventions`, so that the clean run is known";
         error(
             &format!("/steps/{step}"),

@@ -64,6 +64,7 @@ impl<'g> Value<'g> {
                 "Add" => a.checked_add(b),
                 "Sub" => a.checked_sub(b),
                 "Mul" => a.checked_mul(b),
+                "Div" if a >= 0 && b > 0 => Some(a / b),
                 _ => None,
             };
             if let Some(folded) = folded {
@@ -92,6 +93,9 @@ impl<'g> Value<'g> {
     }
 
     fn compare(self, op: &'static str, other: Self) -> Self {
+        if let (Some(a), Some(b)) = (self.constant_int(), other.constant_int()) {
+            return self.graph.constant(Tensor::scalar(if op == "Less" { a < b } else { a >= b }));
+        }
         self.graph.node(op, &[self, other], vec![], DataType::Bool)
     }
 
@@ -105,6 +109,24 @@ impl<'g> Value<'g> {
     #[must_use]
     pub fn at_least(self, other: Self) -> Self {
         if self.graph.opset() < 12 { !self.less(other) } else { self.compare("GreaterOrEqual", other) }
+    }
+
+    /// Whether the elements are equal.
+    #[must_use]
+    pub fn equals(self, other: Self) -> Self {
+        self.graph.node("Equal", &[self, other], vec![], DataType::Bool)
+    }
+
+    /// The smaller element.
+    #[must_use]
+    pub fn minimum(self, other: Self) -> Self {
+        self.binary("Min", other)
+    }
+
+    /// The larger element.
+    #[must_use]
+    pub fn maximum(self, other: Self) -> Self {
+        self.binary("Max", other)
     }
 
     /// `yes` where `self` holds, else `no`.

@@ -2,10 +2,9 @@
 
 use core::ops::{Add, BitAnd, BitOr, Mul, Not, Sub};
 
-use crate::gate::Gate;
+use crate::numbers::Probability;
 use crate::partner::Partner;
 use crate::table::{Alpha, Table};
-use crate::values::Probability;
 
 /// Draws random values by lane and computes with them.
 ///
@@ -50,6 +49,9 @@ pub trait Dice: Copy {
     /// The position in the batch of the sample that this one is mixed with; uses lanes `lane..lane + 4` when the partner is keyed.
     fn partner(self, lane: u32, partner: Partner) -> Self::Int;
 
+    /// The partner, the partner's partner, and so on, `count` of them; uses the lanes of [`partner`](Self::partner).
+    fn successors(self, lane: u32, partner: Partner, count: usize) -> Vec<Self::Int>;
+
     /// The same dice for the whole batch: addressed by the first sample's index, equal for every sample.
     #[must_use]
     fn batch(self) -> Self;
@@ -69,6 +71,10 @@ pub trait Dice: Copy {
     /// A truth value for every cell of a grid of `[channels, rows, columns]`; inside, lanes 0..4 belong to the cell.
     fn cells(self, extent: [Self::Int; 3], cell: impl Fn(Self) -> Self::Bool) -> Self::Grid;
 
+    /// What never holds.
+    fn never(self) -> Self::Bool {
+        self.less_int(self.int(0), self.int(0))
+    }
     /// The smaller integer.
     fn min_int(self, a: Self::Int, b: Self::Int) -> Self::Int {
         self.select_int(self.less_int(b, a), b, a)
@@ -108,16 +114,6 @@ pub trait Dice: Copy {
             Some(table) => self.lookup(self.uniform(lane), table),
         }
     }
-}
-
-/// See [`Dice::acts`]: with the gates of the combinators around the step.
-pub(crate) fn acts<D: Dice>(dice: D, gates: &[Gate], lane: u32, p: Probability) -> D::Bool {
-    let ramps = gates.iter().filter_map(|gate| if let Gate::Ramp(ramp) = gate { Some(ramp.at(dice)) } else { None });
-    let drawn = match ramps.reduce(|product, ramp| product * ramp) {
-        None => dice.chance(lane, p),
-        Some(factor) => dice.less(dice.uniform(lane), dice.real(p.get()) * factor),
-    };
-    gates.iter().filter_map(|gate| gate.open(dice)).fold(drawn, |drawn, open| drawn & open)
 }
 
 /// The size of what a draw acts on, in elements; the origin is the top left corner.

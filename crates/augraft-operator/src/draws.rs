@@ -45,6 +45,38 @@ impl Kind {
     }
 }
 
+/// What a drawn column means, for pictures and experiments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// Whether the step acts.
+    Decision,
+    /// Weight of the sample itself.
+    Weight,
+    /// Position of a partner in the batch.
+    Partner,
+    /// First row of a box, or of several.
+    Top,
+    /// First column of a box.
+    Left,
+    /// Row after the last of a box.
+    Bottom,
+    /// Column after the last of a box.
+    Right,
+    /// Something of the operator's own.
+    Other,
+}
+
+/// A drawn column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Its name, after that of the step.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// What it means.
+    pub meaning: Meaning,
+}
+
 /// One drawn value of one sample.
 #[derive(Debug, Clone)]
 pub enum Field<D: Dice> {
@@ -62,12 +94,16 @@ pub enum Field<D: Dice> {
 
 /// The drawn values of one step for one sample; declared with [`draw!`](crate::draw).
 pub trait Draw<D: Dice>: Sized {
-    /// Names and types of the columns, in order.
-    const COLUMNS: &'static [(&'static str, Kind)];
+    /// The columns, in order.
+    const COLUMNS: &'static [Column];
     /// Takes the values apart, in the order of the columns.
     fn into_fields(self) -> Vec<Field<D>>;
     /// Puts values in the order of the columns together; `None` when they do not fit.
     fn from_fields(fields: Vec<Field<D>>) -> Option<Self>;
+    /// The column that says whether the step acts.
+    fn decision(&self) -> Option<D::Bool> {
+        None
+    }
 }
 
 /// The draw of an operator that decides nothing at random.
@@ -89,7 +125,7 @@ impl<D> Default for Fixed<D> {
 }
 
 impl<D: Dice> Draw<D> for Fixed<D> {
-    const COLUMNS: &'static [(&'static str, Kind)] = &[];
+    const COLUMNS: &'static [Column] = &[];
 
     fn into_fields(self) -> Vec<Field<D>> {
         Vec::new()
@@ -100,17 +136,21 @@ impl<D: Dice> Draw<D> for Fixed<D> {
     }
 }
 
-/// Declares what one draw decides: a struct over [`Dice`](crate::Dice) with named columns.
+/// Declares what one draw decides: a struct over [`Dice`](crate::Dice) with named columns, each with its [`Kind`] and, after `as`, its [`Meaning`].
 #[macro_export]
 macro_rules! draw {
-    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* $field:ident: $kind:ident),* $(,)? }) => {
+    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* $field:ident: $kind:ident $(as $meaning:ident)?),* $(,)? }) => {
         $(#[$meta])*
         pub struct $name<D: $crate::Dice> {
             $($(#[$field_meta])* pub $field: $crate::draw_type!($kind, D),)*
         }
 
         impl<D: $crate::Dice> $crate::Draw<D> for $name<D> {
-            const COLUMNS: &'static [(&'static str, $crate::Kind)] = &[$((stringify!($field), $crate::Kind::$kind)),*];
+            const COLUMNS: &'static [$crate::Column] = &[$($crate::Column {
+                name: stringify!($field),
+                kind: $crate::Kind::$kind,
+                meaning: $crate::meaning!($($meaning)?),
+            }),*];
 
             fn into_fields(self) -> Vec<$crate::Field<D>> {
                 vec![$($crate::Field::$kind(self.$field)),*]
@@ -120,6 +160,10 @@ macro_rules! draw {
                 let mut fields = fields.into_iter();
                 $(let $crate::Field::$kind($field) = fields.next()? else { return None };)*
                 fields.next().is_none().then_some(Self { $($field),* })
+            }
+
+            fn decision(&self) -> Option<D::Bool> {
+                None$(.or($crate::decision!(self.$field, $($meaning)?)))*
             }
         }
     };
@@ -131,6 +175,30 @@ macro_rules! draw {
 macro_rules! draw_type {
     (Ints, $dice:ident) => { Vec<<$dice as $crate::Dice>::Int> };
     ($kind:ident, $dice:ident) => { <$dice as $crate::Dice>::$kind };
+}
+
+/// The column where it is the decision.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! decision {
+    ($value:expr, Decision) => {
+        Some($value)
+    };
+    ($value:expr, $($other:ident)?) => {
+        None
+    };
+}
+
+/// What a column means; nothing in particular where it is not said.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! meaning {
+    () => {
+        $crate::Meaning::Other
+    };
+    ($meaning:ident) => {
+        $crate::Meaning::$meaning
+    };
 }
 
 /// The draws of one step over one batch.
@@ -147,6 +215,13 @@ impl Draws {
         self.columns.iter().find(|(column, _)| column == name).map(|(_, tensor)| tensor)
     }
 
+    /// The first of these columns that means this, and has a value for each sample.
+    #[must_use]
+    pub fn meaning(&self, columns: &[Column], meaning: Meaning) -> Option<&Tensor> {
+        let column = columns.iter().find(|column| column.meaning == meaning && column.kind.rank() == 1)?;
+        self.column(column.name)
+    }
+
     /// Takes the draws at these rows.
     pub fn select(&mut self, rows: &[usize]) {
         for (_, column) in &mut self.columns {
@@ -156,7 +231,7 @@ impl Draws {
 
     /// Collects one row per sample into columns; real numbers are rounded to f32 here.
     #[must_use]
-    pub fn from_rows(names: &[(&str, Kind)], rows: Vec<Vec<Field<Scalar<'_>>>>) -> Self {
+    pub fn from_rows(names: &[Column], rows: Vec<Vec<Field<Scalar<'_>>>>) -> Self {
         let mut columns: Vec<_> = names.iter().map(|_| Vec::with_capacity(rows.len())).collect();
         for row in rows {
             for (column, field) in columns.iter_mut().zip(row) {
@@ -164,19 +239,22 @@ impl Draws {
             }
         }
         let columns =
-            names.iter().zip(columns).map(|((name, kind), fields)| ((*name).to_owned(), stack(*kind, fields)));
+            names.iter().zip(columns).map(|(column, fields)| (column.name.to_owned(), stack(column.kind, fields)));
         Self { columns: columns.collect() }
     }
 
     /// Reads the rows back; `None` when the columns are not those of `T`.
     pub(crate) fn rows<T: Draw<Row>>(&self, n: usize) -> Option<Vec<T>> {
-        let row = |at: usize| {
-            let field = |((name, kind), (column, tensor)): (&(&str, Kind), &(String, Tensor))| {
-                (column == name).then(|| field_at(*kind, tensor, at)).flatten()
-            };
-            T::from_fields(T::COLUMNS.iter().zip(&self.columns).map(field).collect::<Option<Vec<_>>>()?)
+        (0..n).map(|at| self.row(at)).collect()
+    }
+
+    /// Reads one row back.
+    pub(crate) fn row<T: Draw<Row>>(&self, at: usize) -> Option<T> {
+        let field = |(column, (name, tensor)): (&Column, &(String, Tensor))| {
+            (name == column.name).then(|| field_at(column.kind, tensor, at)).flatten()
         };
-        (T::COLUMNS.len() == self.columns.len()).then(|| (0..n).map(row).collect()).flatten()
+        let fields = T::COLUMNS.iter().zip(&self.columns).map(field).collect::<Option<Vec<_>>>()?;
+        (T::COLUMNS.len() == self.columns.len()).then(|| T::from_fields(fields)).flatten()
     }
 }
 

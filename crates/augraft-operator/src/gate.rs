@@ -1,8 +1,9 @@
 //! What combinators decide about the steps in them: whether, and how often, they act.
 
 use crate::dice::Dice;
+use crate::modes::Mode;
+use crate::numbers::Probability;
 use crate::table::Table;
-use crate::values::Mode;
 
 /// One combinator around a step, as the step sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,4 +89,14 @@ impl Gate {
             Gate::Ramp(_) => None,
         }
     }
+}
+
+/// See [`Dice::acts`]: with the gates of the combinators around the step.
+pub(crate) fn acts<D: Dice>(dice: D, gates: &[Gate], lane: u32, p: Probability) -> D::Bool {
+    let ramps = gates.iter().filter_map(|gate| if let Gate::Ramp(ramp) = gate { Some(ramp.at(dice)) } else { None });
+    let drawn = match ramps.reduce(|product, ramp| product * ramp) {
+        None => dice.chance(lane, p),
+        Some(factor) => dice.less(dice.uniform(lane), dice.real(p.get()) * factor),
+    };
+    gates.iter().filter_map(|gate| gate.open(dice)).fold(drawn, |drawn, open| drawn & open)
 }

@@ -1,27 +1,10 @@
-//! Where a draw lives: step keys and the layout of Philox counters.
+//! What addresses the draws of a step.
 
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use crate::gate::Gate;
-
-/// Bit of `block` that separates the batch scope from the sample scope.
-pub(crate) const BATCH: u32 = 1 << 31;
-/// Bit of `block` that separates the scope of a pair from the sample scope.
-pub(crate) const PAIR: u32 = 1 << 30;
-/// First bit of the number of the view in the index of a sample; view 0 is the sample itself.
-pub(crate) const VIEW: u32 = 56;
-/// Largest number of views of one sample.
-pub const MAX_VIEWS: usize = 64;
-/// Bit of `block` that marks the cells of a grid.
-pub(crate) const CELLS: u32 = 1 << 23;
-/// Blocks reserved for each item; a block has four lanes.
-pub(crate) const BLOCKS_PER_ITEM: u32 = 4;
-/// Lanes that one item (or the sample itself) may use.
-pub const LANES: u32 = 4 * BLOCKS_PER_ITEM;
-/// Largest number of cells of a grid.
-pub const MAX_CELLS: usize = 1 << 23;
 
 /// What addresses the draws of one step: the seed, the hash of its id, and the combinators around it.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,18 +67,6 @@ pub fn step_hash(id: &str) -> u64 {
     u64::from_le_bytes(head)
 }
 
-/// Which block of four words a lane of an item lies in.
-pub(crate) fn item_block(item: u32, lane: u32) -> u32 {
-    assert!(lane < LANES, "lane {lane} is beyond the {LANES} lanes of one item");
-    item * BLOCKS_PER_ITEM + lane / 4
-}
-
-/// Which block holds the word of cell `cell` (row-major) on `lane`, at most 4 lanes a cell.
-pub(crate) fn cell_block(cell: u32, lane: u32) -> u32 {
-    assert!(lane < 4, "a cell has four lanes");
-    CELLS | (lane << 21) | (cell / 4)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,12 +76,5 @@ mod tests {
         assert_eq!(step_hash("cutmix"), 0x1f71_70d8_6446_c8ed ^ (step_hash("cutmix") ^ 0x1f71_70d8_6446_c8ed));
         assert_ne!(StepKey::new(1, "a"), StepKey::new(1, "b"));
         assert_eq!(StepKey::new(0, "a").words()[0], step_hash("a") as u32);
-    }
-
-    #[test]
-    fn blocks_of_items_and_cells_never_meet() {
-        assert!(item_block(1 << 20, LANES - 1) < CELLS);
-        assert_eq!(cell_block(MAX_CELLS as u32 - 1, 3) & BATCH, 0);
-        assert!(cell_block(MAX_CELLS as u32 - 1, 3) < 1 << 24);
     }
 }

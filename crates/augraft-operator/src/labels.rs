@@ -1,312 +1,265 @@
-//! Soft labels that stay the share of what each sample shows, through any number of mixing steps.
+//! Soft labels that stay the share of what each sample shows, through any chain of steps.
 
 use std::sync::Arc;
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayViewMut1, Axis};
 
-/// A rectangle `[top, left, bottom, right]` in elements of a plane, ends exclusive; empty when an end is not after its start.
-pub type Rectangle = [i64; 4];
+use crate::mixing::{Mixing, Region};
+use crate::motion::Motion;
+use crate::provenance::{Provenance, Weights, add};
+use crate::scalar::Row;
+use crate::scratch::Scratch;
 
 /// Weights below this come from rounding of products of `lam`, not from a share of the elements.
 const NOTHING: f64 = 1e-9;
 
 /// Soft labels and where they come from.
 ///
-/// A label is the mean over the elements of a sample of the labels of what is there. Pastes are kept as rectangles, so that a second paste counts what
-/// it covers of the first.
-#[derive(Debug, Clone, PartialEq)]
+/// A label is the mean over the visible elements of a sample of the labels of what is there. Which sample that is, and how much of it shows, is kept
+/// apart from the classes, and looked up when [`soft`](Self::soft) is asked for.
+#[derive(Debug, Clone)]
 pub struct Labels {
-    /// Class weights, N x K; K is 0 without labels.
-    pub soft: Array2<f32>,
-    /// For each sample, the source samples (index in the data set) and their weights; the first is the sample itself.
-    pub sources: Vec<Vec<(u64, f32)>>,
-    history: History,
-    base: Option<Arc<Base>>,
+    /// What the samples were labelled before anything was mixed.
+    labelled: Arc<Vec<Labelled>>,
+    classes: usize,
+    /// Which of these each sample is itself.
+    own: Vec<u32>,
+    /// Factor and summand of every class weight, in order.
+    smoothing: Vec<[f32; 2]>,
+    state: Provenance,
+    /// A mixing by regions that came last, whose planes are only made if another step follows.
+    later: Option<Later>,
 }
 
-/// Labels before the mixing steps of a history.
-#[derive(Debug, PartialEq)]
-struct Base {
-    soft: Array2<f32>,
-    sources: Vec<Vec<(u64, f32)>>,
+/// A sample before anything was mixed: the weights of its classes, and of the samples of the data set in it.
+#[derive(Debug)]
+struct Labelled {
+    classes: Vec<(usize, f32)>,
+    sources: Vec<(u64, f32)>,
 }
 
-/// One mixing step over a batch.
-#[derive(Debug, PartialEq)]
-enum Mix {
-    /// What the partner brings is as it was after the first `before` steps.
-    Paste {
-        boxes: Vec<Rectangle>,
-        partner: Vec<usize>,
-        before: usize,
-    },
-    Blend {
-        lam: Vec<f32>,
-        partner: Vec<usize>,
-    },
-    Mirror {
-        axis: Mirror,
-        apply: Vec<bool>,
-    },
+#[derive(Debug, Clone)]
+struct Later {
+    partner: Vec<usize>,
+    regions: Vec<Arc<Region>>,
+    grid: [usize; 2],
 }
 
-/// A reflection of a plane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mirror {
-    /// Left and right change places.
-    Columns,
-    /// Top and bottom change places.
-    Rows,
-}
-
-/// Mixing steps on one grid, in order.
-#[derive(Debug, Clone, PartialEq)]
-struct History {
-    mixes: Vec<Arc<Mix>>,
-    grid: Option<[usize; 2]>,
-}
-
-impl History {
-    const EMPTY: Self = Self { mixes: Vec::new(), grid: None };
-
-    /// The grid of the boxes; a single element when nothing was pasted.
-    fn extent(&self) -> [i64; 2] {
-        self.grid.unwrap_or([1, 1]).map(|side| side as i64)
-    }
-
-    /// Whether a paste on `grid` continues this history.
-    fn fits(&self, grid: [usize; 2]) -> bool {
-        self.grid.is_none_or(|known| known == grid)
+impl PartialEq for Labels {
+    fn eq(&self, other: &Self) -> bool {
+        self.soft() == other.soft() && self.sources() == other.sources()
     }
 }
 
 impl Labels {
-    /// Labels as given; `sources` are those of each sample, itself first.
+    /// Labels as given, N x K; `sources` are those of each sample, itself first.
     #[must_use]
-    pub fn new(soft: Array2<f32>, sources: Vec<Vec<(u64, f32)>>) -> Self {
-        Self { soft, sources, history: History::EMPTY, base: None }
+    pub fn new(soft: &Array2<f32>, sources: Vec<Vec<(u64, f32)>>) -> Self {
+        let labelled = soft.outer_iter().zip(sources).map(|(weights, sources)| {
+            let classes = weights.iter().copied().enumerate().filter(|(_, weight)| *weight != 0.0).collect();
+            Labelled { classes, sources }
+        });
+        Self::of(labelled.collect(), soft.ncols())
     }
 
     /// One-hot labels over `classes` classes for the samples `index`.
     #[must_use]
     pub fn one_hot(labels: &[Option<usize>], classes: usize, index: &[u64]) -> Self {
-        let mut soft = Array2::zeros([labels.len(), classes]);
-        for (row, label) in labels.iter().enumerate() {
-            if let Some(class) = label.filter(|class| *class < classes) {
-                soft[[row, class]] = 1.0;
-            }
-        }
-        Self::new(soft, index.iter().map(|&index| vec![(index, 1.0)]).collect())
+        let lists: Vec<Vec<usize>> = labels.iter().map(|label| label.iter().copied().collect()).collect();
+        Self::multi_hot(&lists, classes, index)
     }
 
     /// Labels over `classes` classes for the samples `index`, each of which has any number of classes.
     #[must_use]
     pub fn multi_hot(labels: &[Vec<usize>], classes: usize, index: &[u64]) -> Self {
-        let mut soft = Array2::zeros([labels.len(), classes]);
-        for (row, labels) in labels.iter().enumerate() {
-            for class in labels.iter().filter(|class| **class < classes) {
-                soft[[row, *class]] = 1.0;
+        let labelled = labels.iter().zip(index).map(|(labels, index)| {
+            let mut known: Vec<usize> = labels.iter().copied().filter(|class| *class < classes).collect();
+            known.sort_unstable();
+            known.dedup();
+            Labelled { classes: known.into_iter().map(|class| (class, 1.0)).collect(), sources: vec![(*index, 1.0)] }
+        });
+        Self::of(labelled.collect(), classes)
+    }
+
+    fn of(labelled: Vec<Labelled>, classes: usize) -> Self {
+        let own: Vec<u32> = (0..labelled.len() as u32).collect();
+        let state = Provenance::Whole(own.iter().map(|source| vec![(*source, 1.0)]).collect());
+        Self { labelled: Arc::new(labelled), classes, own, smoothing: Vec::new(), state, later: None }
+    }
+
+    /// Number of classes; 0 without labels.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Class weights, N x K.
+    #[must_use]
+    pub fn soft(&self) -> Array2<f32> {
+        let mut soft = Array2::zeros([self.own.len(), self.classes]);
+        self.write_soft(&mut soft);
+        soft
+    }
+
+    /// Writes the class weights into an array N x K of any content.
+    ///
+    /// # Panics
+    /// When the array has another shape.
+    pub fn write_soft(&self, soft: &mut Array2<f32>) {
+        assert_eq!(soft.dim(), (self.own.len(), self.classes), "an array of as many samples and classes");
+        for (row, weights) in soft.axis_iter_mut(Axis(0)).zip(self.totals()) {
+            self.write_row(row, &weights);
+        }
+    }
+
+    fn write_row(&self, mut row: ArrayViewMut1<'_, f32>, weights: &Weights) {
+        let smooth =
+            |weight: f32| self.smoothing.iter().fold(weight, |weight, [factor, offset]| weight * factor + offset);
+        let nothing = smooth(0.0);
+        let elsewhere =
+            if nothing == 0.0 { 0.0 } else { weights.iter().map(|(_, share)| share * f64::from(nothing)).sum() };
+        row.fill(elsewhere as f32);
+        let sources = || weights.iter().map(|(source, share)| (&self.labelled[*source as usize].classes, share));
+        for (class, _) in sources().flat_map(|(classes, _)| classes) {
+            let of = |classes: &[(usize, f32)]| {
+                classes.iter().find(|(known, _)| known == class).map_or(0.0, |(_, weight)| *weight)
+            };
+            row[*class] = sources().map(|(classes, share)| f64::from(smooth(of(classes))) * share).sum::<f64>() as f32;
+        }
+    }
+
+    /// For each sample, the samples in it (index in the data set) and their weights; the first is the sample itself.
+    #[must_use]
+    pub fn sources(&self) -> Vec<Vec<(u64, f32)>> {
+        let of = |(own, weights): (&u32, Weights)| {
+            let mut sums: Vec<(u64, f64)> =
+                self.labelled[*own as usize].sources.first().map(|(index, _)| (*index, 0.0)).into_iter().collect();
+            for (source, share) in weights {
+                for (index, weight) in &self.labelled[source as usize].sources {
+                    let amount = f64::from(*weight) * share;
+                    match sums.iter_mut().find(|(known, _)| known == index) {
+                        Some((_, sum)) => *sum += amount,
+                        None => sums.push((*index, amount)),
+                    }
+                }
             }
+            let shown = sums.into_iter().enumerate().filter(|(at, (_, sum))| *at == 0 || sum.abs() > NOTHING);
+            shown.map(|(_, (index, sum))| (index, sum as f32)).collect()
+        };
+        self.own.iter().zip(self.totals()).map(of).collect()
+    }
+
+    /// The weights of the sources of each sample, which sum to 1; the sample itself where nothing is visible.
+    fn totals(&self) -> Vec<Weights> {
+        let mut totals = match (&self.later, &self.state) {
+            (None, state) => state.totals(),
+            (Some(later), Provenance::Whole(rows)) => {
+                let pixels = later.grid.iter().product();
+                let mixed = |row: usize| {
+                    let share = later.regions[row].share(pixels);
+                    let mut mixed = Weights::new();
+                    add(&mut mixed, &rows[row], 1.0 - share);
+                    add(&mut mixed, &rows[later.partner[row]], share);
+                    mixed
+                };
+                (0..rows.len()).map(mixed).collect()
+            }
+            (Some(_), _) => {
+                let mut settled = self.clone();
+                settled.settle(&mut Scratch::default());
+                settled.state.totals()
+            }
+        };
+        for (weights, own) in totals.iter_mut().zip(&self.own).filter(|(weights, _)| weights.is_empty()) {
+            weights.push((*own, 1.0));
         }
-        Self::new(soft, index.iter().map(|&index| vec![(index, 1.0)]).collect())
+        totals
     }
 
-    /// Mixes as the pixels are when each sample gets, inside its box, what its partner had there; boxes lie on a plane of `grid` (height, width).
-    pub fn paste(&mut self, boxes: Vec<Rectangle>, partner: &[usize], grid: [usize; 2]) {
-        if !self.history.fits(grid) {
-            self.forget_boxes();
-        }
-        self.history.grid = Some(grid);
-        self.mix(Mix::Paste { boxes, partner: partner.to_vec(), before: self.history.mixes.len() });
-    }
-
-    /// Pastes several boxes into each sample, later ones over earlier ones, all from the partners as they were before the first.
-    pub fn collage(&mut self, parts: Vec<(Vec<Rectangle>, Vec<usize>)>, grid: [usize; 2]) {
-        if !self.history.fits(grid) {
-            self.forget_boxes();
-        }
-        self.history.grid = Some(grid);
-        let before = self.history.mixes.len();
-        let Some((last, first)) = parts.split_last() else { return };
-        let paste =
-            |(boxes, partner): &(_, _)| Mix::Paste { boxes: Vec::clone(boxes), partner: Vec::clone(partner), before };
-        self.base();
-        self.history.mixes.extend(first.iter().map(|part| Arc::new(paste(part))));
-        self.mix(paste(last));
-    }
-
-    /// Takes the labels at these rows, as they are for whole samples.
-    pub fn select(&mut self, rows: &[usize]) {
-        self.soft = self.soft.select(ndarray::Axis(0), rows);
-        self.sources = rows.iter().map(|row| self.sources[*row].clone()).collect();
-        self.forget_boxes();
-    }
-
-    /// Replaces every class weight by `weight * factor + offset`, in f32; as for whole samples from here on.
+    /// Moves a share of every class weight elsewhere: each becomes `weight * factor + offset`.
     pub fn smooth(&mut self, factor: f32, offset: f32) {
-        self.soft.mapv_inplace(|weight| weight * factor + offset);
-        self.forget_boxes();
+        self.smoothing.push([factor, offset]);
     }
 
-    /// Mixes `lam` of each sample with `1 - lam` of its partner.
-    pub fn blend(&mut self, lam: Vec<f32>, partner: &[usize]) {
-        self.mix(Mix::Blend { lam, partner: partner.to_vec() });
+    /// Mixes the labels of whole samples: `lam` of each with `1 - lam` of its partner; where things are is forgotten.
+    pub fn blend(&mut self, lam: &[f64], partner: &[usize]) {
+        let totals = self.totals();
+        let mixed = |row: usize| {
+            let mut mixed = Weights::new();
+            add(&mut mixed, &totals[row], lam[row]);
+            add(&mut mixed, &totals[partner[row]], 1.0 - lam[row]);
+            mixed
+        };
+        self.state = Provenance::Whole((0..totals.len()).map(mixed).collect());
+        self.later = None;
     }
 
-    /// Reflects the boxes of the samples that `apply` names, as their pixels are.
-    pub fn mirror(&mut self, axis: Mirror, apply: Vec<bool>) {
-        if !self.history.mixes.is_empty() {
-            self.history.mixes.push(Arc::new(Mix::Mirror { axis, apply }));
+    /// Mixes as the pixels on planes of `grid` are mixed.
+    pub(crate) fn mix(
+        &mut self,
+        mixings: &[Mixing<Row>],
+        regions: &[Arc<Region>],
+        grid: [usize; 2],
+        scratch: &mut Scratch,
+    ) {
+        self.settle(scratch);
+        if matches!(mixings.first(), Some(Mixing::Region { .. })) {
+            let partner = mixings.iter().enumerate().map(|(row, mixing)| mixing.partner(row)).collect();
+            self.later = Some(Later { partner, regions: regions.to_vec(), grid });
+            return;
         }
+        self.state.mix(mixings, regions, grid, scratch);
     }
 
-    /// Takes the labels as they are for whole samples: after a crop or a resize, the boxes of earlier pastes say nothing.
-    pub fn forget_boxes(&mut self) {
-        self.history = History::EMPTY;
-        self.base = None;
+    /// Moves as the pixels do.
+    pub(crate) fn follow(&mut self, motions: &[&Motion<Row>], scratch: &mut Scratch) {
+        if motions.first().is_none_or(|motion| motion.is_stay()) {
+            return;
+        }
+        self.settle(scratch);
+        self.state.follow(motions, scratch);
     }
 
-    /// The labels before the history.
-    fn base(&mut self) -> Arc<Base> {
-        let whole = || Arc::new(Base { soft: self.soft.clone(), sources: self.sources.clone() });
-        self.base.get_or_insert_with(whole).clone()
+    /// Takes the labels as they are for whole samples: behind a part of a model, nobody knows where things are.
+    pub fn forget_places(&mut self) {
+        self.state = Provenance::Whole(self.totals());
+        self.later = None;
     }
 
-    fn mix(&mut self, mix: Mix) {
-        let base = self.base();
-        self.history.mixes.push(Arc::new(mix));
-        let [height, width] = self.history.extent();
-        let total = (height * width) as f64;
-        let whole = [0, 0, height, width];
-        let plane = [height, width];
-        for row in 0..self.sources.len() {
-            let label = |sample: usize, amount: f64| {
-                base.soft.row(sample).iter().map(|weight| f64::from(*weight) * amount).collect()
-            };
-            let soft: Option<Vec<f64>> = measure(&self.history.mixes, plane, row, whole, 1.0, &label, &sum);
-            for (weight, sum) in self.soft.row_mut(row).iter_mut().zip(soft.iter().flatten()) {
-                *weight = (sum / total) as f32;
-            }
-            let scaled = |sample: usize, amount: f64| {
-                base.sources[sample].iter().map(|(index, weight)| (*index, f64::from(*weight) * amount)).collect()
-            };
-            let sources: Option<Vec<(u64, f64)>> =
-                measure(&self.history.mixes, plane, row, whole, 1.0, &scaled, &merge);
-            let own = base.sources[row].first().map(|(index, _)| (*index, 0.0));
-            let sources = merge(own.into_iter().collect(), sources.unwrap_or_default());
-            let shown = sources.iter().enumerate().filter(|(at, (_, sum))| *at == 0 || sum.abs() > NOTHING * total);
-            self.sources[row] = shown.map(|(_, (index, sum))| (*index, (sum / total) as f32)).collect();
-        }
+    /// Takes the labels at these rows.
+    pub(crate) fn select(&mut self, rows: &[usize]) {
+        self.settle(&mut Scratch::default());
+        self.state.select(rows);
+        self.own = rows.iter().map(|row| self.own[*row]).collect();
     }
-}
 
-fn sum(mut a: Vec<f64>, b: Vec<f64>) -> Vec<f64> {
-    a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
-    a
-}
-
-/// Adds the weights of equal sources; the order of the first list is kept.
-fn merge(mut a: Vec<(u64, f64)>, b: Vec<(u64, f64)>) -> Vec<(u64, f64)> {
-    for (index, weight) in b {
-        match a.iter_mut().find(|(known, _)| *known == index) {
-            Some((_, sum)) => *sum += weight,
-            None => a.push((index, weight)),
-        }
+    /// Makes the planes of a mixing that was put off.
+    fn settle(&mut self, scratch: &mut Scratch) {
+        let Some(later) = self.later.take() else { return };
+        let mixing = |partner: &usize| Mixing::Region { partner: *partner as i64, soft: true };
+        let mixings: Vec<_> = later.partner.iter().map(mixing).collect();
+        self.state.mix(&mixings, &later.regions, later.grid, scratch);
     }
-    a
-}
-
-/// Sums, over what `rectangle` of sample `row` shows, `leaf(sample before the mixes, elements * weight)`; none where the rectangle is empty.
-///
-/// A paste is what was there, less what it covers, plus what it brings: amounts may be negative. A graph adds in the same order.
-fn measure<A>(
-    mixes: &[Arc<Mix>],
-    plane: [i64; 2],
-    row: usize,
-    rectangle: Rectangle,
-    weight: f64,
-    leaf: &impl Fn(usize, f64) -> A,
-    add: &impl Fn(A, A) -> A,
-) -> Option<A> {
-    let [top, left, bottom, right] = rectangle;
-    let area = (bottom - top).max(0) * (right - left).max(0);
-    if area == 0 {
-        return None;
-    }
-    let Some((last, before)) = mixes.split_last() else {
-        return Some(leaf(row, weight * area as f64));
-    };
-    let part = |row, rectangle, weight| measure(before, plane, row, rectangle, weight, leaf, add);
-    let parts = match &**last {
-        Mix::Paste { boxes, partner, before: state } => {
-            let [from_top, from_left, to_bottom, to_right] = boxes[row];
-            let covered = [top.max(from_top), left.max(from_left), bottom.min(to_bottom), right.min(to_right)];
-            let brought = measure(&mixes[..*state], plane, partner[row], covered, weight, leaf, add);
-            [part(row, rectangle, weight), part(row, covered, -weight), brought]
-        }
-        Mix::Blend { lam, partner } => {
-            let lam = f64::from(lam[row]);
-            [part(row, rectangle, weight * lam), part(partner[row], rectangle, weight * (1.0 - lam)), None]
-        }
-        Mix::Mirror { apply, .. } if !apply[row] => [part(row, rectangle, weight), None, None],
-        Mix::Mirror { axis: Mirror::Columns, .. } => {
-            [part(row, [top, plane[1] - right, bottom, plane[1] - left], weight), None, None]
-        }
-        Mix::Mirror { axis: Mirror::Rows, .. } => {
-            [part(row, [plane[0] - bottom, left, plane[0] - top, right], weight), None, None]
-        }
-    };
-    parts.into_iter().flatten().reduce(add)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn weights(labels: &Labels, row: usize) -> Vec<(u64, f32)> {
-        labels.sources[row].clone()
+    #[test]
+    fn smoothing_comes_before_mixing_as_it_is_linear() {
+        let mut labels = Labels::one_hot(&[Some(0), Some(1)], 4, &[7, 8]);
+        labels.smooth(0.9, 0.025);
+        labels.blend(&[0.5, 1.0], &[1, 0]);
+        let soft = labels.soft();
+        assert!((soft[[0, 0]] - 0.475).abs() < 1e-6 && (soft[[0, 2]] - 0.025).abs() < 1e-6, "{soft}");
+        assert_eq!(labels.sources(), [vec![(7, 0.5), (8, 0.5)], vec![(8, 1.0)]]);
     }
 
     #[test]
-    fn a_paste_that_covers_another_takes_its_share() {
-        let mut labels = Labels::one_hot(&[Some(0), Some(1), Some(2)], 3, &[10, 11, 12]);
-        labels.paste(vec![[0, 0, 2, 2], [0; 4], [0; 4]], &[1, 0, 2], [4, 4]);
-        assert_eq!(weights(&labels, 0), [(10, 0.75), (11, 0.25)]);
-        labels.paste(vec![[0, 0, 2, 4], [0; 4], [0; 4]], &[2, 1, 0], [4, 4]);
-        assert_eq!(weights(&labels, 0), [(10, 0.5), (12, 0.5)]);
-        assert_eq!(labels.soft.row(0).to_vec(), [0.5, 0.0, 0.5]);
-    }
-
-    #[test]
-    fn a_paste_brings_what_its_partner_shows_there() {
-        let mut labels = Labels::one_hot(&[Some(0), Some(1), Some(2)], 3, &[10, 11, 12]);
-        labels.paste(vec![[0; 4], [0, 0, 4, 2], [0; 4]], &[0, 2, 1], [4, 4]);
-        labels.paste(vec![[0, 0, 4, 1], [0; 4], [0; 4]], &[1, 0, 2], [4, 4]);
-        assert_eq!(weights(&labels, 0), [(10, 0.75), (12, 0.25)]);
-    }
-
-    #[test]
-    fn blends_multiply_and_boxes_are_forgotten() {
-        let mut labels = Labels::one_hot(&[Some(0), Some(1)], 2, &[0, 1]);
-        labels.paste(vec![[0, 0, 2, 4], [0; 4]], &[1, 0], [4, 4]);
-        labels.blend(vec![0.5, 1.0], &[1, 0]);
-        assert_eq!(weights(&labels, 0), [(0, 0.25), (1, 0.75)]);
-        labels.forget_boxes();
-        labels.paste(vec![[0, 0, 2, 4], [0; 4]], &[1, 0], [4, 4]);
-        assert_eq!(weights(&labels, 0), [(0, 0.125), (1, 0.875)]);
-    }
-
-    #[test]
-    fn boxes_move_with_mirrored_pixels() {
-        for (axis, expected) in [
-            (Mirror::Columns, [(10, 0.5), (11, 0.25), (12, 0.25)].to_vec()),
-            (Mirror::Rows, vec![(10, 0.75), (12, 0.25)]),
-        ] {
-            let mut labels = Labels::one_hot(&[Some(0), Some(1), Some(2)], 3, &[10, 11, 12]);
-            labels.paste(vec![[0, 0, 2, 2], [0; 4], [0; 4]], &[1, 0, 2], [4, 4]);
-            labels.mirror(axis, vec![true, false, false]);
-            labels.paste(vec![[2, 0, 4, 2], [0; 4], [0; 4]], &[2, 1, 0], [4, 4]);
-            assert_eq!(weights(&labels, 0), expected);
-        }
+    fn a_sample_keeps_its_first_place_where_it_is_gone() {
+        let mut labels = Labels::one_hot(&[Some(0), Some(1)], 2, &[7, 8]);
+        labels.blend(&[0.0, 1.0], &[1, 0]);
+        assert_eq!(labels.sources(), [vec![(7, 0.0), (8, 1.0)], vec![(8, 1.0)]]);
     }
 }

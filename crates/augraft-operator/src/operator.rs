@@ -2,23 +2,39 @@
 
 use std::any::Any;
 use std::fmt::Debug;
+use std::rc::Rc;
+use std::sync::Arc;
 
-use augraft_onnx::Value;
+use augraft_onnx::{DataType, Value};
+use ndarray::ArrayViewMut3;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::batch::{Batch, Scratch};
+use crate::address::Rows;
+use crate::batch::{Batch, NativeStep};
 use crate::dice::{Dice, Extent};
-use crate::draws::{Draw, Draws, Kind};
+use crate::draws::{Column, Draw, Draws, Field};
+use crate::each_sample;
+use crate::images::Images;
 use crate::key::StepKey;
-use crate::lowered::Lowered;
+use crate::lowered::{Lowered, LoweredStep};
+use crate::mix_graph::LoweredRegion;
+use crate::mixing::{Label, LabelRule, Mixing, Region};
+use crate::motion::Motion;
+use crate::numbers::Probability;
+use crate::pixel::Pixel;
 use crate::recorder::{Recorder, Recording, field_of_column, items_of};
-use crate::registry::{schema_of, summary_of};
 use crate::scalar::{BatchDice, Row, Scalar};
-use crate::shape::{Issue, Parity, Role, Shape};
+use crate::schema::{schema_of, summary_of};
+use crate::scratch::Scratch;
+use crate::shape::{Effects, Issue, Parity, Shape, Values};
 
-/// A transformation of a batch, split in `check` (shapes), `draw` (all randomness), `apply` (native) and `lower` (ONNX).
+/// A transformation of a batch: `check` (shapes), `draw` (all randomness), and what becomes of the pixels.
+///
+/// What becomes of the pixels is stated as a [`motion`](Self::motion) (which pixel of the input each one shows) and a [`mixing`](Self::mixing) (what is
+/// taken from a partner), which images, masks, labels and graphs follow; or it is computed, by [`apply`](Self::apply) natively and by
+/// [`lower`](Self::lower) in ONNX, where values change in place. First values change, then samples mix, then pixels move.
 ///
 /// The type is the YAML configuration of the step; its doc comment is the reference page. Pixels and labels are a function of
 /// (configuration, draw, input), the same in every backend.
@@ -29,8 +45,8 @@ pub trait Operator: Debug + Default + Serialize + DeserializeOwned + JsonSchema 
     const SINCE: &'static str;
     /// How closely the backends agree.
     const PARITY: Parity;
-    /// What kind of change it makes.
-    const ROLE: Role;
+    /// What `apply` and `lower` do to values.
+    const VALUES: Values = Values::Kept;
     /// What `compat: NAME` sets: names of peers with their options as JSON, which options beside `compat` win over.
     const PRESETS: &'static [(&'static str, &'static str)] = &[];
     /// What one draw decides.
@@ -39,16 +55,6 @@ pub trait Operator: Debug + Default + Serialize + DeserializeOwned + JsonSchema 
     /// How the number of samples changes.
     fn rows(&self) -> Rows {
         Rows::Same
-    }
-
-    /// Whether it blends values of several samples, so that masks of class ids must become shares of classes first.
-    fn blends(&self) -> bool {
-        false
-    }
-
-    /// Whether its labels come from masks, so that there must be some.
-    fn needs_masks(&self) -> bool {
-        false
     }
 
     /// Predicts the shape after the step.
@@ -60,56 +66,85 @@ pub trait Operator: Debug + Default + Serialize + DeserializeOwned + JsonSchema 
     /// Decides everything random for one sample of size `extent`.
     fn draw<D: Dice>(&self, dice: D, extent: &Extent<D>) -> Self::Draw<D>;
 
-    /// Changes the batch as drawn, in place where it can; one draw per sample.
-    fn apply(&self, draws: &[Self::Draw<Row>], batch: &mut Batch, scratch: &mut Scratch);
+    /// Says which pixel of its input each pixel of a sample shows; `dice` computes and draws nothing.
+    fn motion<D: Dice>(&self, dice: D, draw: &Self::Draw<D>, extent: &Extent<D>) -> Motion<D> {
+        let _ = (dice, draw, extent);
+        Motion::Stay
+    }
 
-    /// Writes the same change as ONNX nodes.
+    /// Says what a sample takes from a partner; `dice` computes and draws nothing.
+    fn mixing<D: Dice>(&self, dice: D, draw: &Self::Draw<D>, extent: &Extent<D>) -> Mixing<D> {
+        let _ = (dice, draw, extent);
+        Mixing::None
+    }
+
+    /// Says how the label of a mixed sample is weighed; by default it is the share of the visible pixels.
+    fn label<D: Dice>(&self, draw: &Self::Draw<D>) -> Label<D> {
+        let _ = draw;
+        Label::SHARE
+    }
+
+    /// Factor and summand of every class weight, for an operator that changes labels alone.
+    fn smoothing(&self, classes: usize) -> Option<[f32; 2]> {
+        let _ = classes;
+        None
+    }
+
+    /// The regions of [`Mixing::Region`], one for each sample, from the draws and the images before the step.
+    fn regions(&self, draws: &[Self::Draw<Row>], images: &Images) -> Vec<Arc<Region>> {
+        let _ = (draws, images);
+        Vec::new()
+    }
+
+    /// The same as ONNX nodes.
+    ///
+    /// # Errors
+    /// When this shape has no ONNX form.
+    fn lower_region<'g>(
+        &self,
+        draw: &Self::Draw<Recorder<'g>>,
+        batch: &Lowered<'g>,
+    ) -> Result<Option<LoweredRegion<'g>>, Issue> {
+        let _ = (draw, batch);
+        Ok(None)
+    }
+
+    /// Changes the values of one sample (channels, rows, columns) whose draw acts, for an operator that changes each sample alone.
+    fn change<T: Pixel>(&self, draw: &Self::Draw<Row>, image: &mut ArrayViewMut3<'_, T>) {
+        let _ = (draw, image);
+    }
+
+    /// Writes the same change as ONNX nodes: new images; drawn numbers have the shape `[N,1,1,1]`, and only samples whose draw acts are changed.
     ///
     /// # Errors
     /// When the operator or this shape has no ONNX form.
-    fn lower<'g>(&self, draw: &Self::Draw<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue>;
-
-    /// Changes the masks as drawn: `masks` is a batch whose images are class ids (u8 `[N,1,H,W]`) or shares of classes (f32 `[N,K,H,W]`).
-    ///
-    /// What moves pixels or mixes samples does to masks what it does to images; an operator that resamples must take the nearest pixel here.
-    fn apply_masks(&self, draws: &[Self::Draw<Row>], masks: &mut Batch, scratch: &mut Scratch) {
-        if matches!(Self::ROLE, Role::Geometry | Role::Mix) {
-            self.apply(draws, masks, scratch);
-        }
+    fn lower_change<'g>(
+        &self,
+        draw: &Self::Draw<Recorder<'g>>,
+        batch: &Lowered<'g>,
+    ) -> Result<Option<Value<'g>>, Issue> {
+        let _ = (draw, batch);
+        Ok(None)
     }
 
-    /// Writes [`apply_masks`](Self::apply_masks) as ONNX nodes.
+    /// Changes the values of a batch, in place where it can, for an operator that needs all samples at once; one draw per sample.
+    fn apply(&self, draws: &[Self::Draw<Row>], batch: &mut Batch, scratch: &mut Scratch) {
+        let _ = (draws, batch, scratch);
+    }
+
+    /// Writes what [`apply`](Self::apply) does as ONNX nodes.
     ///
     /// # Errors
-    /// As [`lower`](Self::lower).
-    fn lower_masks<'g>(&self, draw: &Self::Draw<Recorder<'g>>, masks: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        if matches!(Self::ROLE, Role::Geometry | Role::Mix) { self.lower(draw, masks) } else { Ok(masks) }
+    /// When the operator or this shape has no ONNX form.
+    fn lower<'g>(&self, draw: &Self::Draw<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
+        let _ = draw;
+        Ok(batch)
     }
 
-    /// Whether a draw should change sample `row`: then an unchanged tensor is a defect.
+    /// Whether a draw should change the values of sample `row`: then an unchanged tensor is a defect. What is stated as motion and mixing is known.
     fn acts(&self, row: usize, draw: &Self::Draw<Row>) -> bool {
         let _ = (row, draw);
         false
-    }
-}
-
-/// How a step changes the number of samples.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rows {
-    /// As many as before.
-    Same,
-    /// Every sample becomes this many (1 to 64), one after the other, each with draws of its own.
-    Views(usize),
-    /// The first half of the batch, the middle sample included.
-    Half,
-    /// The same, and the second half held a sample of the data set for each of the first.
-    Donors,
-}
-
-impl Rows {
-    /// Whether the first half of the batch is left.
-    pub(crate) fn halves(self) -> bool {
-        matches!(self, Rows::Half | Rows::Donors)
     }
 }
 
@@ -119,8 +154,10 @@ pub trait AnyOperator: Debug + Send + Sync {
     fn name(&self) -> &'static str;
     /// How closely the backends agree.
     fn parity(&self) -> Parity;
-    /// What kind of change it makes.
-    fn role(&self) -> Role;
+    /// What a step changes on a shape that `check` accepts.
+    fn effects(&self, shape: &Shape) -> Effects;
+    /// The probability with which it acts, as it asks its dice; none where it does not ask.
+    fn probability(&self, shape: &Shape) -> Option<Probability>;
     /// What it does, in one sentence.
     fn summary(&self) -> String;
     /// The oldest opset that it can be written for.
@@ -131,16 +168,13 @@ pub trait AnyOperator: Debug + Send + Sync {
     fn rows(&self) -> Rows {
         Rows::Same
     }
-    /// See [`Operator::blends`].
-    fn blends(&self) -> bool {
-        false
-    }
-    /// See [`Operator::needs_masks`].
-    fn needs_masks(&self) -> bool {
+    /// Whether its labels come from masks, so that there must be some.
+    fn needs_masks(&self, shape: &Shape) -> bool {
+        let _ = shape;
         false
     }
     /// Columns of its draws.
-    fn columns(&self) -> &'static [(&'static str, Kind)];
+    fn columns(&self) -> &'static [Column];
     /// See [`Operator::check`].
     ///
     /// # Errors
@@ -162,8 +196,8 @@ pub trait AnyOperator: Debug + Send + Sync {
     /// # Errors
     /// When the operator or this shape has no ONNX form.
     fn lower<'g>(&self, columns: &[Value<'g>], sample: &Draws, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue>;
-    /// Which samples a draw should change.
-    fn acting(&self, draws: &Draws, n: usize) -> Vec<bool>;
+    /// Which samples of `batch` a draw should change.
+    fn acting(&self, draws: &Draws, batch: &Batch) -> Vec<bool>;
     /// The configuration as JSON, defaults filled in.
     fn config(&self) -> serde_json::Value;
     /// The same operator with another configuration.
@@ -175,6 +209,28 @@ pub trait AnyOperator: Debug + Send + Sync {
     fn as_any(&self) -> &dyn Any;
 }
 
+/// What one draw of an operator comes to on a shape.
+struct Stated<T: Operator> {
+    draw: T::Draw<Row>,
+    extent: Extent<Row>,
+    probability: Option<Probability>,
+}
+
+/// Draws for one sample of `shape`, where the operator accepts it; an open size is taken for one that is common.
+fn stated<T: Operator>(operator: &T, shape: &Shape) -> Option<Stated<T>> {
+    const COMMON: [usize; 2] = [224, 224];
+    Operator::check(operator, shape).ok()?;
+    let key = StepKey::new(0, T::NAME);
+    let dice = BatchDice::new(&key, 0, &[0]).audited();
+    let [height, width] = shape.size().unwrap_or(COMMON);
+    let extent = native_extent([shape.channels, height, width], shape.image_size);
+    let fields = Operator::draw(operator, dice.sample(0), &extent).into_fields();
+    let draws = Draws::from_rows(<T::Draw<Row> as Draw<Row>>::COLUMNS, vec![fields]);
+    let draw = draws.rows::<T::Draw<Row>>(1)?.pop()?;
+    let extent = native_extent([shape.channels, height, width], shape.image_size);
+    Some(Stated { draw, extent, probability: dice.asked() })
+}
+
 impl<T: Operator> AnyOperator for T {
     fn name(&self) -> &'static str {
         T::NAME
@@ -182,22 +238,36 @@ impl<T: Operator> AnyOperator for T {
     fn parity(&self) -> Parity {
         T::PARITY
     }
-    fn role(&self) -> Role {
-        T::ROLE
+
+    fn effects(&self, shape: &Shape) -> Effects {
+        let smooths = self.smoothing(shape.classes.max(1)).is_some();
+        let Some(Stated { draw, extent, .. }) = stated(self, shape) else {
+            return Effects { labels: smooths, ..Effects::of(T::VALUES) };
+        };
+        let dice = Scalar::ARITHMETIC;
+        let mixing = self.mixing(dice, &draw, &extent);
+        let moves = !self.motion(dice, &draw, &extent).is_stay();
+        let mixes = !matches!(mixing, Mixing::None);
+        let whole = matches!(mixing, Mixing::Values { .. });
+        let labels = smooths || mixes && !matches!(mixing, Mixing::Values { lam: None, .. });
+        let blends = matches!(mixing, Mixing::Blend { .. });
+        Effects { moves, mixes, blends, labels, masks: moves || mixes && !whole, ..Effects::of(T::VALUES) }
     }
+
+    fn probability(&self, shape: &Shape) -> Option<Probability> {
+        stated(self, shape)?.probability
+    }
+
     fn summary(&self) -> String {
-        summary_of(&schema_of::<T>())
+        summary_of(&schema_of::<T>(T::PRESETS))
     }
     fn rows(&self) -> Rows {
         Operator::rows(self)
     }
-    fn blends(&self) -> bool {
-        Operator::blends(self)
+    fn needs_masks(&self, shape: &Shape) -> bool {
+        stated(self, shape).is_some_and(|stated| self.label(&stated.draw).rule == LabelRule::VisibleMask)
     }
-    fn needs_masks(&self) -> bool {
-        Operator::needs_masks(self)
-    }
-    fn columns(&self) -> &'static [(&'static str, Kind)] {
+    fn columns(&self) -> &'static [Column] {
         <T::Draw<Row> as Draw<Row>>::COLUMNS
     }
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
@@ -205,15 +275,16 @@ impl<T: Operator> AnyOperator for T {
     }
 
     fn draw(&self, key: &StepKey, epoch: u32, batch: &Batch) -> Draws {
-        let (index, views) = viewed(&batch.index, Operator::rows(self));
+        let rows = Operator::rows(self);
+        let (index, of) = (rows.drawn(&batch.index), if let Rows::Views(views) = rows { views } else { 1 });
         let dice = BatchDice::new(key, epoch, &index);
-        let extent = |row: usize| native_extent(batch.extent(row / views), batch.image_size);
+        let extent = |row: usize| native_extent(batch.extent(row / of), batch.image_size);
         let draw = |row| Operator::draw(self, dice.sample(row), &extent(row)).into_fields();
         Draws::from_rows(self.columns(), (0..index.len()).map(draw).collect())
     }
 
     fn draw_audited(&self, key: &StepKey, epoch: u32, index: &[u64], shape: &Shape) -> (Draws, Vec<(usize, u32, u32)>) {
-        let (index, _) = viewed(index, Operator::rows(self));
+        let index = Operator::rows(self).drawn(index);
         let dice = BatchDice::new(key, epoch, &index).audited();
         let [height, width] = shape.size().unwrap_or([1, 1]);
         let extent = native_extent([shape.channels, height, width], shape.image_size);
@@ -226,12 +297,7 @@ impl<T: Operator> AnyOperator for T {
             recording.replicate(views);
         }
         let dice = recording.step(key);
-        let [height, width] = batch.sides;
-        let image_size = batch.shape.image_size.map(|size| size.map(|side| dice.int(side as i64)));
-        let [image_height, image_width] = image_size.unwrap_or(batch.sides);
-        let channels = dice.int(batch.shape.channels as i64);
-        let extent = Extent { channels, height, width, image_height, image_width };
-        let drawn = Operator::draw(self, dice, &extent);
+        let drawn = Operator::draw(self, dice, &lowered_extent(dice, batch));
         let columns = drawn.into_fields().into_iter().map(|field| recording.column(field)).collect();
         if Operator::rows(self).halves() {
             recording.halve();
@@ -245,14 +311,36 @@ impl<T: Operator> AnyOperator for T {
         }
         let rows = draws.rows::<T::Draw<Row>>(batch.len());
         let rows = rows.ok_or_else(|| Issue::new("", "the draws are not those of this operator and batch"))?;
-        Operator::apply(self, &rows, batch, scratch);
-        let masks = batch.take_masks(Operator::blends(self));
-        if let Some(mut masks) = masks {
-            self.apply_masks(&rows, &mut masks, scratch);
-            batch.put_masks(masks);
+        let dice = Scalar::ARITHMETIC;
+        let extents: Vec<_> = (0..batch.len()).map(|row| native_extent(batch.extent(row), batch.image_size)).collect();
+        let drawn = || rows.iter().zip(&extents);
+        let mixings: Vec<Mixing<Row>> = drawn().map(|(draw, extent)| self.mixing(dice, draw, extent)).collect();
+        let regions = match mixings.first() {
+            Some(Mixing::Region { .. }) => self.regions(&rows, &batch.images),
+            _ => Vec::new(),
+        };
+        let mut motions: Vec<Motion<Row>> = drawn().map(|(draw, extent)| self.motion(dice, draw, extent)).collect();
+        if batch.is_empty() {
+            // The size of no images changes too.
+            let any = stated(self, &batch.shape());
+            motions.extend(any.map(|any| self.motion(dice, &any.draw, &any.extent)));
         }
+        let labels = rows.iter().map(|draw| self.label(draw)).collect();
+        let smoothing = self.smoothing(batch.labels.classes());
+        Operator::apply(self, &rows, batch, scratch);
+        if T::VALUES != Values::Kept {
+            let places: Vec<usize> = (0..rows.len()).collect();
+            each_sample!(batch.images, &places, |row, image| {
+                // Read once more, because a draw of any operator is not known to be shared between threads.
+                let draw: Option<T::Draw<Row>> = draws.row(*row);
+                if let Some(draw) = draw.filter(|draw| draw.decision().unwrap_or(true)) {
+                    self.change(&draw, &mut image);
+                }
+            });
+        }
+        batch.follow(&NativeStep { motions, mixings, regions, labels, smoothing }, scratch);
         if Operator::rows(self).halves() {
-            batch.select(&(0..batch.len().div_ceil(2)).collect::<Vec<_>>());
+            batch.select(&Operator::rows(self).of(batch.len()));
         }
         Ok(())
     }
@@ -262,26 +350,54 @@ impl<T: Operator> AnyOperator for T {
             return Err(Issue::new("", format!("runs natively only, because {reason}"))
                 .help("leave the step out of what is exported"));
         }
-        let kinds = <T::Draw<Recorder<'g>> as Draw<Recorder<'g>>>::COLUMNS.iter().map(|(_, kind)| *kind);
-        let items = sample.columns.iter().map(|(_, tensor)| items_of(tensor));
-        let fields =
-            columns.iter().zip(kinds).zip(items).map(|((column, kind), items)| field_of_column(kind, *column, items));
-        let draw = Draw::from_fields(fields.collect())
-            .ok_or_else(|| Issue::new("", "the draws are not those of this operator"))?;
+        let draw = |real: DataType, unsqueezed: bool| {
+            let items = sample.columns.iter().map(|(_, tensor)| items_of(tensor));
+            let fields = columns.iter().zip(self.columns()).zip(items).map(|((column, known), items)| {
+                let field = field_of_column(known.kind, *column, items);
+                let shaped = |value: Value<'g>| if unsqueezed { value.unsqueeze(&[1, 2, 3]) } else { value };
+                match field {
+                    Field::Real(value) => Field::Real(shaped(value.cast(real))),
+                    Field::Int(value) => Field::Int(shaped(value)),
+                    Field::Bool(value) => Field::Bool(shaped(value)),
+                    field => field,
+                }
+            });
+            let draw: Option<T::Draw<Recorder<'g>>> = Draw::from_fields(fields.collect());
+            draw.ok_or_else(|| Issue::new("", "the draws are not those of this operator"))
+        };
+        let drawn = draw(DataType::F32, false)?;
         if let Rows::Views(views) = Operator::rows(self) {
             batch = batch.replicate(views);
         }
-        let masks = batch.clone().take_masks(Operator::blends(self));
-        let mut batch = Operator::lower(self, &draw, batch)?;
-        if let Some(masks) = masks {
-            batch.put_masks(self.lower_masks(&draw, masks)?);
+        let dice = Recorder::arithmetic(batch.images.graph());
+        let (wide, extent) = (draw(DataType::F64, false)?, lowered_extent(dice, &batch));
+        let mixing = Rc::new(self.mixing(dice, &wide, &extent));
+        let region = self.lower_region(&drawn, &batch)?;
+        let motion = Rc::new(self.motion(dice, &wide, &extent));
+        let (label, smoothing) = (self.label(&wide), self.smoothing(batch.shape.classes));
+        let mut batch = Operator::lower(self, &drawn, batch)?;
+        if Self::VALUES != Values::Kept {
+            let flat = draw(DataType::F32, true)?;
+            if let Some(changed) = self.lower_change(&flat, &batch)? {
+                batch.images = flat.decision().map_or(changed, |acts| match acts.constant_bool() {
+                    Some(true) => changed,
+                    _ => acts.select(changed, batch.images),
+                });
+            }
         }
+        let batch = batch.follow(LoweredStep { motion, mixing, region, label, smoothing })?;
         Ok(if Operator::rows(self).halves() { batch.halve() } else { batch })
     }
 
-    fn acting(&self, draws: &Draws, n: usize) -> Vec<bool> {
-        let rows = draws.rows::<T::Draw<Row>>(n).unwrap_or_default();
-        rows.iter().enumerate().map(|(row, draw)| self.acts(row, draw)).collect()
+    fn acting(&self, draws: &Draws, batch: &Batch) -> Vec<bool> {
+        let rows = draws.rows::<T::Draw<Row>>(batch.len()).unwrap_or_default();
+        let acts = |(row, draw): (usize, &T::Draw<Row>)| {
+            let extent = native_extent(batch.extent(row), batch.image_size);
+            let mixing = self.mixing(Scalar::ARITHMETIC, draw, &extent);
+            let motion = self.motion(Scalar::ARITHMETIC, draw, &extent);
+            self.acts(row, draw) || mixing.shows_others(row) || motion.turns()
+        };
+        rows.iter().enumerate().map(acts).collect()
     }
 
     fn config(&self) -> serde_json::Value {
@@ -297,12 +413,11 @@ impl<T: Operator> AnyOperator for T {
     }
 }
 
-/// The index of every sample after a step that makes views, and how many it makes.
-fn viewed(index: &[u64], rows: Rows) -> (std::borrow::Cow<'_, [u64]>, usize) {
-    match rows {
-        Rows::Views(views) => (crate::batch::replicated(index, views).into(), views),
-        Rows::Same | Rows::Half | Rows::Donors => (index.into(), 1),
-    }
+fn lowered_extent<'g>(dice: Recorder<'g>, batch: &Lowered<'g>) -> Extent<Recorder<'g>> {
+    let [height, width] = batch.sides;
+    let image_size = batch.shape.image_size.map(|size| size.map(|side| dice.int(side as i64)));
+    let [image_height, image_width] = image_size.unwrap_or(batch.sides);
+    Extent { channels: dice.int(batch.shape.channels as i64), height, width, image_height, image_width }
 }
 
 fn native_extent<'a>([channels, height, width]: [usize; 3], image_size: Option<[usize; 2]>) -> Extent<Scalar<'a>> {

@@ -5,12 +5,15 @@ use std::cell::RefCell;
 use augraft_onnx::{DataType, Graph, Side, Tensor, Value, int_attribute};
 use ndarray::Axis;
 
-use crate::dice::{Dice, acts};
+use crate::address::VIEW;
+use crate::counter::{BATCH, MAX_CELLS, PAIR, cell_block, item_block};
+use crate::dice::Dice;
 use crate::draws::Field;
-use crate::key::{BATCH, MAX_CELLS, PAIR, StepKey, VIEW, cell_block, item_block};
+use crate::gate::acts;
+use crate::key::StepKey;
+use crate::numbers::Probability;
 use crate::partner::Partner;
 use crate::table::{CELLS, Table};
-use crate::values::Probability;
 
 /// The random part of a graph: the inputs that address draws, and the words that steps asked for.
 ///
@@ -74,7 +77,14 @@ impl<'g> Recording<'g> {
     /// The dice of the step that `key` addresses; the seed is that of the graph.
     #[must_use]
     pub fn step(&'g self, key: &'g StepKey) -> Recorder<'g> {
-        Recorder { recording: self, key, hash: key.hash(), block_base: 0, item: 0, cells: None }
+        Recorder {
+            graph: self.graph,
+            drawing: Some((self, key)),
+            hash: key.hash(),
+            block_base: 0,
+            item: 0,
+            cells: None,
+        }
     }
 
     /// The index of every sample, int64 `[N]`.
@@ -129,8 +139,9 @@ impl<'g> Recording<'g> {
 /// Per-sample values have the shape `[N]` (or `[]` and `[1]`, which broadcast), cell values `[channels, rows, columns, N]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Recorder<'g> {
-    recording: &'g Recording<'g>,
-    key: &'g StepKey,
+    graph: &'g Graph,
+    /// None where nothing is drawn any more.
+    drawing: Option<(&'g Recording<'g>, &'g StepKey)>,
     hash: u64,
     block_base: u32,
     item: u32,
@@ -138,8 +149,17 @@ pub struct Recorder<'g> {
 }
 
 impl<'g> Recorder<'g> {
+    /// Dice that only compute: of what is drawn, all is known.
+    pub(crate) fn arithmetic(graph: &'g Graph) -> Self {
+        Self { graph, drawing: None, hash: 0, block_base: 0, item: 0, cells: None }
+    }
+
     fn graph(self) -> &'g Graph {
-        self.recording.graph
+        self.graph
+    }
+
+    fn recording(self) -> &'g Recording<'g> {
+        self.drawing.expect("nothing is drawn outside of `draw`").0
     }
 
     fn request(self, lane: u32, dtype: DataType) -> Value<'g> {
@@ -151,9 +171,9 @@ impl<'g> Recorder<'g> {
             }
         };
         let value = self.graph().declare("word", dtype);
-        self.recording.words.borrow_mut().push(Request {
+        self.recording().words.borrow_mut().push(Request {
             value: value.id(),
-            index: self.recording.index.borrow().len() - 1,
+            index: self.recording().index.borrow().len() - 1,
             shape: self.cells,
             addresses,
         });
@@ -196,6 +216,9 @@ impl<'g> Dice for Recorder<'g> {
     }
     fn sqrt(self, value: Value<'g>) -> Value<'g> {
         value.unary("Sqrt")
+    }
+    fn never(self) -> Value<'g> {
+        self.graph().constant(Tensor::scalar(false))
     }
     fn less(self, a: Value<'g>, b: Value<'g>) -> Value<'g> {
         a.less(b)
@@ -249,7 +272,7 @@ impl<'g> Dice for Recorder<'g> {
             let (others, wanted) = match partner {
                 Partner::Derange => {
                     let next = own + real(1.0);
-                    (own, next.less(self.recording.index().side(0).cast(DataType::F32)).select(next, real(0.0)))
+                    (own, next.less(self.recording().index().side(0).cast(DataType::F32)).select(next, real(0.0)))
                 }
                 _ => (self.ranks(lane + 2), own),
             };
@@ -258,7 +281,7 @@ impl<'g> Dice for Recorder<'g> {
             let attributes = vec![int_attribute("axis", 1), int_attribute("keepdims", 0)];
             return graph.node("ArgMin", &[distance.unary("Abs")], attributes, DataType::I64);
         }
-        let count = self.recording.index().side(0);
+        let count = self.recording().index().side(0);
         let row = graph.range(count);
         match partner {
             // Not a remainder, which ONNX Runtime refuses to take of a batch of none.
@@ -271,6 +294,11 @@ impl<'g> Dice for Recorder<'g> {
         }
     }
 
+    fn successors(self, lane: u32, partner: Partner, count: usize) -> Vec<Value<'g>> {
+        let first = self.partner(lane, partner);
+        std::iter::successors(Some(first), |at| Some(first.gather(*at, 0))).take(count).collect()
+    }
+
     fn batch(self) -> Self {
         Self { block_base: BATCH, ..self }
     }
@@ -281,14 +309,14 @@ impl<'g> Dice for Recorder<'g> {
         Self { hash, block_base: 0, item: 0, cells: None, ..self }
     }
     fn view(self, of: i64) -> Value<'g> {
-        let number = self.recording.index() / self.int(1 << VIEW);
+        let number = self.recording().index() / self.int(1 << VIEW);
         number - number / self.int(of) * self.int(of)
     }
     fn epoch(self) -> Value<'g> {
-        self.recording.epoch.cast(DataType::F64)
+        self.recording().epoch.cast(DataType::F64)
     }
     fn acts(self, lane: u32, p: Probability) -> Value<'g> {
-        acts(self, self.key.gates(), lane, p)
+        acts(self, self.drawing.map_or(&[][..], |(_, key)| key.gates()), lane, p)
     }
     fn item(self, k: u32) -> Self {
         Self { item: k + 1, ..self }
@@ -300,7 +328,7 @@ impl<'g> Dice for Recorder<'g> {
         assert!((1..=MAX_CELLS).contains(&count), "a recorded grid has constant sides and at most {MAX_CELLS} cells");
         let drawn = cell(Self { cells: Some(extent), ..self });
         let sides = self.graph().ints(&extent.map(|side| side as i64));
-        drawn.expand(self.graph().concat(&[sides, self.recording.index().shape()], 0))
+        drawn.expand(self.graph().concat(&[sides, self.recording().index().shape()], 0))
     }
 }
 

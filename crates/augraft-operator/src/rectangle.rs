@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 
 use crate::dice::Dice;
+use crate::numbers::PositiveRange;
 use crate::table::Table;
-use crate::values::PositiveRange;
 
 /// Quantiles of the square root of a log-uniform aspect and of its inverse, built when first drawn.
 #[derive(Debug, Clone, Default)]

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
-use serde_json::{Value, json};
+use schemars::Schema;
+use serde_json::Value;
 
 use crate::operator::{AnyOperator, Operator};
-use crate::shape::{Issue, Parity, Role};
+use crate::schema::{schema_of, summary_of};
+use crate::shape::{Issue, Parity};
 
 /// What the registry knows of an operator.
 pub struct Entry {
@@ -16,8 +17,6 @@ pub struct Entry {
     pub since: &'static str,
     /// How closely the backends agree.
     pub parity: Parity,
-    /// What kind of change it makes.
-    pub role: Role,
     /// Crate or file that it comes from.
     pub origin: &'static str,
     /// Peers whose options `compat` sets, with these options as JSON.
@@ -53,11 +52,10 @@ impl Entry {
             name: T::NAME,
             since: T::SINCE,
             parity: T::PARITY,
-            role: T::ROLE,
             origin,
             presets: T::PRESETS,
             source: Source::Linked {
-                schema: schema_of::<T>,
+                schema: || schema_of::<T>(T::PRESETS),
                 parse: |config| {
                     let config = with_preset(T::PRESETS, config)?;
                     serde_json::from_value::<T>(config).map(|operator| Box::new(operator) as Box<dyn AnyOperator>)
@@ -70,8 +68,8 @@ impl Entry {
     /// Describes an operator that was read from the file `origin`, with the version that it says it has and the schema of its configuration.
     #[must_use]
     pub fn loaded(operator: Box<dyn AnyOperator>, schema: Schema, since: &'static str, origin: &'static str) -> Self {
-        let (name, parity, role) = (operator.name(), operator.parity(), operator.role());
-        Self { name, since, parity, role, origin, presets: &[], source: Source::Loaded(operator, schema) }
+        let (name, parity) = (operator.name(), operator.parity());
+        Self { name, since, parity, origin, presets: &[], source: Source::Loaded(operator, schema) }
     }
 
     /// Whether the operator was read from a file instead of linked.
@@ -130,33 +128,6 @@ impl Entry {
     pub fn summary(&self) -> String {
         summary_of(&self.schema())
     }
-}
-
-/// The first paragraph of a schema's description.
-pub(crate) fn summary_of(schema: &Schema) -> String {
-    first_paragraph(schema.get("description").and_then(|text| text.as_str()).unwrap_or_default())
-}
-
-/// The lines before the first empty one, as one.
-#[must_use]
-pub fn first_paragraph(text: &str) -> String {
-    text.lines().take_while(|line| !line.trim().is_empty()).collect::<Vec<_>>().join(" ")
-}
-
-pub(crate) fn schema_of<T: Operator>() -> Schema {
-    let settings = SchemaSettings::draft2020_12().with(|settings| {
-        settings.inline_subschemas = true;
-        settings.meta_schema = None;
-    });
-    let mut schema = SchemaGenerator::new(settings).into_root_schema_for::<T>();
-    if let (false, Some(fields)) =
-        (T::PRESETS.is_empty(), schema.get_mut("properties").and_then(|fields| fields.as_object_mut()))
-    {
-        let names: Vec<&str> = T::PRESETS.iter().map(|(name, _)| *name).collect();
-        let text = "Options of another library; options that are given beside it win.";
-        fields.insert("compat".to_owned(), json!({ "description": text, "enum": names }));
-    }
-    schema
 }
 
 /// A configuration whose `compat` is replaced by what it stands for.

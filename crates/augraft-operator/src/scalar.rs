@@ -1,16 +1,19 @@
 //! Native dice: values are plain numbers.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use ndarray::Array3;
 
-use crate::dice::{Dice, acts};
-use crate::key::{BATCH, MAX_CELLS, PAIR, StepKey, VIEW, cell_block, item_block};
+use crate::address::VIEW;
+use crate::counter::{BATCH, MAX_CELLS, PAIR, cell_block, item_block};
+use crate::dice::Dice;
+use crate::gate::acts;
+use crate::key::StepKey;
+use crate::numbers::Probability;
 use crate::partner::{Partner, key62, match_ranks, next_in_rank};
 use crate::philox::philox4x32;
 use crate::table::Table;
-use crate::values::Probability;
 
 /// One step's draws over one batch: where the words come from.
 #[derive(Debug)]
@@ -20,6 +23,7 @@ pub struct BatchDice<'a> {
     index: &'a [u64],
     partners: RefCell<BTreeMap<u32, Vec<usize>>>,
     audit: Option<RefCell<Vec<Word>>>,
+    asked: Cell<Option<Probability>>,
 }
 
 /// The address of a word: row of the batch, block, word of the block.
@@ -29,7 +33,7 @@ impl<'a> BatchDice<'a> {
     /// Addresses the draws of the step `key` in `epoch` for the samples `index` (indices in the data set).
     #[must_use]
     pub fn new(key: &'a StepKey, epoch: u32, index: &'a [u64]) -> Self {
-        Self { key, epoch, index, partners: RefCell::default(), audit: None }
+        Self { key, epoch, index, partners: RefCell::default(), audit: None, asked: Cell::new(None) }
     }
 
     /// Also records which words are read, so that a test can find one that is read twice.
@@ -47,10 +51,15 @@ impl<'a> BatchDice<'a> {
         words.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect()
     }
 
+    /// The probability with which the step was asked to act.
+    pub(crate) fn asked(&self) -> Option<Probability> {
+        self.asked.get()
+    }
+
     /// The dice of the sample at position `row` of the batch.
     #[must_use]
     pub fn sample(&'a self, row: usize) -> Scalar<'a> {
-        Scalar { batch: self, row, hash: self.key.hash(), block_base: 0, item: 0, cell: None }
+        Scalar { batch: Some(self), row, hash: self.key.hash(), block_base: 0, item: 0, cell: None }
     }
 
     fn word(&self, row: usize, hash: u64, block: u32, word: u32) -> u32 {
@@ -67,7 +76,8 @@ impl<'a> BatchDice<'a> {
 /// Dice whose values are `f64`, `i64` and `bool`, for one sample of a batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Scalar<'a> {
-    batch: &'a BatchDice<'a>,
+    /// None where nothing is drawn any more.
+    batch: Option<&'a BatchDice<'a>>,
     row: usize,
     hash: u64,
     block_base: u32,
@@ -78,7 +88,16 @@ pub struct Scalar<'a> {
 /// The native values of one drawn row.
 pub type Row = Scalar<'static>;
 
-impl Scalar<'_> {
+impl Scalar<'static> {
+    /// Dice that only compute: of what is drawn, all is known.
+    pub(crate) const ARITHMETIC: Self = Self { batch: None, row: 0, hash: 0, block_base: 0, item: 0, cell: None };
+}
+
+impl<'a> Scalar<'a> {
+    fn source(self) -> &'a BatchDice<'a> {
+        self.batch.expect("nothing is drawn outside of `draw`")
+    }
+
     fn word(self, lane: u32) -> u32 {
         let (block, word) = match self.cell {
             Some(cell) => (cell_block(cell, lane), cell % 4),
@@ -86,30 +105,48 @@ impl Scalar<'_> {
         };
         let block = self.block_base | block;
         // What a combinator draws is read by every step in it.
-        if let Some(audit) = self.batch.audit.as_ref().filter(|_| self.hash == self.batch.key.hash()) {
+        if let Some(audit) = self.source().audit.as_ref().filter(|_| self.hash == self.source().key.hash()) {
             audit.borrow_mut().push((self.row, block, word));
         }
-        self.batch.word(self.row, self.hash, block, word)
+        self.source().word(self.row, self.hash, block, word)
     }
 
-    fn keyed(self, lane: u32, partner: Partner) -> usize {
-        if let Some(audit) = &self.batch.audit {
+    fn note_partner(self, lane: u32, partner: Partner) {
+        if !matches!(partner, Partner::Permute | Partner::Derange) {
+            return;
+        }
+        if let Some(audit) = &self.source().audit {
             let used = if partner == Partner::Derange { 2 } else { Partner::LANES };
             let words = (lane..lane + used).map(|lane| (self.row, item_block(self.item, lane), lane % 4));
             audit.borrow_mut().extend(words);
         }
+    }
+
+    fn partner_of(self, row: usize, lane: u32, partner: Partner) -> usize {
+        let n = self.source().index.len();
+        match partner {
+            Partner::Permute | Partner::Derange => self.keyed(row, lane, partner),
+            Partner::Dataset if row < n / 2 => row + n.div_ceil(2),
+            Partner::Dataset => row,
+            Partner::Roll => (row + n - 1) % n,
+            Partner::Flip => n - 1 - row,
+        }
+    }
+
+    fn keyed(self, row: usize, lane: u32, partner: Partner) -> usize {
         let address = item_block(self.item, 0) << 4 | lane;
-        let mut partners = self.batch.partners.borrow_mut();
+        let mut partners = self.source().partners.borrow_mut();
         let table = partners.entry(address).or_insert_with(|| {
-            let word = |row, lane| self.batch.word(row, self.hash, item_block(self.item, lane), lane % 4);
-            let keys = |lane| (0..self.batch.index.len()).map(move |row| key62(word(row, lane), word(row, lane + 1)));
+            let word = |row, lane| self.source().word(row, self.hash, item_block(self.item, lane), lane % 4);
+            let keys =
+                |lane| (0..self.source().index.len()).map(move |row| key62(word(row, lane), word(row, lane + 1)));
             let first: Vec<i64> = keys(lane).collect();
             match partner {
                 Partner::Derange => next_in_rank(&first),
                 _ => match_ranks(&first, &keys(lane + 2).collect::<Vec<_>>()),
             }
         });
-        table[self.row]
+        table[row]
     }
 }
 
@@ -158,15 +195,15 @@ impl Dice for Scalar<'_> {
     }
 
     fn partner(self, lane: u32, partner: Partner) -> i64 {
-        let n = self.batch.index.len();
-        let at = match partner {
-            Partner::Permute | Partner::Derange => self.keyed(lane, partner),
-            Partner::Dataset if self.row < n / 2 => self.row + n.div_ceil(2),
-            Partner::Dataset => self.row,
-            Partner::Roll => (self.row + n - 1) % n,
-            Partner::Flip => n - 1 - self.row,
-        };
-        at as i64
+        self.note_partner(lane, partner);
+        self.partner_of(self.row, lane, partner) as i64
+    }
+
+    fn successors(self, lane: u32, partner: Partner, count: usize) -> Vec<i64> {
+        self.note_partner(lane, partner);
+        let first = self.partner_of(self.row, lane, partner);
+        let next = |at: &usize| Some(self.partner_of(*at, lane, partner));
+        std::iter::successors(Some(first), next).take(count).map(|at| at as i64).collect()
     }
 
     fn batch(self) -> Self {
@@ -182,15 +219,16 @@ impl Dice for Scalar<'_> {
     }
 
     fn epoch(self) -> f64 {
-        f64::from(self.batch.epoch)
+        f64::from(self.source().epoch)
     }
 
     fn acts(self, lane: u32, p: Probability) -> bool {
-        acts(self, self.batch.key.gates(), lane, p)
+        self.source().asked.set(Some(p));
+        acts(self, self.source().key.gates(), lane, p)
     }
 
     fn view(self, of: i64) -> i64 {
-        (self.batch.index[self.row] >> VIEW) as i64 % of
+        (self.source().index[self.row] >> VIEW) as i64 % of
     }
 
     fn item(self, k: u32) -> Self {

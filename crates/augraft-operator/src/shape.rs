@@ -1,6 +1,13 @@
 //! What a step knows before it runs: shapes, element types, and the problems they raise.
 
-use crate::batch::Element;
+/// Element type of images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Element {
+    /// 0 to 255.
+    U8,
+    /// Single precision.
+    F32,
+}
 
 /// The static shape of a batch at a step.
 #[derive(Debug, Clone, PartialEq)]
@@ -135,15 +142,59 @@ pub enum Parity {
     NativeOnly(&'static str),
 }
 
-/// What kind of change an operator makes.
+/// What an operator does to values, apart from what it moves and mixes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Moves pixels.
-    Geometry,
-    /// Changes values.
-    Color,
-    /// Mixes samples and their labels.
-    Mix,
-    /// Removes or disturbs content.
-    Erase,
+pub enum Values {
+    /// They stay as they are.
+    Kept,
+    /// They change.
+    Changed,
+    /// Content is removed or disturbed.
+    Erased,
+}
+
+/// What a step changes, as it states it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Effects {
+    /// What happens to values.
+    pub values: Values,
+    /// Whether pixels move.
+    pub moves: bool,
+    /// Whether samples take something from others.
+    pub mixes: bool,
+    /// Whether that is a blend of whole samples, with the same weights everywhere.
+    pub blends: bool,
+    /// Whether labels change.
+    pub labels: bool,
+    /// Whether masks change.
+    pub masks: bool,
+    /// Whether only the operator knows where pixels come from, so that nothing can follow them.
+    pub opaque: bool,
+}
+
+impl Effects {
+    /// What an operator changes that neither moves nor mixes.
+    #[must_use]
+    pub fn of(values: Values) -> Self {
+        Self { values, moves: false, mixes: false, blends: false, labels: false, masks: false, opaque: false }
+    }
+
+    /// Whether the step is a graft: mixes samples or removes content.
+    #[must_use]
+    pub fn grafts(self) -> bool {
+        self.mixes || self.values == Values::Erased
+    }
+
+    /// The word for it in lists.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Effects { mixes: true, .. } => "mix",
+            Effects { moves: true, .. } => "geometry",
+            Effects { values: Values::Erased, .. } => "erase",
+            Effects { values: Values::Changed, .. } => "color",
+            Effects { labels: true, .. } => "labels",
+            _ => "samples",
+        }
+    }
 }

@@ -88,7 +88,7 @@ fn steps(registry: &Registry, steps: &[Step], indent: &str) -> String {
         return format!("{indent}none\n");
     }
     let row = |step: &Step| {
-        let drawn: Vec<&str> = step.operator.columns().iter().map(|(name, _)| *name).collect();
+        let drawn: Vec<&str> = step.operator.columns().iter().map(|column| column.name).collect();
         let drawn = if drawn.is_empty() { "draws nothing".to_owned() } else { format!("draws {}", drawn.join(", ")) };
         let shape = if step.before == step.after {
             step.after.describe()

@@ -6,7 +6,7 @@ mod parameters;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use augraft_operator::{Parity, Role};
+use augraft_operator::Parity;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
@@ -45,7 +45,7 @@ struct Fields {
     #[schemars(length(min = 1))]
     model: String,
     /// What kind of change it makes.
-    role: RoleName,
+    role: HeaderRole,
     /// How closely runtimes agree on values of 0 to 1: `exact`, or the largest difference.
     parity: ParityField,
     /// What is drawn, in order; by name in the configuration of a step and in `draws.jsonl`.
@@ -63,9 +63,10 @@ struct Fields {
     labels: Option<BlendFields>,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+/// What kind of change an operator that is a file makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum RoleName {
+pub enum HeaderRole {
     /// Moves pixels.
     Geometry,
     /// Changes values.
@@ -115,7 +116,7 @@ pub struct OperatorHeader {
     /// The ONNX file.
     pub model: PathBuf,
     /// What kind of change it makes.
-    pub role: Role,
+    pub role: HeaderRole,
     /// How closely runtimes agree.
     pub parity: Parity,
     /// What is drawn, in order.
@@ -167,12 +168,7 @@ impl OperatorHeader {
         Ok(Self {
             file: path.to_owned(),
             model: folder.join(fields.model),
-            role: match fields.role {
-                RoleName::Geometry => Role::Geometry,
-                RoleName::Color => Role::Color,
-                RoleName::Mix => Role::Mix,
-                RoleName::Erase => Role::Erase,
-            },
+            role: fields.role,
             parity: match fields.parity {
                 ParityField::Exact(ExactName::Exact) => Parity::Exact,
                 ParityField::Within(error) => Parity::Within(error),
@@ -265,7 +261,7 @@ fn named_inputs(
 }
 
 fn check_blend(fields: &Fields, parameters: &[Parameter], problems: &mut Problems<'_>) {
-    let is_mix = matches!(fields.role, RoleName::Mix);
+    let is_mix = matches!(fields.role, HeaderRole::Mix);
     let Some(blend) = &fields.labels else {
         if is_mix {
             let help = "add `labels: { lam: PARAMETER, partner: PARAMETER }`".to_owned();

@@ -34,7 +34,7 @@ pub use catalogue::{page, unknown_operator};
 pub use device::{Device, EngineKind};
 pub use diagnostic::{Diagnostic, Report, Severity, Span};
 pub use document::{Document, Key, Node, Value};
-pub use header::{Distribution, OperatorHeader, Parameter, read_macro};
+pub use header::{Distribution, HeaderRole, OperatorHeader, Parameter, read_macro};
 pub use listing::{Listing, listing, listings_table, operators_table};
 pub use plan::{Facts, Inspect, ModelFacts, ModelPlan, Overrides, Plan, SiteFacts, SitePlan, Step, plan};
 pub use reference::operators_reference;

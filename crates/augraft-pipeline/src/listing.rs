@@ -1,6 +1,6 @@
 //! The table of everything that a step can be.
 
-use augraft_operator::{Entry, Macro, Parity, Registry, Role, first_paragraph};
+use augraft_operator::{Entry, Macro, Parity, Registry, first_paragraph};
 use serde_json::Value;
 
 use crate::combinators::{COMBINATORS, Combinator};
@@ -34,7 +34,7 @@ pub fn listing(entry: &Entry) -> Listing {
     let targets: Vec<&str> = entry.targets().into_iter().map(augraft_operator::Target::name).collect();
     Listing {
         name: entry.name.to_owned(),
-        kind: role(entry.role).to_owned(),
+        kind: entry.effects().name().to_owned(),
         acts_on: targets.join(", "),
         parity: parity(entry.parity),
         exports: if matches!(entry.parity, Parity::NativeOnly(_)) { "no" } else { "yes" }.to_owned(),
@@ -121,13 +121,4 @@ pub fn operators_table(registry: &Registry) -> String {
     listings.extend(registry.macros().map(|known| listing_of_macro(registry, known)));
     listings.sort_by(|a, b| a.name.cmp(&b.name));
     listings_table(&listings)
-}
-
-fn role(role: Role) -> &'static str {
-    match role {
-        Role::Geometry => "geometry",
-        Role::Color => "color",
-        Role::Mix => "mix",
-        Role::Erase => "erase",
-    }
 }

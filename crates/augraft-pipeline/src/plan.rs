@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use augraft_operator::{AnyOperator, Issue, MAX_VIEWS, Rows, Shape, StepKey};
+use augraft_operator::{AnyOperator, Effects, Issue, MAX_VIEWS, Probability, Rows, Shape, StepKey};
 
 use crate::device::{Device, EngineKind};
 use crate::diagnostic::{Diagnostic, Report, render_all};
@@ -12,7 +12,7 @@ use crate::sites::plan_model;
 use crate::spec::{DataSpec, ModelSpec, PipelineSpec};
 use crate::step::Tokens;
 use crate::step_run::StepRun;
-use crate::warnings::warn;
+use crate::warnings::{Sizes, warn};
 
 /// Values given by flags, which win over the file.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +42,8 @@ pub struct Facts {
     pub classes: usize,
     /// Number of samples.
     pub samples: Option<usize>,
+    /// Whether samples of one class lie side by side, so that most batches of this many in order hold one class.
+    pub sorted: bool,
     /// Shape of the images where a pipeline without data is given it; by default they are files of any size.
     pub input: Option<Shape>,
 }
@@ -116,8 +118,25 @@ pub struct Step {
     pub before: Shape,
     /// Shape after it.
     pub after: Shape,
+    /// What it changes.
+    pub effects: Effects,
     /// Whether its configuration is that of one epoch.
     pub scheduled: bool,
+}
+
+impl Step {
+    /// A step whose operator makes `after` of `before`.
+    #[must_use]
+    pub fn new(id: String, key: StepKey, operator: Arc<dyn AnyOperator>, before: Shape, after: Shape) -> Self {
+        let (name, effects) = (operator.name(), operator.effects(&before));
+        Self { id, name, key, operator, before, after, effects, scheduled: false }
+    }
+
+    /// Whether the configuration says that it changes nothing: the probability with which it acts is 0.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.before == self.after && self.operator.probability(&self.before) == Some(Probability::NEVER)
+    }
 }
 
 /// A model and the steps in it.
@@ -192,7 +211,6 @@ pub fn plan<E: Into<Issue>>(
     let mut run = StepRun::new(seed, epoch, input.clone());
     let steps: Vec<Step> =
         spec.steps.iter().filter_map(|step| run.check(step, step.id.clone(), &mut problems)).collect();
-    check_needs(spec, &mut problems);
     let end = (!run.failed()).then(|| run.shape().clone());
     let named = overrides.model.as_ref().map(|file| ModelSpec::of(file.clone(), spec.model.as_ref()));
     let model = named.as_ref().or(spec.model.as_ref()).map(|model| {
@@ -201,8 +219,9 @@ pub fn plan<E: Into<Issue>>(
         ModelSpec { engine, device, ..model.clone() }
     });
     let model = model.and_then(|model| plan_model(&model, (seed, epoch), end.as_ref(), facts, inspect, &mut problems));
+    check_needs(spec, &steps, model.as_ref(), &mut problems);
     if !problems.has_errors() {
-        warn(spec, &steps, model.as_ref(), batch_size(data.as_ref(), facts), &mut problems);
+        warn(spec, &steps, model.as_ref(), sizes(data.as_ref(), facts).as_ref(), &mut problems);
     }
     let warnings = problems.finish()?;
     let stem = spec.file.file_stem().map_or_else(|| "pipeline".into(), ToOwned::to_owned);
@@ -235,13 +254,24 @@ fn check_overrides(overrides: &Overrides, problems: &mut Problems<'_>) {
 }
 
 /// Checks that there is what steps need beside images: masks, and a second half of the batch.
-fn check_needs(spec: &PipelineSpec, problems: &mut Problems<'_>) {
+fn check_needs(spec: &PipelineSpec, steps: &[Step], model: Option<&ModelPlan>, problems: &mut Problems<'_>) {
     let has_masks = spec.data.as_ref().is_some_and(|data| data.masks.is_some());
     let inner = spec.model.iter().flat_map(|model| &model.steps).map(|step| &step.step);
-    for step in spec.steps.iter().chain(inner).filter(|step| step.operator.needs_masks() && !has_masks) {
-        let message = format!("`{}` takes its labels from masks, but there are none", step.operator.name());
-        let help = "add `masks: { folder: DIR, classes: K }` to `data`, or choose another `label`".to_owned();
-        problems.error(&format!("{}/label", step.path), "no-masks", message, Some(help));
+    let written = |step: &Step| {
+        let id = step.id.split('@').next().unwrap_or_default();
+        spec.steps.iter().chain(inner.clone()).find(|written| written.id == id)
+    };
+    let at_sites = model.into_iter().flat_map(|model| &model.sites).flat_map(|site| &site.steps);
+    for (step, written) in steps.iter().chain(at_sites).filter_map(|step| Some((step, written(step)?))) {
+        if step.operator.needs_masks(&step.before) && !has_masks {
+            let message = format!("`{}` takes its labels from masks, but there are none", step.name);
+            let help = "add `masks: { folder: DIR, classes: K }` to `data`, or choose another `label`".to_owned();
+            problems.error(&format!("{}/label", written.path), "no-masks", message, Some(help));
+        }
+        if step.effects.opaque && has_masks && step.before.image_size.is_none() {
+            let message = format!("`{}` is a file that moves or mixes pixels, and masks cannot follow it", step.name);
+            problems.error(&written.path, "no-masks", message, Some("leave the masks out, or the step".to_owned()));
+        }
     }
     let mut views = 1;
     for step in &spec.steps {
@@ -260,9 +290,9 @@ fn check_needs(spec: &PipelineSpec, problems: &mut Problems<'_>) {
     }
 }
 
-/// Samples of the largest batch.
-fn batch_size(data: Option<&DataSpec>, facts: &Facts) -> Option<usize> {
+fn sizes(data: Option<&DataSpec>, facts: &Facts) -> Option<Sizes> {
     let data = data?;
-    let most = [data.limit, facts.samples].into_iter().flatten().fold(data.batch, usize::min);
-    Some(most)
+    let samples = [data.limit, facts.samples].into_iter().flatten().min();
+    let batch = samples.map_or(data.batch, |samples| samples.min(data.batch));
+    Some(Sizes { batch, samples, sorted: facts.sorted && !data.shuffle, drop_last: data.drop_last })
 }

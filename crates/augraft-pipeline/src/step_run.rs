@@ -45,7 +45,7 @@ impl StepRun {
                 let before = std::mem::replace(&mut self.shape, after.clone());
                 let key = StepKey::new(self.seed, &id).within(&spec.gates);
                 let scheduled = !spec.strengths.is_empty();
-                Some(Step { id, name, key, operator, before, after, scheduled })
+                Some(Step { scheduled, ..Step::new(id, key, operator, before, after) })
             }
             Err(issue) => {
                 // After a failure the shape is a guess: only what concerns one parameter is still worth telling.

@@ -1,6 +1,6 @@
 //! Pipelines that run, but probably not as meant.
 
-use augraft_operator::{Element, Role};
+use augraft_operator::{Element, Rows, Values};
 use serde_json::Value;
 
 use crate::plan::{ModelPlan, Step};
@@ -8,31 +8,40 @@ use crate::problems::Problems;
 use crate::spec::PipelineSpec;
 use crate::step::StepSpec;
 
-/// Geometry that keeps the share of pixels that come from each image.
-const KEEPS_SHARES: &[&str] = &["horizontal_flip", "rot90", "transpose", "vertical_flip", "views"];
+/// How many samples there are, as far as the plan knows.
+pub(crate) struct Sizes {
+    /// Samples of the largest batch.
+    pub(crate) batch: usize,
+    /// All samples of an epoch.
+    pub(crate) samples: Option<usize>,
+    /// Whether samples of one class lie side by side, in the order in which they are read.
+    pub(crate) sorted: bool,
+    /// Whether the last batch is left out where it is smaller than the others.
+    pub(crate) drop_last: bool,
+}
 
-/// Looks at a plan without errors; `batch` is the number of samples in its largest batch.
+/// Looks at a plan without errors.
 pub(crate) fn warn(
     spec: &PipelineSpec,
     steps: &[Step],
     model: Option<&ModelPlan>,
-    batch: Option<usize>,
+    sizes: Option<&Sizes>,
     problems: &mut Problems<'_>,
 ) {
     for (at, (step, written)) in steps.iter().zip(&spec.steps).enumerate() {
         warn_order(step, &written.path, &steps[..at], &steps[at + 1..], problems);
+        warn_step(step, written, sizes, problems);
     }
-    let model_steps = spec.model.iter().flat_map(|model| &model.steps);
-    for step in spec.steps.iter().chain(model_steps.clone().map(|step| &step.step)) {
-        warn_step(step, batch, problems);
-    }
-    let bypassed = model.into_iter().flat_map(|model| &model.sites).filter(|site| !site.separates);
-    for site in bypassed {
-        let mixing = |step: &&Step| step.operator.role() == Role::Mix;
+    let sites = || model.into_iter().flat_map(|model| &model.sites);
+    for written in spec.model.iter().flat_map(|model| &model.steps) {
         // A step at a pattern has the tensor in its id, but one place in the file.
-        let ids = site.steps.iter().filter(mixing).map(|step| step.id.split('@').next().unwrap_or_default());
-        for id in ids {
-            let Some(written) = model_steps.clone().find(|step| step.step.id == id) else { continue };
+        let is_it = |step: &&Step| step.id.split('@').next() == Some(&written.step.id);
+        if let Some(step) = sites().flat_map(|site| &site.steps).find(is_it) {
+            warn_step(step, &written.step, sizes, problems);
+        }
+        let bypassed =
+            sites().filter(|site| !site.separates && site.steps.iter().any(|step| is_it(&step) && step.effects.mixes));
+        for site in bypassed {
             let message = format!(
                 "other tensors lead around `{}`, and `{}` leaves what they carry unmixed",
                 site.tensor,
@@ -46,15 +55,15 @@ pub(crate) fn warn(
             );
         }
     }
+    warn_sorted(spec, steps, sizes, problems);
 }
 
 fn warn_order(step: &Step, path: &str, before: &[Step], after: &[Step], problems: &mut Problems<'_>) {
     let (name, bytes) = (step.name, step.before.element == Element::U8);
     let normalized =
         after.iter().find(|later| later.before.element == Element::U8 && later.after.element == Element::F32);
-    if let Some(normalize) =
-        normalized.filter(|_| step.operator.role() == Role::Erase && bytes && fills_with_zero(&step.operator.config()))
-    {
+    let erases = step.effects.values == Values::Erased;
+    if let Some(normalize) = normalized.filter(|_| erases && bytes && fills_with_zero(&step.operator.config())) {
         let message =
             format!("`{name}` comes before `{}`, so its fill of 0 is black and not the mean color", normalize.name);
         problems.warning(
@@ -64,45 +73,66 @@ fn warn_order(step: &Step, path: &str, before: &[Step], after: &[Step], problems
             &format!("put it after `{}`, or give a `fill` in bytes", normalize.name),
         );
     }
-    if name == "mixup" && bytes {
-        let message = "`mixup` blends bytes here, and rounds each blend to a whole level";
+    if step.effects.blends && bytes {
+        let message = format!("`{name}` blends bytes here, and rounds each blend to a whole level");
         problems.warning(path, "mixup-on-bytes", message, "put it after `normalize`");
     }
-    // A blend of whole images has the same shares everywhere, so that no crop changes them.
-    let pasted = before.iter().rev().find(|earlier| earlier.operator.role() == Role::Mix && earlier.name != "mixup");
-    if let Some(mix) = pasted.filter(|_| step.operator.role() == Role::Geometry && !KEEPS_SHARES.contains(&name)) {
-        let message =
-            format!("`{name}` comes after `{}`, so the label weights are no longer the shares of the pixels", mix.name);
+    let mixed = before.iter().rev().find(|earlier| earlier.effects.mixes && !earlier.effects.blends);
+    if let Some(mix) = mixed.filter(|_| step.effects.opaque && step.effects.moves) {
+        let message = format!(
+            "`{name}` is a file that moves pixels, so the label weights that `{}` made are no longer the shares of the pixels",
+            mix.name
+        );
         problems.warning(path, "geometry-after-mix", message, &format!("put it before `{}`", mix.name));
     }
 }
 
-fn warn_step(step: &StepSpec, batch: Option<usize>, problems: &mut Problems<'_>) {
-    let (name, config) = (step.operator.name(), step.operator.config());
-    if config["p"].as_f64() == Some(0.0) {
+fn warn_step(step: &Step, written: &StepSpec, sizes: Option<&Sizes>, problems: &mut Problems<'_>) {
+    let (name, config) = (step.name, step.operator.config());
+    if step.is_idle() {
         problems.warning(
-            &format!("{}/p", step.path),
+            &format!("{}/p", written.path),
             "idle-step",
             format!("`{name}` never acts with `p: 0`"),
             "leave the step out, or raise `p`",
         );
         return;
     }
-    if step.operator.role() != Role::Mix {
-        return;
-    }
-    let Some(batch) = batch else { return };
+    let Some(sizes) = sizes.filter(|_| step.effects.mixes && step.operator.rows() != Rows::Donors) else { return };
+    let batch = sizes.batch;
     if batch == 1 {
         let message = format!("a batch of one sample has no partner, so `{name}` mixes it with itself");
-        problems.warning(&step.path, "batch-of-one", message, "raise `data.batch` (and `limit`)");
-    } else if batch % 2 == 1 && config["partner"] == "flip" {
+        problems.warning(&written.path, "batch-of-one", message, "raise `data.batch` (and `limit`)");
+        return;
+    }
+    if batch % 2 == 1 && config["partner"] == "flip" {
         let message = format!("with {batch} samples in a batch, `partner: flip` mixes the middle one with itself");
         problems.warning(
-            &format!("{}/partner", step.path),
+            &format!("{}/partner", written.path),
             "odd-batch-with-flip",
             message,
             "use an even batch, or `partner: roll`",
         );
+    }
+    if let Some(samples) = sizes.samples.filter(|samples| samples % batch == 1 && *samples > 1 && !sizes.drop_last) {
+        let message =
+            format!("the last of {samples} samples is alone in its batch of {batch}, so `{name}` mixes it with itself");
+        problems.warning(&written.path, "last-sample-alone", message, "set `drop_last: true`, or use another `batch`");
+    }
+}
+
+/// Mixing that changes no label, because a batch holds samples of one class.
+fn warn_sorted(spec: &PipelineSpec, steps: &[Step], sizes: Option<&Sizes>, problems: &mut Problems<'_>) {
+    let mixing = steps.iter().zip(&spec.steps).find(|(step, _)| {
+        step.effects.mixes && step.effects.labels && step.operator.rows() != Rows::Donors && !step.is_idle()
+    });
+    let sorted = sizes.is_some_and(|sizes| sizes.sorted && sizes.samples.is_some_and(|samples| samples > sizes.batch));
+    if let Some((step, written)) = mixing.filter(|_| sorted) {
+        let message = format!(
+            "the samples are read class by class, so `{}` mostly mixes samples of one class and few labels become soft",
+            step.name
+        );
+        problems.warning(&written.path, "sorted-by-class", message, "set `shuffle: true` in `data`");
     }
 }
 

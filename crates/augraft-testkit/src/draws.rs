@@ -2,7 +2,7 @@
 
 use augraft_engine::EngineError;
 use augraft_onnx::{Graph, Model, Side, Tensor};
-use augraft_operator::{AnyOperator, Gate, Layout, Lowered, Recording, Rows, Shape, StepKey};
+use augraft_operator::{AnyOperator, Column, Gate, Layout, Lowered, Recording, Rows, Shape, StepKey};
 
 use augraft_pipeline::Step;
 
@@ -52,7 +52,7 @@ pub fn record_draws(operator: &dyn AnyOperator, id: &str, shape: &Shape) -> Resu
     };
     let batch = Lowered::new(images, None, shape.clone());
     let columns = operator.record(&recording, &key, &batch);
-    for ((field, kind), value) in operator.columns().iter().zip(columns) {
+    for (Column { name: field, kind, .. }, value) in operator.columns().iter().zip(columns) {
         let drawn = if matches!(operator.rows(), Rows::Views(_)) { "M" } else { "N" };
         let sides: Vec<Side> = std::iter::once(Side::Named(drawn))
             .chain(["items", "rows", "columns"].map(Side::Named))

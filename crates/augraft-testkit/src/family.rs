@@ -5,7 +5,7 @@ use std::path::Path;
 
 use augraft_engine::Use;
 use augraft_onnx::Tensor;
-use augraft_operator::{AnyOperator, Batch, Draws, Element, Entry, Parity, Registry, Scratch, Shape, StepKey};
+use augraft_operator::{AnyOperator, Batch, Column, Draws, Element, Entry, Parity, Registry, Scratch, Shape, StepKey};
 use augraft_pipeline::Document;
 use rayon::prelude::*;
 use serde_json::Value;
@@ -202,7 +202,7 @@ pub fn assert_statistics(package: &str, folder: &str) {
     for fixture in &fixtures {
         let name = fixture.entry.name;
         let own = || declared.iter().filter(|(other, _)| other.entry.name == name);
-        for (column, _) in fixture.entry.default_operator().columns() {
+        for Column { name: column, .. } in fixture.entry.default_operator().columns() {
             let promised = own().any(|(_, declared)| declared.columns.contains_key(*column));
             verdicts.require(promised, || format!("{name}: no `statistics` of its fixture name the column `{column}`"));
         }
@@ -248,7 +248,7 @@ fn describe(operator: &dyn AnyOperator, text: &mut String) {
             shown = drawn;
         }
         let _ = writeln!(text, "  {} -> {}", shape.describe(), computed(&batch));
-        let _ = writeln!(text, "    labels {:?}", batch.labels.sources);
+        let _ = writeln!(text, "    labels {:?}", batch.labels.sources());
     }
 }
 

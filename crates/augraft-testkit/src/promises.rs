@@ -1,6 +1,6 @@
 //! What every operator promises natively.
 
-use augraft_operator::{AnyOperator, Batch, Draws, Images, Layout, Masks, Rows, Scratch, Shape, StepKey};
+use augraft_operator::{AnyOperator, Batch, Draws, IGNORE, Images, Layout, Masks, Rows, Scratch, Shape, StepKey};
 use ndarray::s;
 
 use crate::fixtures::batch;
@@ -9,7 +9,7 @@ use crate::fixtures::batch;
 #[must_use]
 pub fn check_promises(operator: &dyn AnyOperator, shape: &Shape) -> Vec<String> {
     let mut broken = Vec::new();
-    if operator.columns().iter().any(|(field, _)| *field == "out") {
+    if operator.columns().iter().any(|column| column.name == "out") {
         broken.push("a drawn value is called `out`, which is the name of what a step leaves in a file".to_owned());
     }
     let key = StepKey::new(5, "promise");
@@ -36,8 +36,9 @@ pub fn check_promises(operator: &dyn AnyOperator, shape: &Shape) -> Vec<String> 
                 return Err("one thread gives other pixels than many".to_owned());
             }
             check_masks(operator, &before, &draws)?;
-            for (row, weights) in after.labels.soft.outer_iter().enumerate() {
-                let sources: f32 = after.labels.sources[row].iter().map(|(_, weight)| weight).sum();
+            let all = after.labels.sources();
+            for (row, weights) in after.labels.soft().outer_iter().enumerate() {
+                let sources: f32 = all[row].iter().map(|(_, weight)| weight).sum();
                 // Smoothed labels of several questions do not sum to 1.
                 let smoothed = operator.config()["multi_label"] == true;
                 if ((weights.sum() - 1.0).abs() > 1e-5 && !smoothed) || (sources - 1.0).abs() > 1e-5 {
@@ -78,7 +79,7 @@ fn check_masks(operator: &dyn AnyOperator, before: &Batch, draws: &Draws) -> Res
         return Err("its masks have another size than its images, or other channels".to_owned());
     }
     let known = match &masks.images {
-        Images::U8(ids) => ids.iter().all(|id| usize::from(*id) < CLASSES),
+        Images::U8(ids) => ids.iter().all(|id| usize::from(*id) < CLASSES || *id == IGNORE),
         _ => true,
     };
     if known { Ok(()) } else { Err("its masks have class ids that no mask had".to_owned()) }
@@ -105,7 +106,7 @@ pub fn check_identity(operator: &dyn AnyOperator, shape: &Shape) -> Option<Strin
 
 /// Whether two batches show and weigh the same.
 fn same(a: &Batch, b: &Batch) -> bool {
-    a.images == b.images && a.labels.soft == b.labels.soft && a.labels.sources == b.labels.sources
+    a.images == b.images && a.labels == b.labels
 }
 
 fn applied(operator: &dyn AnyOperator, draws: &Draws, before: &Batch) -> Result<Batch, String> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use augraft_onnx::Tensor;
-use augraft_operator::{AnyOperator, Batch, Element, Images, Kind, Scratch, Shape, StepKey};
+use augraft_operator::{AnyOperator, Batch, Column, Element, Images, Kind, Scratch, Shape, StepKey};
 use ndarray::Array4;
 use serde::Deserialize;
 use serde_json::Value;
@@ -112,7 +112,7 @@ impl Drawn {
         for start in (0..declared.rows as u64).step_by(BATCH) {
             let index: Vec<u64> = (start..start + BATCH as u64).collect();
             let (draws, _) = operator.draw_audited(&key, epoch, &index, shape);
-            for ((name, kind), (_, tensor)) in operator.columns().iter().zip(&draws.columns) {
+            for (Column { name, kind, .. }, (_, tensor)) in operator.columns().iter().zip(&draws.columns) {
                 let rows = rows(*kind, tensor);
                 drawn.batch = rows.len();
                 drawn.columns.entry(name).or_default().extend(rows);
@@ -173,8 +173,9 @@ pub(crate) fn verdicts(operator: &dyn AnyOperator, declared: &Declaration) -> Ve
         // Other samples are other rows of the first.
         let others = [drawn("another step", 0), drawn("one step", 1)];
         for (name, promise) in &declared.columns {
-            match operator.columns().iter().find(|(column, _)| column == name) {
-                Some(found) => verdicts.extend(name, column(*found, promise, declared.per, &first, others.each_ref())),
+            match operator.columns().iter().find(|column| column.name == name) {
+                Some(found) => verdicts
+                    .extend(name, column((found.name, found.kind), promise, declared.per, &first, others.each_ref())),
                 None => verdicts.require(false, || format!("draws no column `{name}`")),
             }
         }

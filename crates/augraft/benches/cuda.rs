@@ -208,7 +208,7 @@ fn batch(images: Array4<f32>, classes: usize) -> Batch {
 
 fn tensors(batch: &Batch) -> [(&'static str, Tensor); 2] {
     let Images::F32(images) = &batch.images else { unreachable!("the steps leave f32") };
-    [("images", Tensor::F32(images.clone().into_dyn())), ("labels", Tensor::F32(batch.labels.soft.clone().into_dyn()))]
+    [("images", Tensor::F32(images.clone().into_dyn())), ("labels", Tensor::F32(batch.labels.soft().into_dyn()))]
 }
 
 /// Bit for bit, as exact operators promise.

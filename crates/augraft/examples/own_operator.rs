@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use augraft::operator::{
-    Batch, Dice, Element, Extent, Issue, Lowered, Operator, Parity, Probability, Recorder, Role, Row, Scratch, Shape,
-    Tensor, draw, each_sample, register_operator,
+    Dice, Extent, Issue, Lowered, Operator, Parity, Pixel, Probability, Recorder, Row, Shape, Tensor, Value, Values,
+    draw, register_operator,
 };
-use ndarray::Axis;
+use ndarray::{ArrayViewMut3, Axis};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +35,7 @@ draw! {
     /// The channel of one sample.
     pub struct Drawn {
         /// Whether the sample loses a channel.
-        apply: Bool,
+        apply: Bool as Decision,
         /// Which one.
         channel: Int,
     }
@@ -45,7 +45,7 @@ impl Operator for DropChannel {
     const NAME: &'static str = "drop_channel";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Exact;
-    const ROLE: Role = Role::Erase;
+    const VALUES: Values = Values::Erased;
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
@@ -56,26 +56,14 @@ impl Operator for DropChannel {
         Drawn { apply: dice.acts(0, self.p), channel: dice.below(1, extent.channels) }
     }
 
-    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, _: &mut Scratch) {
-        each_sample!(batch.images, draws, |draw, image| {
-            if draw.apply {
-                image.index_axis_mut(Axis(0), draw.channel as usize).fill(Default::default());
-            }
-        });
+    fn change<T: Pixel>(&self, draw: &Drawn<Row>, image: &mut ArrayViewMut3<'_, T>) {
+        image.index_axis_mut(Axis(0), draw.channel as usize).fill(T::of(0.0));
     }
 
-    fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        let graph = batch.images.graph();
-        let channels = graph.constant(Tensor::vector((0..batch.shape.channels as i64).collect()));
-        let channels = channels.reshape(&[1, -1, 1, 1]);
-        let drawn = draw.channel.unsqueeze(&[1, 2, 3]);
-        let same = channels.at_least(drawn) & drawn.at_least(channels);
-        let zero = match batch.shape.element {
-            Element::U8 => graph.constant(Tensor::scalar(0u8)),
-            Element::F32 => graph.constant(Tensor::scalar(0f32)),
-        };
-        let images = (draw.apply.unsqueeze(&[1, 2, 3]) & same).select(zero, batch.images);
-        Ok(Lowered { images, ..batch })
+    fn lower_change<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: &Lowered<'g>) -> Result<Option<Value<'g>>, Issue> {
+        let channels = Tensor::vector((0..batch.shape.channels as i64).collect());
+        let channels = batch.images.graph().constant(channels).reshape(&[1, -1, 1, 1]);
+        Ok(Some(channels.equals(draw.channel).select(batch.zero(), batch.images)))
     }
 }
 

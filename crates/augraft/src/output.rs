@@ -54,7 +54,8 @@ impl Output {
             Images::F32(images) => NpzArray::F32(images.view().into_dyn()),
             Images::Ragged(_) => return Err(ragged()),
         };
-        let labels = NpzArray::F32(batch.labels.soft.view().into_dyn());
+        let soft = batch.labels.soft();
+        let labels = NpzArray::F32(soft.view().into_dyn());
         let file = self.folder.path().join("batches").join(format!("{:06}.npz", self.batches));
         let mut arrays = vec![("images", images), ("labels", labels), ("index", NpzArray::I64(index.view()))];
         if view.iter().any(|view| *view > 0) {
@@ -69,8 +70,7 @@ impl Output {
         }
         write_npz(&file, &arrays)?;
         self.batches += 1;
-        for row in 0..batch.len() {
-            let mut record = label_record(&batch.labels, row);
+        for (row, mut record) in label_records(&batch.labels).into_iter().enumerate() {
             record.extend(addressed(batch.index[row]));
             record.sort_keys();
             self.labels.write(&record)?;
@@ -110,15 +110,17 @@ impl Output {
         let (Some(file), Some(predictions)) = (&mut self.predictions, &outcome.predictions) else {
             return Ok(());
         };
+        let mut inputs = label_records(&outcome.batch.labels).into_iter();
+        let mut features = predictions.feature.as_ref().map(|(logits, labels)| (logits, label_records(labels)));
         for (row, index) in outcome.batch.index.iter().enumerate() {
             let top = |logits: ArrayView1<'_, f32>| top5(logits, &self.classes);
-            let mut input = label_record(&outcome.batch.labels, row);
+            let mut input = inputs.next().unwrap_or_default();
             input.insert("top5".to_owned(), top(predictions.input.row(row)));
             let mut record = addressed(*index);
             record.insert("clean".to_owned(), json!({ "top5": top(predictions.clean.row(row)) }));
             record.insert("input".to_owned(), Value::Object(input));
-            if let Some((logits, labels)) = &predictions.feature {
-                let mut feature = label_record(labels, row);
+            if let Some((logits, records)) = &mut features {
+                let mut feature = std::mem::take(&mut records[row]);
                 feature.insert("top5".to_owned(), top(logits.row(row)));
                 record.insert("feature".to_owned(), Value::Object(feature));
             }
@@ -163,20 +165,17 @@ fn ragged() -> Failure {
     )
 }
 
-/// Weight of the sample itself, its sources, and its classes with their weights.
-pub(crate) fn label_record(labels: &Labels, row: usize) -> Map<String, Value> {
-    let sources = &labels.sources[row];
-    let lam = sources.first().map_or(1.0, |(_, weight)| *weight);
-    let classes = labels
-        .soft
-        .row(row)
-        .iter()
-        .enumerate()
-        .filter(|(_, weight)| **weight != 0.0)
-        .map(|(class, weight)| json!([class, weight]))
-        .collect::<Vec<_>>();
-    let record = json!({ "lam": lam, "sources": sources, "label": classes });
-    if let Value::Object(record) = record { record } else { Map::new() }
+/// For each sample the weight of the sample itself, its sources, and its classes with their weights.
+pub(crate) fn label_records(labels: &Labels) -> Vec<Map<String, Value>> {
+    let soft = labels.soft();
+    let record = |(sources, classes): (Vec<(u64, f32)>, ndarray::ArrayView1<'_, f32>)| {
+        let lam = sources.first().map_or(1.0, |(_, weight)| *weight);
+        let classes = classes.iter().enumerate().filter(|(_, weight)| **weight != 0.0);
+        let classes: Vec<Value> = classes.map(|(class, weight)| json!([class, weight])).collect();
+        let record = json!({ "lam": lam, "sources": sources, "label": classes });
+        if let Value::Object(record) = record { record } else { Map::new() }
+    };
+    labels.sources().into_iter().zip(soft.outer_iter()).map(record).collect()
 }
 
 /// The index of a sample in the data set, and the number of the view where it is not the sample itself.

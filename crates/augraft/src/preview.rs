@@ -5,7 +5,7 @@ use std::path::Path;
 use augraft_data::write_png;
 use augraft_engine::{Outcome, StepDraws};
 use augraft_onnx::Tensor;
-use augraft_operator::{Batch, Images, Labels, Masks, sample_of, view_of};
+use augraft_operator::{Batch, Images, Labels, Masks, Meaning, sample_of, view_of};
 use ndarray::{Array3, ArrayView3};
 
 use crate::failure::Failure;
@@ -120,7 +120,8 @@ fn prediction(entry: &serde_json::Value) -> String {
 }
 
 fn label_lines(labels: &Labels, row: usize, classes: &[String]) -> Vec<String> {
-    let weights = labels.soft.row(row);
+    let soft = labels.soft();
+    let weights = soft.row(row);
     let mut shown: Vec<(usize, f32)> =
         weights.iter().copied().enumerate().filter(|(_, weight)| *weight > 0.0).collect();
     shown.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -157,8 +158,8 @@ fn boxes(draws: &[StepDraws], row: usize, (height, width, _): (usize, usize, usi
     let scale = |value: i64| value.max(0) as usize * TILE / longest;
     let mut found = Vec::new();
     for step in draws.iter().filter(|step| acts(step, row)) {
-        let edges = ["top", "left", "bottom", "right"]
-            .map(|edge| step.draws.column(edge).map(|column| integers(column, row)).unwrap_or_default());
+        let edges = [Meaning::Top, Meaning::Left, Meaning::Bottom, Meaning::Right]
+            .map(|edge| step.meaning(edge).map(|column| integers(column, row)).unwrap_or_default());
         let [top, left, bottom, right] = &edges;
         for item in 0..top.len().min(left.len()).min(bottom.len()).min(right.len()) {
             if bottom[item] > top[item] && right[item] > left[item] {
@@ -169,14 +170,14 @@ fn boxes(draws: &[StepDraws], row: usize, (height, width, _): (usize, usize, usi
     found
 }
 
-/// Whether a step at the input that may pass by (it has `apply`) acted on a sample.
+/// Whether a step at the input that may pass by acted on a sample.
 fn acts(step: &StepDraws, row: usize) -> bool {
     step.site.is_none()
-        && matches!(step.draws.column("apply"), Some(Tensor::Bool(apply)) if apply.iter().nth(row) == Some(&true))
+        && matches!(step.meaning(Meaning::Decision), Some(Tensor::Bool(apply)) if apply.iter().nth(row) == Some(&true))
 }
 
 fn partner(step: &StepDraws, row: usize) -> Option<usize> {
-    let column = integers(step.draws.column("partner")?, row);
+    let column = integers(step.meaning(Meaning::Partner)?, row);
     column.first().and_then(|partner| usize::try_from(*partner).ok())
 }
 

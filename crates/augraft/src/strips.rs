@@ -95,9 +95,9 @@ fn planned(entry: &Entry, registry: &Registry, batch: &Batch, epoch: u32) -> Res
     let example = entry.example().ok_or_else(|| Failure::User(format!("{}: has no example", entry.name)))?;
     let steps: String = example.lines().flat_map(|line| ["  ", line, "\n"]).collect();
     let layout = Layout::Dense { height: SIDE as usize, width: SIDE as usize };
-    let classes = batch.labels.soft.ncols();
+    let classes = batch.labels.classes();
     let input = Shape { layout, channels: 3, element: Element::U8, classes, image_size: None };
-    let facts = Facts { classes, samples: Some(batch.len()), input: Some(input) };
+    let facts = Facts { classes, samples: Some(batch.len()), input: Some(input), ..Facts::default() };
     let overrides = Overrides { epoch: Some(epoch), ..Overrides::default() };
     let attempt = |prelude: &str| {
         let text = format!("augraft: 1\nsteps:\n{prelude}{steps}");

@@ -1,7 +1,8 @@
 use augraft_operator::{
-    Batch, Dice, Extent, Issue, Lowered, Operator, Parity, Probability, Recorder, Role, Row, Scratch, Shape, draw,
-    each_sample, register_operator,
+    Dice, Extent, Issue, Lowered, Operator, Parity, Pixel, Probability, Recorder, Row, Shape, Value, Values, draw,
+    register_operator,
 };
+use ndarray::ArrayViewMut3;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +31,7 @@ draw! {
     /// What is decided for one sample.
     pub struct Drawn {
         /// Whether the sample is changed.
-        apply: Bool,
+        apply: Bool as Decision,
     }
 }
 
@@ -38,7 +39,7 @@ impl Operator for MyOperator {
     const NAME: &'static str = "my_operator";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Exact;
-    const ROLE: Role = Role::Color;
+    const VALUES: Values = Values::Changed;
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
@@ -49,18 +50,12 @@ impl Operator for MyOperator {
         Drawn { apply: dice.acts(0, self.p) }
     }
 
-    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, _: &mut Scratch) {
-        each_sample!(batch.images, draws, |draw, image| {
-            if draw.apply {
-                image.mapv_inplace(|value| value);
-            }
-        });
+    fn change<T: Pixel>(&self, _: &Drawn<Row>, image: &mut ArrayViewMut3<'_, T>) {
+        image.mapv_inplace(|value| value);
     }
 
-    fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        let changed = batch.images;
-        let images = draw.apply.unsqueeze(&[1, 2, 3]).select(changed, batch.images);
-        Ok(Lowered { images, ..batch })
+    fn lower_change<'g>(&self, _: &Drawn<Recorder<'g>>, batch: &Lowered<'g>) -> Result<Option<Value<'g>>, Issue> {
+        Ok(Some(batch.images))
     }
 }
 

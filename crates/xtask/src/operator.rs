@@ -33,7 +33,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
     println!(
         "plugins/{family}/src/{name}.rs: an operator that changes nothing yet\n\n\
          fill in: what it does in the doc comment, parameters in the struct, what is random in `draw!` and `draw`, the change in `apply` and `lower`, \
-         PARITY and ROLE;\nplugins/{family}/fixtures/{name}/cases.yaml: configurations that take other paths than the defaults, and how each \
+         PARITY and VALUES;\nplugins/{family}/fixtures/{name}/cases.yaml: configurations that take other paths than the defaults, and how each \
          column is distributed\n\n\
          then:\n  \
          cargo check -p augraft-{family}\n  \
@@ -115,17 +115,13 @@ fn operators(plugins: &Path, families: &[String]) -> anyhow::Result<Vec<(String,
     Ok(found)
 }
 
-/// The template under the name of the operator, with the role that is usual in its family.
+/// The template under the name of the operator, with what operators of its family usually do to values.
 fn operator(template: &str, family: &str, name: &str) -> String {
-    let role = match family {
-        "geometry" => "Geometry",
-        "color" => "Color",
-        "mix" => "Mix",
-        _ => "Erase",
-    };
+    let values = if matches!(family, "erase" | "feature") { "Erased" } else { "Changed" };
     let since = format!("SINCE: &'static str = \"{}\"", env!("CARGO_PKG_VERSION"));
-    let text =
-        template.replace("SINCE: &'static str = \"0.1.0\"", &since).replace("Role::Color", &format!("Role::{role}"));
+    let text = template
+        .replace("SINCE: &'static str = \"0.1.0\"", &since)
+        .replace("Values::Changed", &format!("Values::{values}"));
     text.replace("my_operator", name).replace("MyOperator", &type_name(name))
 }
 
@@ -198,7 +194,9 @@ mod tests {
     fn the_template_gets_the_name_everywhere() {
         let text = operator(&fs::read_to_string(root().join(TEMPLATE)).unwrap(), "mix", "film_grain");
         assert!(!text.contains("my_operator") && !text.contains("MyOperator"));
-        for part in ["pub struct FilmGrain {", "NAME: &'static str = \"film_grain\"", "Role::Mix", "- film_grain: {"] {
+        for part in
+            ["pub struct FilmGrain {", "NAME: &'static str = \"film_grain\"", "Values::Changed", "- film_grain: {"]
+        {
             assert!(text.contains(part), "{part}");
         }
     }
@@ -212,7 +210,7 @@ mod tests {
             ("color", "a__b", "`a__b` is not in snake_case"),
             ("color", "match", "`match` has a meaning already"),
             ("color", "cutmix", "there is an operator `cutmix` already, in plugins/mix/src/cutmix.rs"),
-            ("geometry", "window", "plugins/geometry/src/window.rs exists already"),
+            ("geometry", "angle", "plugins/geometry/src/angle.rs exists already"),
         ] {
             let error = scaffold(root(), family, name).unwrap_err().to_string();
             assert!(error.starts_with(reason) && !error.contains('\n'), "{error}");
@@ -229,7 +227,7 @@ mod tests {
         fs::write(family.join("Cargo.toml"), "").unwrap();
         fs::write(family.join("src/lib.rs"), LIBRARY).unwrap();
         scaffold(&folder, "erase", "blot").unwrap();
-        assert!(fs::read_to_string(family.join("src/blot.rs")).unwrap().contains("Role::Erase"));
+        assert!(fs::read_to_string(family.join("src/blot.rs")).unwrap().contains("Values::Erased"));
         assert!(fs::read_to_string(family.join("src/lib.rs")).unwrap().contains("mod blot;"));
         assert_eq!(fs::read_to_string(family.join("fixtures/blot/cases.yaml")).unwrap(), CASES);
         let again = scaffold(&folder, "erase", "blot").unwrap_err().to_string();

@@ -1,7 +1,7 @@
 use augraft_operator::rand_distr::{Distribution, StandardNormal};
 use augraft_operator::{
     Batch, Deviation, Dice, Element, Extent, Images, Issue, Lowered, Operator, Parity, PhiloxRng, Probability,
-    Recorder, Role, Row, Scratch, Shape, draw, parallel, register_operator,
+    Recorder, Row, Scratch, Shape, Values, draw, parallel, register_operator,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,7 @@ draw! {
     /// The noise of one sample.
     pub struct Drawn {
         /// Whether the sample gets noise.
-        apply: Bool,
+        apply: Bool as Decision,
         /// Key of the stream of noise.
         stream: Int,
     }
@@ -46,7 +46,7 @@ impl Operator for GaussianNoise {
     const NAME: &'static str = "gaussian_noise";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::NativeOnly("its noise is drawn for each pixel");
-    const ROLE: Role = Role::Erase;
+    const VALUES: Values = Values::Erased;
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {

@@ -1,6 +1,6 @@
 use augraft_operator::{
-    Batch, DataType, Dice, Element, Extent, Fixed, Images, Issue, Lowered, Operator, Parity, Recorder, Role, Row,
-    Scratch, Shape, Tensor, Transfer, parallel, register_operator,
+    Batch, DataType, Dice, Element, Extent, Fixed, Images, Issue, Lowered, Operator, Parity, Recorder, Row, Scratch,
+    Shape, Tensor, Transfer, Values, parallel, register_operator,
 };
 use ndarray::{ArrayView3, ArrayViewMut3, Zip};
 use schemars::JsonSchema;
@@ -62,7 +62,7 @@ impl Operator for Normalize {
     const NAME: &'static str = "normalize";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Exact;
-    const ROLE: Role = Role::Color;
+    const VALUES: Values = Values::Changed;
     type Draw<D: Dice> = Fixed<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {

@@ -1,5 +1,5 @@
 use augraft_operator::{
-    Batch, Count, Dice, Extent, Issue, Lowered, Operator, Parity, Probability, Recorder, Role, Row, Scratch, Shape,
+    Batch, Count, Dice, Extent, Issue, Lowered, Operator, Parity, Probability, Recorder, Row, Scratch, Shape, Values,
     draw, each_sample, register_operator, start_within,
 };
 use schemars::JsonSchema;
@@ -57,15 +57,15 @@ draw! {
     /// The rectangles of one sample.
     pub struct Drawn {
         /// Whether the sample is erased.
-        apply: Bool,
+        apply: Bool as Decision,
         /// First row of each rectangle.
-        top: Ints,
+        top: Ints as Top,
         /// First column of each rectangle.
-        left: Ints,
+        left: Ints as Left,
         /// Row after the last of each rectangle.
-        bottom: Ints,
+        bottom: Ints as Bottom,
         /// Column after the last of each rectangle.
-        right: Ints,
+        right: Ints as Right,
         /// Key of random colors.
         stream: Int,
     }
@@ -75,7 +75,7 @@ impl Operator for CoarseDropout {
     const NAME: &'static str = "coarse_dropout";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Exact;
-    const ROLE: Role = Role::Erase;
+    const VALUES: Values = Values::Erased;
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {

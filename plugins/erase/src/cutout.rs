@@ -1,6 +1,6 @@
 use augraft_operator::{
-    Batch, Count, Dice, Extent, Fill, Issue, Lowered, Mode, Operator, Parity, Probability, Recorder, Role, Row,
-    Scratch, Shape, Side, draw, each_sample, register_operator, start_within,
+    Batch, Count, Dice, Extent, Fill, Issue, Lowered, Mode, Operator, Parity, Probability, Recorder, Row, Scratch,
+    Shape, Side, Values, draw, each_sample, register_operator, start_within,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -73,15 +73,15 @@ draw! {
     /// The holes of one sample.
     pub struct Drawn {
         /// Whether the sample is erased.
-        apply: Bool,
+        apply: Bool as Decision,
         /// First row of each hole.
-        top: Ints,
+        top: Ints as Top,
         /// First column of each hole.
-        left: Ints,
+        left: Ints as Left,
         /// Row after the last of each hole.
-        bottom: Ints,
+        bottom: Ints as Bottom,
         /// Column after the last of each hole.
-        right: Ints,
+        right: Ints as Right,
     }
 }
 
@@ -89,7 +89,7 @@ impl Operator for Cutout {
     const NAME: &'static str = "cutout";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Exact;
-    const ROLE: Role = Role::Erase;
+    const VALUES: Values = Values::Erased;
     const PRESETS: &'static [(&'static str, &'static str)] = &[
         ("official", r#"{"length":16,"count":1,"fill":0,"p":1,"placement":"border","mode":"elem"}"#),
         ("composer", r#"{"length":0.5,"count":1,"fill":0,"p":1,"placement":"border","mode":"batch"}"#),

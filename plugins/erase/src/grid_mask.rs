@@ -1,8 +1,8 @@
 use std::sync::OnceLock;
 
 use augraft_operator::{
-    Batch, DataType, Dice, Extent, Fill, Issue, Lowered, Margin, Operator, Parity, Probability, Recorder, Role, Row,
-    Scratch, Shape, Side, Table, Tensor, Value, draw, each_sample, register_operator,
+    Batch, DataType, Dice, Extent, Fill, Issue, Lowered, Margin, Operator, Parity, Probability, Recorder, Row, Scratch,
+    Shape, Side, Table, Tensor, Value, Values, draw, each_sample, register_operator,
 };
 use ndarray::{ArrayViewMut3, Axis};
 use schemars::JsonSchema;
@@ -80,15 +80,15 @@ draw! {
     /// The grid of one sample.
     pub struct Drawn {
         /// Whether the sample is erased.
-        apply: Bool,
+        apply: Bool as Decision,
         /// Unit of the grid.
         d: Int,
         /// Length of a bar.
         bar: Int,
         /// Row of the canvas where a bar starts.
-        top: Int,
+        top: Int as Top,
         /// Column of the canvas where a bar starts.
-        left: Int,
+        left: Int as Left,
         /// Cosine of the rotation.
         cos: Real,
         /// Sine of the rotation.
@@ -100,7 +100,7 @@ impl Operator for GridMask {
     const NAME: &'static str = "grid_mask";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Exact;
-    const ROLE: Role = Role::Erase;
+    const VALUES: Values = Values::Erased;
     const PRESETS: &'static [(&'static str, &'static str)] =
         &[("official", r#"{"d":[96,224],"ratio":0.6,"erase":"squares","rotate":360,"fill":0,"p":0.8}"#)];
     type Draw<D: Dice> = Drawn<D>;

@@ -1,6 +1,6 @@
 use augraft_operator::{
-    Batch, DataType, Dice, Extent, Fill, Issue, Layout, Lowered, Margin, Operator, Parity, Probability, Recorder, Role,
-    Row, Scratch, Shape, Tensor, Value, draw, each_sample, register_operator,
+    Batch, DataType, Dice, Extent, Fill, Issue, Layout, Lowered, Margin, Operator, Parity, Probability, Recorder, Row,
+    Scratch, Shape, Tensor, Value, Values, draw, each_sample, register_operator,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -48,7 +48,7 @@ draw! {
     /// The grid of one sample.
     pub struct Drawn {
         /// Whether the sample is erased.
-        apply: Bool,
+        apply: Bool as Decision,
         /// Side of a cell.
         size: Int,
         /// Key of which cells are hidden.
@@ -60,7 +60,7 @@ impl Operator for HideAndSeek {
     const NAME: &'static str = "hide_and_seek";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Exact;
-    const ROLE: Role = Role::Erase;
+    const VALUES: Values = Values::Erased;
     const PRESETS: &'static [(&'static str, &'static str)] =
         &[("official", r#"{"sizes":[0,16,32,44,56],"p_cell":0.5,"fill":0,"p":1}"#)];
     type Draw<D: Dice> = Drawn<D>;

@@ -1,8 +1,8 @@
 use std::sync::OnceLock;
 
 use augraft_operator::{
-    Batch, Count, Dice, Extent, Issue, Lowered, Operator, Parity, PositiveRange, Probability, Recorder, Role, Row,
-    Scratch, Shape, Table, draw, each_sample, register_operator, start_within,
+    Batch, Count, Dice, Extent, Issue, Lowered, Operator, Parity, PositiveRange, Probability, Recorder, Row, Scratch,
+    Shape, Table, Values, draw, each_sample, register_operator, start_within,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -118,15 +118,15 @@ draw! {
     /// The rectangles of one sample.
     pub struct Drawn {
         /// Whether a rectangle is erased.
-        apply: Bool,
+        apply: Bool as Decision,
         /// First row of each rectangle.
-        top: Ints,
+        top: Ints as Top,
         /// First column of each rectangle.
-        left: Ints,
+        left: Ints as Left,
         /// Row after the last of each rectangle.
-        bottom: Ints,
+        bottom: Ints as Bottom,
         /// Column after the last of each rectangle.
-        right: Ints,
+        right: Ints as Right,
         /// Key of random colors.
         stream: Int,
     }
@@ -136,7 +136,7 @@ impl Operator for RandomErasing {
     const NAME: &'static str = "random_erasing";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Exact;
-    const ROLE: Role = Role::Erase;
+    const VALUES: Values = Values::Erased;
     const PRESETS: &'static [(&'static str, &'static str)] = &[
         (
             "official",

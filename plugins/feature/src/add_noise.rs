@@ -1,7 +1,7 @@
 use augraft_operator::rand_distr::{Distribution, StandardNormal, StandardUniform};
 use augraft_operator::{
-    Batch, Deviation, Dice, Element, Extent, Issue, Lowered, Operator, Parity, PhiloxRng, Probability, Recorder, Role,
-    Row, Scratch, Shape, draw, each_sample, register_operator,
+    Batch, Deviation, Dice, Element, Extent, Issue, Lowered, Operator, Parity, PhiloxRng, Probability, Recorder, Row,
+    Scratch, Shape, Values, draw, each_sample, register_operator,
 };
 use ndarray::ArrayViewMut3;
 use schemars::JsonSchema;
@@ -54,7 +54,7 @@ draw! {
     /// The noise of one sample.
     pub struct Drawn {
         /// Whether the sample gets noise.
-        apply: Bool,
+        apply: Bool as Decision,
         /// Key of the stream of noise.
         stream: Int,
     }
@@ -64,7 +64,7 @@ impl Operator for AddNoise {
     const NAME: &'static str = "add_noise";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::NativeOnly("its noise is drawn for each element");
-    const ROLE: Role = Role::Erase;
+    const VALUES: Values = Values::Erased;
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {

@@ -1,7 +1,7 @@
 //! Square blocks of feature maps, natively and in a graph.
 
 use augraft_operator::{DataType, Dice, Extent, Issue, MAX_CELLS, Probability, Shape, Side, Value, ints_attribute};
-use ndarray::{Array3, ArrayView3, ArrayViewMut3, Zip, s};
+use ndarray::{Array3, s};
 
 /// Checks that a block fits the map and that its seeds are not too many.
 pub(crate) fn check_blocks(shape: &Shape, block_size: Side) -> Result<(), Issue> {
@@ -44,21 +44,6 @@ pub(crate) fn grow(seeds: &Array3<bool>, size: usize) -> Array3<bool> {
         blocks.slice_mut(s![channel, top..top + size, left..left + size]).fill(true);
     }
     blocks
-}
-
-/// Makes of each element in a block, and the partner's there, what `inside` says; one channel of blocks serves all.
-pub(crate) fn mix<T: Copy>(
-    image: ArrayViewMut3<'_, T>,
-    other: ArrayView3<'_, T>,
-    blocks: &Array3<bool>,
-    inside: impl Fn(T, T) -> T,
-) {
-    let blocks = blocks.broadcast(image.dim()).expect("one channel or all of them");
-    Zip::from(image).and(other).and(blocks).for_each(|own, other, changed| {
-        if *changed {
-            *own = inside(*own, *other);
-        }
-    });
 }
 
 /// The cells of the blocks that start at `seeds`, f32 `[N, channels, H, W]` of 0 and 1.

@@ -1,6 +1,6 @@
 use augraft_operator::{
-    Batch, DataType, Dice, Element, Extent, Issue, Lowered, MAX_CELLS, Operator, Parity, Probability, Recorder, Role,
-    Row, Scratch, Shape, Tensor, draw, parallel, register_operator,
+    Batch, DataType, Dice, Element, Extent, Issue, Lowered, MAX_CELLS, Operator, Parity, Probability, Recorder, Row,
+    Scratch, Shape, Tensor, Values, draw, parallel, register_operator,
 };
 use ndarray::{Array3, ArrayViewMut3, Axis};
 use schemars::JsonSchema;
@@ -54,7 +54,7 @@ draw! {
     /// The dropped channels of one sample.
     pub struct Drawn {
         /// Whether the sample may lose channels.
-        apply: Bool,
+        apply: Bool as Decision,
         /// Which channels are dropped; one row and one column.
         dropped: Grid,
     }
@@ -64,7 +64,7 @@ impl Operator for ChannelDrop {
     const NAME: &'static str = "channel_drop";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Exact;
-    const ROLE: Role = Role::Erase;
+    const VALUES: Values = Values::Erased;
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {

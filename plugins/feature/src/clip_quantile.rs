@@ -1,6 +1,6 @@
 use augraft_operator::{
-    Batch, DataType, Dice, Element, Extent, Issue, Lowered, Operator, Parity, Probability, Recorder, Role, Row,
-    Scratch, Shape, draw, each_sample, register_operator,
+    Batch, DataType, Dice, Element, Extent, Issue, Lowered, Operator, Parity, Probability, Recorder, Row, Scratch,
+    Shape, Values, draw, each_sample, register_operator,
 };
 use ndarray::{ArrayViewMut3, Axis};
 use schemars::JsonSchema;
@@ -45,7 +45,7 @@ draw! {
     /// What is decided for one sample.
     pub struct Drawn {
         /// Whether the sample is clipped.
-        apply: Bool,
+        apply: Bool as Decision,
     }
 }
 
@@ -53,7 +53,7 @@ impl Operator for ClipQuantile {
     const NAME: &'static str = "clip_quantile";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Within(1e-6);
-    const ROLE: Role = Role::Color;
+    const VALUES: Values = Values::Changed;
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {

@@ -1,6 +1,6 @@
 use augraft_operator::{
-    Batch, DataType, Dice, Element, Extent, Issue, Lowered, Operator, Parity, Probability, Recorder, Role, Row,
-    Scratch, Shape, Side, Tensor, draw, parallel, register_operator,
+    Batch, DataType, Dice, Element, Extent, Issue, Lowered, Operator, Parity, Probability, Recorder, Row, Scratch,
+    Shape, Side, Tensor, Values, draw, parallel, register_operator,
 };
 use ndarray::{Array3, ArrayViewMut3};
 use schemars::JsonSchema;
@@ -65,7 +65,7 @@ impl Operator for DropBlock {
     const NAME: &'static str = "dropblock";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Within(1e-6);
-    const ROLE: Role = Role::Erase;
+    const VALUES: Values = Values::Erased;
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {

@@ -1,6 +1,6 @@
 use augraft_operator::{
-    Batch, Dice, Extent, Issue, Lowered, Operator, Parity, Probability, Recorder, Role, Row, Scratch, Shape, box_mask,
-    draw, each_sample, register_operator, start_within,
+    Batch, Dice, Extent, Issue, Lowered, Operator, Parity, Probability, Recorder, Row, Scratch, Shape, Values,
+    box_mask, draw, each_sample, register_operator, start_within,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -55,15 +55,15 @@ draw! {
     /// The box of one sample.
     pub struct Drawn {
         /// Whether the sample is changed.
-        apply: Bool,
+        apply: Bool as Decision,
         /// First row.
-        top: Int,
+        top: Int as Top,
         /// First column.
-        left: Int,
+        left: Int as Left,
         /// Row after the last.
-        bottom: Int,
+        bottom: Int as Bottom,
         /// Column after the last.
-        right: Int,
+        right: Int as Right,
     }
 }
 
@@ -71,7 +71,7 @@ impl Operator for Keep {
     const NAME: &'static str = "keep";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Exact;
-    const ROLE: Role = Role::Erase;
+    const VALUES: Values = Values::Erased;
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {

@@ -29,8 +29,3 @@ pub use prune_quantile::PruneQuantile;
 pub use region::Unit;
 pub use scale::{Factor, Scale};
 pub use zero::Zero;
-
-/// The partner's position as an index.
-pub(crate) fn partner_of(drawn: i64) -> usize {
-    usize::try_from(drawn).unwrap_or_default()
-}

@@ -1,12 +1,11 @@
 use augraft_operator::{
-    Alpha, Batch, DataType, Dice, Element, Extent, Images, Issue, Lowered, Mode, Operator, Parity, Partner,
-    Probability, Recorder, Role, Row, Scratch, Shape, Tensor, draw, parallel, register_operator,
+    Alpha, Batch, DataType, Dice, Element, Extent, Images, Issue, Lowered, Mixing, Mode, Operator, Parity, Partner,
+    Probability, Recorder, Row, Scratch, Shape, Tensor, Values, draw, parallel, register_operator,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::moments::{LoweredMoments, Moments, Norm, measure, replace};
-use crate::partner_of;
 
 /// Keeps the deviation of a channel without any spread above zero, as the authors' code does.
 const EPSILON: f64 = 1e-6;
@@ -49,11 +48,11 @@ draw! {
     /// The weight and the partner of one sample.
     pub struct Drawn {
         /// Whether the sample is mixed.
-        apply: Bool,
+        apply: Bool as Decision,
         /// Weight of the sample's own style, 0 to 1.
-        lam: Real,
+        lam: Real as Weight,
         /// Position of the partner in the batch.
-        partner: Int,
+        partner: Int as Partner,
     }
 }
 
@@ -61,7 +60,7 @@ impl Operator for MixStyle {
     const NAME: &'static str = "mixstyle";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Within(1e-6);
-    const ROLE: Role = Role::Mix;
+    const VALUES: Values = Values::Changed;
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
@@ -79,6 +78,10 @@ impl Operator for MixStyle {
         Drawn { apply, lam, partner: dice.partner(4, self.partner) }
     }
 
+    fn mixing<D: Dice>(&self, _: D, draw: &Drawn<D>, _: &Extent<D>) -> Mixing<D> {
+        Mixing::Values { lam: None, partner: draw.partner }
+    }
+
     fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, _: &mut Scratch) {
         let Images::F32(images) = &mut batch.images else { return };
         if draws.iter().all(|draw| !draw.apply) {
@@ -88,7 +91,7 @@ impl Operator for MixStyle {
         let samples = images.outer_iter_mut().zip(&moments).collect();
         parallel(samples, draws, |(mut image, own), draw: &Drawn<Row>| {
             if draw.apply {
-                let (lam, other) = (draw.lam, &moments[partner_of(draw.partner)]);
+                let (lam, other) = (draw.lam, &moments[draw.partner as usize]);
                 let mixed = |own: &Moments, other: &Moments| [0, 1].map(|at| own[at] * lam + other[at] * (1.0 - lam));
                 let mixed: Vec<Moments> = own.iter().zip(other).map(|(own, other)| mixed(own, other)).collect();
                 replace(&mut image, Norm::Instance, own, &mixed);
@@ -107,14 +110,8 @@ impl Operator for MixStyle {
         Ok(Lowered { images, ..batch })
     }
 
-    fn apply_masks(&self, _: &[Drawn<Row>], _: &mut Batch, _: &mut Scratch) {}
-
-    fn lower_masks<'g>(&self, _: &Drawn<Recorder<'g>>, masks: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        Ok(masks)
-    }
-
     fn acts(&self, row: usize, draw: &Drawn<Row>) -> bool {
-        draw.apply && draw.lam < 1.0 && partner_of(draw.partner) != row
+        draw.apply && draw.lam < 1.0 && draw.partner != row as i64
     }
 }
 

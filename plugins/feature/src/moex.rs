@@ -1,12 +1,11 @@
 use augraft_operator::{
-    Batch, Dice, Element, Extent, Images, Issue, Lowered, Mode, Operator, Parity, Partner, Probability, Recorder, Role,
-    Row, Scratch, Shape, draw, parallel, register_operator,
+    Batch, Dice, Element, Extent, Images, Issue, Lowered, Mixing, Mode, Operator, Parity, Partner, Probability,
+    Recorder, Row, Scratch, Shape, Values, draw, parallel, register_operator,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::moments::{LoweredMoments, Norm, measure, replace};
-use crate::partner_of;
 
 /// Keeps the deviation of a group without any spread above zero, as the authors' code does.
 const EPSILON: f64 = 1e-5;
@@ -52,11 +51,11 @@ draw! {
     /// The label weight and the partner of one sample.
     pub struct Drawn {
         /// Whether the sample gets other moments.
-        apply: Bool,
+        apply: Bool as Decision,
         /// Weight of the sample's own label, 0 to 1.
-        lam: Real,
+        lam: Real as Weight,
         /// Position of the partner in the batch.
-        partner: Int,
+        partner: Int as Partner,
     }
 }
 
@@ -64,7 +63,7 @@ impl Operator for MoEx {
     const NAME: &'static str = "moex";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Within(1e-6);
-    const ROLE: Role = Role::Mix;
+    const VALUES: Values = Values::Changed;
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
@@ -82,6 +81,10 @@ impl Operator for MoEx {
         Drawn { apply, lam, partner: dice.partner(4, self.partner) }
     }
 
+    fn mixing<D: Dice>(&self, _: D, draw: &Drawn<D>, _: &Extent<D>) -> Mixing<D> {
+        Mixing::Values { lam: Some(draw.lam), partner: draw.partner }
+    }
+
     fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, _: &mut Scratch) {
         if let Images::F32(images) = &mut batch.images
             && draws.iter().any(|draw| draw.apply)
@@ -90,31 +93,21 @@ impl Operator for MoEx {
             let samples = images.outer_iter_mut().zip(&moments).collect();
             parallel(samples, draws, |(mut image, own), draw: &Drawn<Row>| {
                 if draw.apply {
-                    replace(&mut image, self.norm, own, &moments[partner_of(draw.partner)]);
+                    replace(&mut image, self.norm, own, &moments[draw.partner as usize]);
                 }
             });
         }
-        let partner: Vec<usize> = draws.iter().map(|draw| partner_of(draw.partner)).collect();
-        batch.labels.forget_boxes();
-        batch.labels.blend(draws.iter().map(|draw| draw.lam as f32).collect(), &partner);
     }
 
     fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
         let own = LoweredMoments::of(&batch, self.norm, EPSILON);
         let exchanged = own.replaced(own.mean.gather(draw.partner, 0), own.deviation.gather(draw.partner, 0));
         let images = draw.apply.unsqueeze(&[1, 2, 3]).select(exchanged, batch.images);
-        let labels = batch.labels.map(|labels| labels.forget_boxes().blend(draw.lam, draw.partner));
-        Ok(Lowered { images, labels, ..batch })
-    }
-
-    fn apply_masks(&self, _: &[Drawn<Row>], _: &mut Batch, _: &mut Scratch) {}
-
-    fn lower_masks<'g>(&self, _: &Drawn<Recorder<'g>>, masks: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        Ok(masks)
+        Ok(Lowered { images, ..batch })
     }
 
     fn acts(&self, row: usize, draw: &Drawn<Row>) -> bool {
-        draw.apply && partner_of(draw.partner) != row
+        draw.apply && draw.partner != row as i64
     }
 }
 

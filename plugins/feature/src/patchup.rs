@@ -1,13 +1,14 @@
+use std::sync::Arc;
+
 use augraft_operator::{
-    Alpha, Batch, DataType, Dice, Element, Extent, Images, Issue, Lowered, Mode, Operator, Parity, Partner, Pooled,
-    Probability, Recorder, Role, Row, Scratch, Shape, Side, Tensor, Value, draw, parallel, register_operator,
+    Alpha, Dice, Element, Extent, Images, Issue, Lowered, LoweredRegion, Mixing, Mode, Operator, Parity, Partner,
+    Probability, Recorder, Region, Row, Shape, Side, Tensor, draw, register_operator,
 };
-use ndarray::{Array2, Array4, ArrayView3, ArrayViewMut3, Axis, Zip};
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::blocks::{check_blocks, draw_seeds, grow, lower_blocks, mix};
-use crate::partner_of;
+use crate::blocks::{check_blocks, draw_seeds, grow, lower_blocks};
 
 /// Swaps or interpolates square blocks of a feature map with those of a partner, and mixes the labels by their share.
 ///
@@ -76,13 +77,13 @@ draw! {
     /// The blocks, the weight and the partner of one sample.
     pub struct Drawn {
         /// Whether the sample is mixed.
-        apply: Bool,
+        apply: Bool as Decision,
         /// Weight of the sample itself inside blocks, 0 to 1.
-        lam: Real,
+        lam: Real as Weight,
         /// Corners of the blocks.
         seeds: Grid,
         /// Position of the partner in the batch.
-        partner: Int,
+        partner: Int as Partner,
     }
 }
 
@@ -90,13 +91,7 @@ impl Operator for PatchUp {
     const NAME: &'static str = "patchup";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Within(1e-6);
-    const ROLE: Role = Role::Mix;
     type Draw<D: Dice> = Drawn<D>;
-
-    /// Where channels have blocks of their own, a pixel shows two samples even if blocks are swapped.
-    fn blends(&self) -> bool {
-        self.mode == PatchMode::Soft || self.per_channel
-    }
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
         check_blocks(shape, self.block_size)?;
@@ -119,124 +114,44 @@ impl Operator for PatchUp {
         }
     }
 
-    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, scratch: &mut Scratch) {
-        let size = self.block_size.get() as usize;
-        match &mut batch.images {
-            Images::U8(images) => with_partners(images, draws, scratch, |image, other, draw| {
-                mix(image, other, &grow(&draw.seeds, size), |_, other| other);
-            }),
-            Images::F32(images) => with_partners(images, draws, scratch, |image, other, draw| {
-                let (lam, rest) = (draw.lam as f32, 1.0 - draw.lam as f32);
-                let blocks = grow(&draw.seeds, size);
-                match self.mode {
-                    PatchMode::Hard => mix(image, other, &blocks, |_, other| other),
-                    PatchMode::Soft => mix(image, other, &blocks, |own, other| own * lam + other * rest),
-                }
-            }),
-            Images::Ragged(_) => {}
-        }
-        let partner: Vec<usize> = draws.iter().map(|draw| partner_of(draw.partner)).collect();
-        batch.labels.forget_boxes();
-        batch.labels.blend(draws.iter().map(|draw| own_weight(draw, size)).collect(), &partner);
+    /// Where channels have blocks of their own, a pixel shows two samples even if blocks are swapped.
+    fn mixing<D: Dice>(&self, _: D, draw: &Drawn<D>, _: &Extent<D>) -> Mixing<D> {
+        Mixing::Region { partner: draw.partner, soft: self.mode == PatchMode::Soft || self.per_channel }
     }
 
-    fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        let [height, width] = batch.shape.dense()?;
-        let graph = batch.images.graph();
-        let blocks = lower_blocks(draw.seeds, self.block_size);
-        let changed = graph.constant(Tensor::scalar(0f32)).less(blocks);
-        let partner = batch.images.gather(draw.partner, 0);
-        let inside = match self.mode {
-            PatchMode::Hard => partner,
-            PatchMode::Soft => {
-                let lam = draw.lam.unsqueeze(&[1, 2, 3]);
-                batch.images * lam + partner * (graph.constant(Tensor::scalar(1f32)) - lam)
-            }
+    fn regions(&self, draws: &[Drawn<Row>], _: &Images) -> Vec<Arc<Region>> {
+        let region = |draw: &Drawn<Row>| {
+            let blocks = grow(&draw.seeds, self.block_size.get() as usize);
+            let (lam, rest) = (draw.lam as f32, 1.0 - draw.lam as f32);
+            let weights = [(lam, 1.0), (rest, 0.0)]
+                .map(|(inside, outside)| blocks.mapv(|changed| if changed { inside } else { outside }));
+            Arc::new(Region::Weights(weights))
         };
-        let images = changed.select(inside, batch.images);
-        let number = |value: f64| graph.constant(Tensor::scalar(value));
-        let channels = if self.per_channel { batch.shape.channels } else { 1 };
-        let share = blocks.reduce_sum(3).reduce_sum(2).reduce_sum(1).cast(DataType::F64)
-            * number(1.0 / (channels * height * width) as f64);
-        let weight = number(1.0) - share * (number(1.0) - draw.lam.cast(DataType::F64));
-        let weight = weight.cast(DataType::F32);
-        let labels = batch.labels.map(|labels| labels.forget_boxes().blend(weight, draw.partner));
-        Ok(Lowered { images, labels, ..batch })
+        draws.par_iter().map(region).collect()
     }
 
-    fn apply_masks(&self, draws: &[Drawn<Row>], masks: &mut Batch, scratch: &mut Scratch) {
-        let size = self.block_size.get() as usize;
-        match &mut masks.images {
-            Images::F32(images) => with_partners(images, draws, scratch, |mut image, other, draw| {
-                let weights = pixel_weights(draw, size);
-                for (mut plane, other) in image.axis_iter_mut(Axis(0)).zip(other.outer_iter()) {
-                    Zip::from(&mut plane).and(&other).and(&weights).for_each(|own, other, weight| {
-                        *own = *own * weight + *other * (1.0 - weight);
-                    });
-                }
-            }),
-            _ => self.apply(draws, masks, scratch),
-        }
-    }
-
-    fn lower_masks<'g>(&self, draw: &Drawn<Recorder<'g>>, masks: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        if masks.shape.element == Element::U8 {
-            return self.lower(draw, masks);
-        }
-        let one = masks.images.graph().constant(Tensor::scalar(1f32));
-        let weight = lowered_pixel_weights(draw, self.block_size);
-        let images = masks.images * weight + masks.images.gather(draw.partner, 0) * (one - weight);
-        Ok(Lowered { images, ..masks })
+    fn lower_region<'g>(
+        &self,
+        draw: &Drawn<Recorder<'g>>,
+        batch: &Lowered<'g>,
+    ) -> Result<Option<LoweredRegion<'g>>, Issue> {
+        batch.shape.dense()?;
+        let number = |value: f32| batch.images.graph().constant(Tensor::scalar(value));
+        let changed = number(0.0).less(lower_blocks(draw.seeds, self.block_size));
+        Ok(Some(match (self.mode, self.per_channel) {
+            (PatchMode::Hard, false) => LoweredRegion::Taken(changed),
+            (PatchMode::Hard, true) => LoweredRegion::TakenByChannel(changed),
+            (PatchMode::Soft, _) => {
+                let lam = draw.lam.unsqueeze(&[1, 2, 3]);
+                let kept = changed.select(lam, number(1.0));
+                LoweredRegion::Weights([kept, changed.select(number(1.0) - lam, number(0.0))])
+            }
+        }))
     }
 
     fn acts(&self, row: usize, draw: &Drawn<Row>) -> bool {
-        draw.lam < 1.0 && partner_of(draw.partner) != row && draw.seeds.iter().any(|seed| *seed)
+        draw.lam < 1.0 && draw.partner != row as i64 && draw.seeds.iter().any(|seed| *seed)
     }
 }
 
 register_operator!(PatchUp);
-
-/// Runs `each` on every sample that has blocks, with its partner as it was before.
-fn with_partners<T: Pooled>(
-    images: &mut Array4<T>,
-    draws: &[Drawn<Row>],
-    scratch: &mut Scratch,
-    each: impl Fn(ArrayViewMut3<'_, T>, ArrayView3<'_, T>, &Drawn<Row>) + Sync,
-) {
-    if draws.iter().all(|draw| !draw.apply) {
-        return;
-    }
-    let (n, channels, height, width) = images.dim();
-    let mut before = scratch.take_dense([n, channels, height, width]);
-    before.assign(images);
-    parallel(images.outer_iter_mut().collect(), draws, |image, draw: &Drawn<Row>| {
-        if draw.apply {
-            each(image, before.index_axis(Axis(0), partner_of(draw.partner)), draw);
-        }
-    });
-    scratch.give_dense(before);
-}
-
-/// The weight of a sample's own label.
-fn own_weight(draw: &Drawn<Row>, size: usize) -> f32 {
-    let blocks = grow(&draw.seeds, size);
-    let share = blocks.iter().filter(|changed| **changed).count() as f64 * (1.0 / blocks.len() as f64);
-    (1.0 - share * (1.0 - f64::from(draw.lam as f32))) as f32
-}
-
-/// The weight of a sample at each pixel, over all channels.
-fn pixel_weights(draw: &Drawn<Row>, size: usize) -> Array2<f32> {
-    let blocks = grow(&draw.seeds, size).mapv(f32::from);
-    let (part, rest) = (1.0 / blocks.dim().0 as f32, 1.0 - draw.lam as f32);
-    blocks.sum_axis(Axis(0)).mapv(|changed| 1.0 - changed * part * rest)
-}
-
-fn lowered_pixel_weights<'g>(draw: &Drawn<Recorder<'g>>, block_size: Side) -> Value<'g> {
-    let graph = draw.seeds.graph();
-    let one = graph.constant(Tensor::scalar(1f32));
-    let blocks = lower_blocks(draw.seeds, block_size);
-    // Masks have other channels than what the seeds were drawn for.
-    let part = one / draw.seeds.side(1).cast(DataType::F32);
-    let changed = blocks.reduce_sum(1).unsqueeze(&[1]);
-    one - changed * part * (one - draw.lam.unsqueeze(&[1, 2, 3]))
-}

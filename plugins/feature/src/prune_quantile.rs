@@ -1,6 +1,6 @@
 use augraft_operator::{
-    Batch, Dice, Element, Extent, Issue, Lowered, Operator, Parity, Probability, Recorder, Role, Row, Scratch, Shape,
-    Tensor, draw, parallel, register_operator,
+    Batch, Dice, Element, Extent, Issue, Lowered, Operator, Parity, Probability, Recorder, Row, Scratch, Shape, Tensor,
+    Values, draw, parallel, register_operator,
 };
 use ndarray::{ArrayViewMut3, Axis};
 use schemars::JsonSchema;
@@ -46,7 +46,7 @@ draw! {
     /// What is decided for one sample.
     pub struct Drawn {
         /// Whether the sample is pruned.
-        apply: Bool,
+        apply: Bool as Decision,
     }
 }
 
@@ -54,7 +54,7 @@ impl Operator for PruneQuantile {
     const NAME: &'static str = "prune_quantile";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Within(1e-6);
-    const ROLE: Role = Role::Erase;
+    const VALUES: Values = Values::Erased;
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {

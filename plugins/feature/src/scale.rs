@@ -1,5 +1,5 @@
 use augraft_operator::{
-    Batch, Dice, Element, Extent, Issue, Lowered, Operator, Parity, Probability, Recorder, Role, Row, Scratch, Shape,
+    Batch, Dice, Element, Extent, Issue, Lowered, Operator, Parity, Probability, Recorder, Row, Scratch, Shape, Values,
     draw, parallel, register_operator,
 };
 use schemars::JsonSchema;
@@ -44,7 +44,7 @@ draw! {
     /// The factor of one sample.
     pub struct Drawn {
         /// Whether the sample is scaled.
-        apply: Bool,
+        apply: Bool as Decision,
         /// What it is multiplied by.
         factor: Real,
     }
@@ -54,7 +54,7 @@ impl Operator for Scale {
     const NAME: &'static str = "scale";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Exact;
-    const ROLE: Role = Role::Color;
+    const VALUES: Values = Values::Changed;
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {

@@ -34,7 +34,7 @@ fn the_mean_of_a_patched_mask_is_the_label() {
             Some(Images::F32(shares)) => shares.index_axis(Axis(0), row).index_axis(Axis(0), class).sum() / 117.0,
             _ => f32::NAN,
         };
-        for ((row, class), weight) in batch.labels.soft.indexed_iter() {
+        for ((row, class), weight) in batch.labels.soft().indexed_iter() {
             assert!((share(row, class) - weight).abs() < 1e-5, "{mode:?} {per_channel}: sample {row}, class {class}");
         }
     }

@@ -1,21 +1,20 @@
 use std::sync::OnceLock;
 
 use augraft_operator::{
-    Batch, DataType, Dice, Extent, Fill as Color, Issue, Lowered, LoweredLabels, Operator, Parity, PositiveRange,
-    Probability, Recorder, Role, Row, Scratch, Shape, Value, draw, register_operator,
+    Affine as Lookup, Dice, Extent, Fill, Issue, Map, Motion, Operator, Parity, PositiveRange, Probability, Sampling,
+    Shape, draw, register_operator,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::angle::{Angle, Angles, Spread};
-use crate::warp::{Map, Sampling, lower_warp, warp};
 
 /// Rotates, shifts, scales and shears around the center of the image.
 ///
 /// The map of torchvision's `RandomAffine`: an angle U(degrees), clockwise; a shift of whole pixels, `round(U(-share, share) * side)`; a factor
 /// U(scale); shears U(shear). Every pixel of the result, which has the size of the image, is looked up at its place in the image; what is outside is
 /// `fill`, and `bilinear` mixes it in at the border by its share (torchvision, where a fill is given, by the square of the image's share). Sines,
-/// cosines and tangents come from tables of 4097 knots. Masks take the nearest pixel, and 0 outside. Works on images of any size and on feature maps
+/// cosines and tangents come from tables of 4097 knots. Masks take the nearest pixel, and 255, which counts as no class, outside. Works on images of any size and on feature maps
 /// N,C,H,W.
 ///
 /// Draws the map from the result to the image, both in pixels from the center: column `xx * x + xy * y + x0`, row `yx * x + yy * y + y0`. It is the
@@ -39,7 +38,7 @@ pub struct Affine {
     /// How pixels between pixels are made up.
     pub interpolation: Sampling,
     /// What is shown outside of the image, in the unit of the tensor: one number, or one per channel.
-    pub fill: Color,
+    pub fill: Fill,
     /// Probability of a sample to be changed.
     pub p: Probability,
     #[serde(skip)]
@@ -89,7 +88,7 @@ impl Default for Affine {
             scale: PositiveRange::new(1.0, 1.0).expect("0 < low <= high"),
             shear: Shear::Rows(Angles::Around(Angle::NONE)),
             interpolation: Sampling::Bilinear,
-            fill: Color::default(),
+            fill: Fill::default(),
             p: Probability::ALWAYS,
             tables: OnceLock::new(),
         }
@@ -121,7 +120,6 @@ impl Operator for Affine {
     const NAME: &'static str = "affine";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Within(1e-5);
-    const ROLE: Role = Role::Geometry;
     const PRESETS: &'static [(&'static str, &'static str)] =
         &[("torchvision", r#"{"translate":[0,0],"scale":[1,1],"shear":0,"interpolation":"nearest","fill":0,"p":1}"#)];
     type Draw<D: Dice> = Drawn<D>;
@@ -168,26 +166,9 @@ impl Operator for Affine {
         }
     }
 
-    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, scratch: &mut Scratch) {
-        let maps: Vec<Map<f64>> = draws.iter().map(Drawn::map).collect();
-        warp(&maps, batch, scratch, self.interpolation, &self.fill);
-        batch.labels.forget_boxes();
-    }
-
-    fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        let images = lower_warp(&draw.lowered_map(), &batch, self.interpolation, &self.fill)?;
-        let labels = batch.labels.map(LoweredLabels::forget_boxes);
-        Ok(Lowered { images, labels, ..batch })
-    }
-
-    fn apply_masks(&self, draws: &[Drawn<Row>], masks: &mut Batch, scratch: &mut Scratch) {
-        let maps: Vec<Map<f64>> = draws.iter().map(Drawn::map).collect();
-        warp(&maps, masks, scratch, Sampling::Nearest, &Color::default());
-    }
-
-    fn lower_masks<'g>(&self, draw: &Drawn<Recorder<'g>>, masks: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        let images = lower_warp(&draw.lowered_map(), &masks, Sampling::Nearest, &Color::default())?;
-        Ok(Lowered { images, ..masks })
+    fn motion<D: Dice>(&self, _: D, draw: &Drawn<D>, _: &Extent<D>) -> Motion<D> {
+        let map = Map { x: [draw.xx, draw.xy, draw.x0], y: [draw.yx, draw.yy, draw.y0] };
+        Motion::Affine(Lookup { map, sampling: self.interpolation, fill: self.fill.clone() })
     }
 }
 
@@ -203,18 +184,5 @@ impl Affine {
             shrink: Spread::new([self.scale.low(), self.scale.high()], |factor| 1.0 / factor),
             shear: [along, upright],
         }
-    }
-}
-
-impl Drawn<Row> {
-    fn map(&self) -> Map<f64> {
-        Map { x: [self.xx, self.xy, self.x0], y: [self.yx, self.yy, self.y0] }
-    }
-}
-
-impl<'g> Drawn<Recorder<'g>> {
-    fn lowered_map(&self) -> Map<Value<'g>> {
-        let wide = |column: Value<'g>| column.cast(DataType::F64).unsqueeze(&[1, 2]);
-        Map { x: [self.xx, self.xy, self.x0].map(wide), y: [self.yx, self.yy, self.y0].map(wide) }
     }
 }

@@ -1,17 +1,13 @@
 use augraft_operator::{
-    Batch, Dice, Extent, Fill as Color, Fixed, Issue, Lowered, Operator, Parity, Recorder, Role, Row, Scratch, Shape,
-    Side, Size, register_operator,
+    Dice, Extent, Fixed, Issue, Motion, Operator, Outside, Parity, Shape, Side, Size, register_operator,
 };
-use ndarray::{ArrayView3, ArrayViewMut3};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::border::{PaddingMode, copy_window};
-use crate::window::{Fill, Sampled, refill};
-
 /// Cuts the window of fixed size at the center.
 ///
-/// The corner is `round((side - window) / 2)`, halves to even, as torchvision's. Images smaller than the window are padded with zeros.
+/// The corner is `round((side - window) / 2)`, halves to even, as torchvision's. Images smaller than the window are padded with zeros, their masks with 255,
+/// which counts as no class.
 ///
 /// # Example
 /// ```yaml
@@ -34,7 +30,6 @@ impl Operator for CenterCrop {
     const NAME: &'static str = "center_crop";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Exact;
-    const ROLE: Role = Role::Geometry;
     type Draw<D: Dice> = Fixed<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
@@ -45,46 +40,24 @@ impl Operator for CenterCrop {
         Fixed::new()
     }
 
-    fn apply(&self, draws: &[Fixed<Row>], batch: &mut Batch, scratch: &mut Scratch) {
-        refill(batch, draws, self.size.sides(), scratch, &Center);
-    }
-
-    fn lower<'g>(&self, _: &Fixed<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        let sides = batch.shape.dense()?;
-        let window = self.size.sides();
-        let mut images = batch.images;
-        let mut pads = [0i64; 8];
-        for axis in 0..2 {
-            let corner = corner(sides[axis], window[axis]);
-            let first = corner.max(0);
-            let last = (corner + window[axis] as i64).min(sides[axis] as i64);
-            images = images.slice(axis as i64 + 2, first, last);
-            pads[axis + 2] = first - corner;
-            pads[axis + 6] = corner + window[axis] as i64 - last;
-        }
-        if pads.iter().any(|pad| *pad > 0) {
-            images = images.pad(&pads);
-        }
-        let shape = Operator::check(self, &batch.shape)?;
-        Ok(batch.resized(images, shape))
+    fn motion<D: Dice>(&self, dice: D, _: &Fixed<D>, extent: &Extent<D>) -> Motion<D> {
+        let size = self.size.sides();
+        let corner = central(dice, extent, size);
+        Motion::crop(corner, size, Outside::default())
     }
 }
 
 register_operator!(CenterCrop);
 
-struct Center;
-
-impl Fill<Fixed<Row>> for Center {
-    fn fill<T: Sampled>(&self, _: &Fixed<Row>, from: ArrayView3<'_, T>, to: ArrayViewMut3<'_, T>, _: &mut Vec<T>) {
-        let corner = [corner(from.dim().1, to.dim().1), corner(from.dim().2, to.dim().2)];
-        copy_window(corner, from, to, PaddingMode::Constant, &Color::default());
-    }
-}
-
-/// First place of the window; negative where the image is smaller.
-fn corner(side: usize, window: usize) -> i64 {
-    if side < window {
-        return -((window - side) as i64 / 2);
-    }
-    ((side - window) as f64 / 2.0).round_ties_even() as i64
+/// The corner of the central window: half of the room, halves to even; where there is none, half of what is missing is before the image.
+pub(crate) fn central<D: Dice>(dice: D, extent: &Extent<D>, size: [usize; 2]) -> [D::Int; 2] {
+    let (zero, two) = (dice.int(0), dice.int(2));
+    let corner = |side: D::Int, window: usize| {
+        let room = side - dice.int(window as i64);
+        let above = dice.max_int(room, zero);
+        let half = dice.div(above, two);
+        let odd = (above - half * two) * (half - dice.div(half, two) * two);
+        half + odd - dice.div(dice.max_int(zero - room, zero), two)
+    };
+    [corner(extent.height, size[0]), corner(extent.width, size[1])]
 }

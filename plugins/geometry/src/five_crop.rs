@@ -1,13 +1,10 @@
 use augraft_operator::{
-    Batch, Dice, Extent, Fill as Color, Issue, Lowered, Operator, Parity, Recorder, Role, Row, Rows, Scratch, Shape,
-    Side, Size, draw, register_operator,
+    Dice, Extent, Issue, Motion, Operator, Outside, Parity, Rows, Shape, Side, Size, draw, register_operator,
 };
-use ndarray::{ArrayView3, ArrayViewMut3};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::border::{PaddingMode, copy_window, lower_window};
-use crate::window::{Fill, Sampled, refill};
+use crate::center_crop::central;
 
 /// Makes five views of every sample: the windows at the corners and at the center.
 ///
@@ -37,9 +34,9 @@ draw! {
     /// The window of one view.
     pub struct Drawn {
         /// First row of the window.
-        top: Int,
+        top: Int as Top,
         /// First column of the window.
-        left: Int,
+        left: Int as Left,
     }
 }
 
@@ -47,7 +44,6 @@ impl Operator for FiveCrop {
     const NAME: &'static str = "five_crop";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Exact;
-    const ROLE: Role = Role::Geometry;
     type Draw<D: Dice> = Drawn<D>;
 
     fn rows(&self) -> Rows {
@@ -63,12 +59,8 @@ impl Operator for FiveCrop {
         Drawn { top, left }
     }
 
-    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, scratch: &mut Scratch) {
-        refill(batch, draws, self.size.sides(), scratch, &Window);
-    }
-
-    fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        lower_window(batch, [draw.top, draw.left], self.size.sides(), PaddingMode::Constant, &Color::default())
+    fn motion<D: Dice>(&self, _: D, draw: &Drawn<D>, _: &Extent<D>) -> Motion<D> {
+        Motion::crop([draw.top, draw.left], self.size.sides(), Outside::default())
     }
 }
 
@@ -78,26 +70,12 @@ register_operator!(FiveCrop);
 pub(crate) fn corner<D: Dice>(dice: D, view: D::Int, extent: &Extent<D>, size: Size) -> [D::Int; 2] {
     let (zero, one, two) = (dice.int(0), dice.int(1), dice.int(2));
     let [height, width] = size.sides().map(|side| dice.int(side as i64));
-    // Half of the room, halves to even; missing room is shared out as `center_crop` does.
-    let central = |room: D::Int| {
-        let above = dice.max_int(room, zero);
-        let half = dice.div(above, two);
-        let odd = (above - half * two) * (half - dice.div(half, two) * two);
-        half + odd - dice.div(dice.max_int(zero - room, zero), two)
-    };
-    let place = |room: D::Int, last: D::Bool| {
+    let central = central(dice, extent, size.sides());
+    let place = |axis: usize, room: D::Int, last: D::Bool| {
         let at_corner = dice.select_int(last, room, zero);
-        dice.select_int(dice.less_int(view, dice.int(4)), at_corner, central(room))
+        dice.select_int(dice.less_int(view, dice.int(4)), at_corner, central[axis])
     };
     let low = !dice.less_int(view, two);
     let right = !dice.less_int(view - dice.select_int(low, two, zero), one);
-    [place(extent.height - height, low), place(extent.width - width, right)]
-}
-
-struct Window;
-
-impl Fill<Drawn<Row>> for Window {
-    fn fill<T: Sampled>(&self, row: &Drawn<Row>, from: ArrayView3<'_, T>, to: ArrayViewMut3<'_, T>, _: &mut Vec<T>) {
-        copy_window([row.top, row.left], from, to, PaddingMode::Constant, &Color::default());
-    }
+    [place(0, extent.height - height, low), place(1, extent.width - width, right)]
 }

@@ -1,15 +1,8 @@
 use augraft_operator::{
-    Batch, Dice, Extent, Fixed, Issue, Lowered, Operator, Parity, Recorder, Role, Row, Scratch, Shape, Side, Size,
-    Tensor, register_operator,
+    Dice, Extent, Filter, Fixed, Interpolation, Issue, Motion, Operator, Parity, Shape, Side, Size, register_operator,
 };
-use ndarray::{ArrayView3, ArrayViewMut3};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::resample::resample;
-use crate::resample_graph::{LoweredStretch, lower_resample};
-use crate::taps::{Filter, Interpolation, Stretch};
-use crate::window::{Fill, Sampled, refill};
 
 /// Resizes to a fixed size.
 ///
@@ -43,7 +36,6 @@ impl Operator for Resize {
     const NAME: &'static str = "resize";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Within(1e-5);
-    const ROLE: Role = Role::Geometry;
     type Draw<D: Dice> = Fixed<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
@@ -54,59 +46,11 @@ impl Operator for Resize {
         Fixed::new()
     }
 
-    fn apply(&self, draws: &[Fixed<Row>], batch: &mut Batch, scratch: &mut Scratch) {
-        refill(batch, draws, self.size.sides(), scratch, &Whole(self.filter()));
-    }
-
-    fn lower<'g>(&self, _: &Fixed<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        self.lowered(batch, self.filter())
-    }
-
-    fn apply_masks(&self, draws: &[Fixed<Row>], masks: &mut Batch, scratch: &mut Scratch) {
-        refill(masks, draws, self.size.sides(), scratch, &Whole(Filter::NEAREST));
-    }
-
-    fn lower_masks<'g>(&self, _: &Fixed<Recorder<'g>>, masks: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        self.lowered(masks, Filter::NEAREST)
+    fn motion<D: Dice>(&self, dice: D, _: &Fixed<D>, extent: &Extent<D>) -> Motion<D> {
+        let filter = Filter { interpolation: self.interpolation, antialias: self.antialias };
+        let whole = [dice.int(0), dice.int(0), extent.height, extent.width];
+        Motion::resample(whole, self.size.sides(), filter)
     }
 }
 
 register_operator!(Resize);
-
-impl Resize {
-    fn filter(&self) -> Filter {
-        Filter { interpolation: self.interpolation, antialias: self.antialias }
-    }
-
-    fn lowered<'g>(&self, batch: Lowered<'g>, filter: Filter) -> Result<Lowered<'g>, Issue> {
-        let graph = batch.images.graph();
-        let int = |value: usize| graph.constant(Tensor::vector(vec![value as i64]));
-        let whole = |side: usize, out: usize| LoweredStretch { start: int(0), length: int(side), side, out };
-        let [height, width] = batch.shape.dense()?;
-        let [rows, columns] = self.size.sides();
-        let images = if filter.interpolation == Interpolation::Nearest {
-            // The same pixels for all samples.
-            let pixels = |length, out| {
-                let pixels = Stretch { start: 0, length, out }.nearest().into_iter().map(|pixel| pixel as i64);
-                graph.constant(Tensor::vector(pixels.collect()))
-            };
-            batch.images.gather(pixels(height, rows), 2).gather(pixels(width, columns), 3)
-        } else {
-            let [down, across] = [whole(height, rows), whole(width, columns)];
-            lower_resample(batch.images, batch.shape.element, filter, &down, &across)
-        };
-        let shape = batch.shape.resized([rows, columns]);
-        Ok(batch.resized(images, shape))
-    }
-}
-
-struct Whole(Filter);
-
-impl Fill<Fixed<Row>> for Whole {
-    fn fill<T: Sampled>(&self, _: &Fixed<Row>, from: ArrayView3<'_, T>, to: ArrayViewMut3<'_, T>, buffer: &mut Vec<T>) {
-        let (_, height, width) = from.dim();
-        let (_, rows, columns) = to.dim();
-        let whole = |length, out| Stretch { start: 0, length, out };
-        resample(self.0, whole(height, rows), whole(width, columns), from, to, buffer);
-    }
-}

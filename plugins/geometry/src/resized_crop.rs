@@ -1,15 +1,9 @@
 use augraft_operator::{
-    Aspects, Batch, Count, Dice, Extent, Issue, Lowered, Operator, Parity, PositiveRange, Recorder, Role, Row, Scratch,
-    Shape, Side, Size, draw, register_operator, start_within,
+    Aspects, Count, Dice, Extent, Filter, Interpolation, Issue, Motion, Operator, Parity, PositiveRange, Shape, Side,
+    Size, draw, register_operator, start_within,
 };
-use ndarray::{ArrayView3, ArrayViewMut3};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::resample::resample;
-use crate::resample_graph::{LoweredStretch, lower_resample};
-use crate::taps::{Filter, Interpolation, Stretch};
-use crate::window::{Fill, Sampled, refill};
 
 /// Cuts a window of random area and aspect and resizes it.
 ///
@@ -64,13 +58,13 @@ draw! {
     /// The window of one sample.
     pub struct Drawn {
         /// First row.
-        top: Int,
+        top: Int as Top,
         /// First column.
-        left: Int,
+        left: Int as Left,
         /// Row after the last.
-        bottom: Int,
+        bottom: Int as Bottom,
         /// Column after the last.
-        right: Int,
+        right: Int as Right,
     }
 }
 
@@ -78,7 +72,6 @@ impl Operator for ResizedCrop {
     const NAME: &'static str = "resized_crop";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Within(1e-5);
-    const ROLE: Role = Role::Geometry;
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
@@ -111,45 +104,15 @@ impl Operator for ResizedCrop {
         drawn
     }
 
-    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, scratch: &mut Scratch) {
-        refill(batch, draws, self.size.sides(), scratch, &Window(self.filter()));
-    }
-
-    fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        self.lowered(draw, batch, self.filter())
-    }
-
-    fn apply_masks(&self, draws: &[Drawn<Row>], masks: &mut Batch, scratch: &mut Scratch) {
-        refill(masks, draws, self.size.sides(), scratch, &Window(Filter::NEAREST));
-    }
-
-    fn lower_masks<'g>(&self, draw: &Drawn<Recorder<'g>>, masks: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        self.lowered(draw, masks, Filter::NEAREST)
+    fn motion<D: Dice>(&self, _: D, draw: &Drawn<D>, _: &Extent<D>) -> Motion<D> {
+        let filter = Filter { interpolation: self.interpolation, antialias: self.antialias };
+        Motion::resample([draw.top, draw.left, draw.bottom, draw.right], self.size.sides(), filter)
     }
 }
 
 register_operator!(ResizedCrop);
 
 impl ResizedCrop {
-    fn filter(&self) -> Filter {
-        Filter { interpolation: self.interpolation, antialias: self.antialias }
-    }
-
-    fn lowered<'g>(
-        &self,
-        draw: &Drawn<Recorder<'g>>,
-        batch: Lowered<'g>,
-        filter: Filter,
-    ) -> Result<Lowered<'g>, Issue> {
-        let [height, width] = batch.shape.dense()?;
-        let [rows, columns] = self.size.sides();
-        let shape = batch.shape.resized([rows, columns]);
-        let rows = LoweredStretch { start: draw.top, length: draw.bottom - draw.top, side: height, out: rows };
-        let columns = LoweredStretch { start: draw.left, length: draw.right - draw.left, side: width, out: columns };
-        let images = lower_resample(batch.images, batch.shape.element, filter, &rows, &columns);
-        Ok(batch.resized(images, shape))
-    }
-
     /// The central window with the aspect of the image, limited to `ratio`.
     fn central<D: Dice>(&self, dice: D, height: D::Int, width: D::Int) -> Drawn<D> {
         let (low, high) = (self.ratio.low(), self.ratio.high());
@@ -162,22 +125,5 @@ impl ResizedCrop {
         let two = dice.int(2);
         let (top, left) = (dice.div(height - rows, two), dice.div(width - columns, two));
         Drawn { top, left, bottom: top + rows, right: left + columns }
-    }
-}
-
-struct Window(Filter);
-
-impl Fill<Drawn<Row>> for Window {
-    fn fill<T: Sampled>(
-        &self,
-        row: &Drawn<Row>,
-        from: ArrayView3<'_, T>,
-        to: ArrayViewMut3<'_, T>,
-        buffer: &mut Vec<T>,
-    ) {
-        let (_, rows, columns) = to.dim();
-        let stretch =
-            |start: i64, end: i64, out| Stretch { start: start as usize, length: (end - start) as usize, out };
-        resample(self.0, stretch(row.top, row.bottom, rows), stretch(row.left, row.right, columns), from, to, buffer);
     }
 }

@@ -1,14 +1,8 @@
-use augraft_operator::{
-    Batch, DataType, Dice, Extent, Issue, Lowered, Mirror, Operator, Parity, Probability, Recorder, Role, Row, Scratch,
-    Shape, Tensor, Value, draw, each_sample, register_operator,
-};
+use augraft_operator::{Dice, Extent, Issue, Motion, Operator, Parity, Probability, Shape, draw, register_operator};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::horizontal_flip::mirror_columns;
-use crate::mirrored;
-use crate::transpose::{check_square, transpose_square};
-use crate::vertical_flip::mirror_rows;
+use crate::transpose::check_square;
 
 /// Turns by a multiple of 90 degrees.
 ///
@@ -49,7 +43,6 @@ impl Operator for Rot90 {
     const NAME: &'static str = "rot90";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Exact;
-    const ROLE: Role = Role::Geometry;
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
@@ -73,56 +66,12 @@ impl Operator for Rot90 {
         Drawn { k: dice.select_int(dice.acts(0, self.p), chosen, dice.int(0)) }
     }
 
-    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, _: &mut Scratch) {
-        each_sample!(batch.images, draws, |draw, image| {
-            if draw.k % 2 == 1 {
-                transpose_square(&mut image);
-            }
-            if matches!(draw.k, 1 | 2) {
-                mirror_rows(&mut image);
-            }
-            if matches!(draw.k, 2 | 3) {
-                mirror_columns(&mut image);
-            }
-        });
-        // Boxes of earlier pastes follow a half turn; of a quarter turn they say nothing.
+    fn motion<D: Dice>(&self, dice: D, draw: &Drawn<D>, _: &Extent<D>) -> Motion<D> {
         if self.has_odd() {
-            batch.labels.forget_boxes();
-        } else {
-            let turned: Vec<bool> = draws.iter().map(|draw| draw.k == 2).collect();
-            batch.labels.mirror(Mirror::Rows, turned.clone());
-            batch.labels.mirror(Mirror::Columns, turned);
+            return Motion::Quarter(draw.k);
         }
-    }
-
-    fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        let graph = batch.images.graph();
-        let turned = |turns: i64| {
-            let turns = graph.constant(Tensor::scalar(turns));
-            graph.node("Equal", &[draw.k, turns], vec![], DataType::Bool)
-        };
-        let choose = |turns, yes: Value<'g>, no| turned(turns).unsqueeze(&[1, 2, 3]).select(yes, no);
-        let [height, width] = batch.sides;
-        let mut images = batch.images;
-        if self.k.contains(&2) {
-            images = choose(2, mirrored(mirrored(batch.images, 2, height), 3, width), images);
-        }
-        if self.has_odd() {
-            let transposed = batch.images.transpose(&[0, 1, 3, 2]);
-            images = choose(1, mirrored(transposed, 2, height), images);
-            images = choose(3, mirrored(transposed, 3, width), images);
-        }
-        let labels = batch.labels.map(|labels| {
-            if self.has_odd() {
-                return labels.forget_boxes();
-            }
-            labels.mirror(Mirror::Rows, turned(2)).mirror(Mirror::Columns, turned(2))
-        });
-        Ok(Lowered { images, labels, ..batch })
-    }
-
-    fn acts(&self, _: usize, draw: &Drawn<Row>) -> bool {
-        draw.k != 0
+        let half = !dice.less_int(draw.k, dice.int(1));
+        Motion::Mirror { rows: half, columns: half }
     }
 }
 

@@ -1,16 +1,10 @@
 use augraft_operator::{
-    Batch, Dice, Extent, Fill as Color, Issue, Lowered, Operator, Parity, Recorder, Role, Row, Rows, Scratch, Shape,
-    Side, Size, draw, register_operator,
+    Dice, Extent, Issue, Motion, Operator, Outside, Parity, Rows, Shape, Side, Size, draw, register_operator,
 };
-use ndarray::{ArrayView3, ArrayViewMut3};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::border::{PaddingMode, copy_window, lower_window};
 use crate::five_crop::corner;
-use crate::horizontal_flip::mirror_columns;
-use crate::mirrored;
-use crate::window::{Fill, Sampled, refill};
 
 /// Makes ten views of every sample: the windows at the corners and at the center, and those of the mirrored image.
 ///
@@ -42,9 +36,9 @@ draw! {
     /// The window of one view.
     pub struct Drawn {
         /// First row of the window.
-        top: Int,
+        top: Int as Top,
         /// First column of the window.
-        left: Int,
+        left: Int as Left,
         /// Whether the window is mirrored left and right.
         flip: Bool,
     }
@@ -54,7 +48,6 @@ impl Operator for TenCrop {
     const NAME: &'static str = "ten_crop";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Exact;
-    const ROLE: Role = Role::Geometry;
     type Draw<D: Dice> = Drawn<D>;
 
     fn rows(&self) -> Rows {
@@ -75,34 +68,10 @@ impl Operator for TenCrop {
         Drawn { top, left: dice.select_int(flip, mirrored, left), flip }
     }
 
-    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, scratch: &mut Scratch) {
-        refill(batch, draws, self.size.sides(), scratch, &Window);
-    }
-
-    fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        let corner = [draw.top, draw.left];
-        let mut cut = lower_window(batch, corner, self.size.sides(), PaddingMode::Constant, &Color::default())?;
-        let mirrored = mirrored(cut.images, 3, cut.sides[1]);
-        cut.images = draw.flip.unsqueeze(&[1, 2, 3]).select(mirrored, cut.images);
-        Ok(cut)
+    fn motion<D: Dice>(&self, dice: D, draw: &Drawn<D>, _: &Extent<D>) -> Motion<D> {
+        let window = Motion::crop([draw.top, draw.left], self.size.sides(), Outside::default());
+        Motion::Chain(vec![window, Motion::Mirror { rows: dice.never(), columns: draw.flip }])
     }
 }
 
 register_operator!(TenCrop);
-
-struct Window;
-
-impl Fill<Drawn<Row>> for Window {
-    fn fill<T: Sampled>(
-        &self,
-        row: &Drawn<Row>,
-        from: ArrayView3<'_, T>,
-        mut to: ArrayViewMut3<'_, T>,
-        _: &mut Vec<T>,
-    ) {
-        copy_window([row.top, row.left], from, to.view_mut(), PaddingMode::Constant, &Color::default());
-        if row.flip {
-            mirror_columns(&mut to);
-        }
-    }
-}

@@ -1,12 +1,6 @@
-use augraft_operator::{
-    Batch, Dice, Extent, Issue, Lowered, Mirror, Operator, Parity, Probability, Recorder, Role, Row, Scratch, Shape,
-    draw, each_sample, register_operator,
-};
-use ndarray::{ArrayViewMut3, s};
+use augraft_operator::{Dice, Extent, Issue, Motion, Operator, Parity, Probability, Shape, draw, register_operator};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::mirrored;
 
 /// Mirrors top and bottom.
 ///
@@ -35,7 +29,7 @@ draw! {
     /// The flip of one sample.
     pub struct Drawn {
         /// Whether the sample is flipped.
-        apply: Bool,
+        apply: Bool as Decision,
     }
 }
 
@@ -43,7 +37,6 @@ impl Operator for VerticalFlip {
     const NAME: &'static str = "vertical_flip";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Exact;
-    const ROLE: Role = Role::Geometry;
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
@@ -54,38 +47,9 @@ impl Operator for VerticalFlip {
         Drawn { apply: dice.acts(0, self.p) }
     }
 
-    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, _: &mut Scratch) {
-        each_sample!(batch.images, draws, |draw, image| {
-            if draw.apply {
-                mirror_rows(&mut image);
-            }
-        });
-        batch.labels.mirror(Mirror::Rows, draws.iter().map(|draw| draw.apply).collect());
-    }
-
-    fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        let flipped = mirrored(batch.images, 2, batch.sides[0]);
-        let images = draw.apply.unsqueeze(&[1, 2, 3]).select(flipped, batch.images);
-        let labels = batch.labels.map(|labels| labels.mirror(Mirror::Rows, draw.apply));
-        Ok(Lowered { images, labels, ..batch })
+    fn motion<D: Dice>(&self, dice: D, draw: &Drawn<D>, _: &Extent<D>) -> Motion<D> {
+        Motion::Mirror { rows: draw.apply, columns: dice.never() }
     }
 }
 
 register_operator!(VerticalFlip);
-
-/// Mirrors top and bottom of an image with the axes channels, rows, columns.
-pub(crate) fn mirror_rows<T: Copy>(image: &mut ArrayViewMut3<'_, T>) {
-    let (_, height, width) = image.dim();
-    if let Some(pixels) = image.as_slice_mut() {
-        for plane in pixels.chunks_exact_mut(height * width) {
-            let (above, below) = plane.split_at_mut(height / 2 * width);
-            let below = below.rchunks_exact_mut(width);
-            above.chunks_exact_mut(width).zip(below).for_each(|(above, below)| above.swap_with_slice(below));
-        }
-        return;
-    }
-    for top in 0..height / 2 {
-        let (mut above, mut below) = image.multi_slice_mut((s![.., top, ..], s![.., height - 1 - top, ..]));
-        ndarray::Zip::from(&mut above).and(&mut below).for_each(core::mem::swap);
-    }
-}

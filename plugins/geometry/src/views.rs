@@ -1,7 +1,4 @@
-use augraft_operator::{
-    Batch, Count, Dice, Extent, Fixed, Issue, Lowered, Operator, Parity, Recorder, Role, Row, Rows, Scratch, Shape,
-    register_operator,
-};
+use augraft_operator::{Count, Dice, Extent, Fixed, Issue, Operator, Parity, Rows, Shape, register_operator};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +28,6 @@ impl Operator for Views {
     const NAME: &'static str = "views";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Exact;
-    const ROLE: Role = Role::Geometry;
     type Draw<D: Dice> = Fixed<D>;
 
     fn rows(&self) -> Rows {
@@ -44,13 +40,6 @@ impl Operator for Views {
 
     fn draw<D: Dice>(&self, _: D, _: &Extent<D>) -> Fixed<D> {
         Fixed::new()
-    }
-
-    // The samples are repeated before a step with several rows is applied.
-    fn apply(&self, _: &[Fixed<Row>], _: &mut Batch, _: &mut Scratch) {}
-
-    fn lower<'g>(&self, _: &Fixed<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        Ok(batch)
     }
 }
 

@@ -1,17 +1,12 @@
-use core::ops::Range;
-
 use augraft_operator::{
-    Alpha, Batch, DataType, Dice, Extent, Frame, Images, Issue, Lowered, MixMode, Operator, Parity, Partner,
-    Probability, Recorder, Role, Row, Rows, Scope, Scratch, Shape, Tensor, Value, box_mask, draw, register_operator,
+    Alpha, Dice, Extent, Frame, Issue, Label, LabelRule, MixMode, Mixing, Operator, Parity, Partner, Patch,
+    Probability, Rows, Scope, Shape, Shows, draw, register_operator,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::boxes::{BoxRule, BoxSize, Boxes, Center, EmptyBox};
-use crate::cycles::{Mixer, mix_bands};
 use crate::distribution::LamDistribution;
-use crate::partner_of;
-use crate::weights::{LabelRule, Lam, lowered_visible, weights};
 
 /// Pastes a box of a partner image and mixes the labels by area.
 ///
@@ -91,19 +86,19 @@ draw! {
     /// The box and the partner of one sample.
     pub struct Drawn {
         /// Whether the sample is mixed.
-        apply: Bool,
+        apply: Bool as Decision,
         /// Weight that sized the box.
-        lam: Real,
+        lam: Real as Weight,
         /// First row of the box.
-        top: Int,
+        top: Int as Top,
         /// First column of the box.
-        left: Int,
+        left: Int as Left,
         /// Row after the last.
-        bottom: Int,
+        bottom: Int as Bottom,
         /// Column after the last.
-        right: Int,
+        right: Int as Right,
         /// Position of the partner in the batch.
-        partner: Int,
+        partner: Int as Partner,
     }
 }
 
@@ -111,7 +106,6 @@ impl Operator for CutMix {
     const NAME: &'static str = "cutmix";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Exact;
-    const ROLE: Role = Role::Mix;
     const PRESETS: &'static [(&'static str, &'static str)] = &[
         ("official", r#"{"partner":"permute","box":"official"}"#),
         ("torchvision", r#"{"partner":"roll","box":"official"}"#),
@@ -127,10 +121,6 @@ impl Operator for CutMix {
 
     fn rows(&self) -> Rows {
         self.mode.rows(self.partner)
-    }
-
-    fn needs_masks(&self) -> bool {
-        self.label == LabelRule::VisibleMask
     }
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
@@ -185,125 +175,25 @@ impl Operator for CutMix {
         Drawn { apply, lam, top, left, bottom, right, partner: dice.partner(4, self.partner) }
     }
 
-    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, scratch: &mut Scratch) {
-        let partner: Vec<usize> = draws.iter().map(|draw| partner_of(draw.partner)).collect();
-        let [_, height, width] = if batch.is_empty() { [0; 3] } else { batch.extent(0) };
-        let patches: Vec<Patch> = draws.iter().map(|draw| Patch::new(draw, height, width)).collect();
-        match &mut batch.images {
-            Images::U8(images) => mix_bands(images, &partner, scratch, &Paste(&patches)),
-            Images::F32(images) => mix_bands(images, &partner, scratch, &Paste(&patches)),
-            Images::Ragged(_) => {}
-        }
-        let boxes: Vec<_> = draws.iter().map(|draw| [draw.top, draw.left, draw.bottom, draw.right]).collect();
-        if self.follows_pixels() {
-            return batch.labels.paste(boxes, &partner, [height, width]);
-        }
-        let drawn: Vec<f32> = draws.iter().map(|draw| draw.lam as f32).collect();
-        let nominal = (self.lam == Lam::Nominal).then_some(&drawn[..]);
-        let weights = weights(batch, self.label, &boxes, &partner, nominal, [height, width]);
-        batch.labels.forget_boxes();
-        batch.labels.blend(weights, &partner);
-    }
-
-    fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
+    fn mixing<D: Dice>(&self, _: D, draw: &Drawn<D>, _: &Extent<D>) -> Mixing<D> {
         let edges = [draw.top, draw.left, draw.bottom, draw.right];
-        let inside = box_mask(edges, batch.sides);
-        let images = inside.select(batch.images.gather(draw.partner, 0), batch.images);
-        let labels = batch.labels.clone().map(|labels| {
-            if self.follows_pixels() {
-                return labels.paste(edges, draw.partner, batch.sides);
-            }
-            labels.forget_boxes().blend(self.lowered_weight(draw, &batch), draw.partner)
-        });
-        Ok(Lowered { images, labels, ..batch })
+        Mixing::Paste(Patch { edges, partner: Some(draw.partner), shows: Shows::Place })
     }
 
-    fn acts(&self, row: usize, draw: &Drawn<Row>) -> bool {
-        draw.apply && draw.bottom > draw.top && draw.right > draw.left && partner_of(draw.partner) != row
+    fn label<D: Dice>(&self, draw: &Drawn<D>) -> Label<D> {
+        Label { rule: self.label, nominal: (self.lam == Lam::Nominal).then_some(draw.lam) }
     }
 }
 
 register_operator!(CutMix);
 
-impl CutMix {
-    /// Whether the labels are the shares of the pixels, which later steps can follow.
-    fn follows_pixels(&self) -> bool {
-        self.label == LabelRule::Area && self.lam == Lam::Corrected
-    }
-
-    /// The label weight of the sample itself where it is not the share of the pixels, f32 `[N]`.
-    fn lowered_weight<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: &Lowered<'g>) -> Value<'g> {
-        let edges = [draw.top, draw.left, draw.bottom, draw.right];
-        let covered = (draw.bottom - draw.top) * (draw.right - draw.left);
-        let total = (batch.sides[0] * batch.sides[1]).cast(DataType::F64);
-        let area = match self.lam {
-            Lam::Corrected => (total - covered.cast(DataType::F64)) / total,
-            Lam::Nominal => draw.lam.cast(DataType::F64),
-        };
-        let pastes = batch.images.graph().constant(Tensor::scalar(0i64)).less(covered);
-        let weight = self.label.lowered(area, pastes);
-        let weight = match self.label {
-            LabelRule::VisibleMask => lowered_visible(batch, edges, draw.partner, weight),
-            _ => weight,
-        };
-        weight.cast(DataType::F32)
-    }
-}
-
-/// A box within planes of `height` x `width`.
-struct Patch {
-    rows: Range<usize>,
-    columns: Range<usize>,
-    height: usize,
-    width: usize,
-}
-
-impl Patch {
-    fn new(draw: &Drawn<Row>, height: usize, width: usize) -> Self {
-        Self {
-            rows: draw.top as usize..draw.bottom as usize,
-            columns: draw.left as usize..draw.right as usize,
-            height,
-            width,
-        }
-    }
-
-    /// The rows of the box among the rows of all planes that `range` touches, plane by plane.
-    fn rows_in(&self, range: &Range<usize>) -> impl DoubleEndedIterator<Item = Range<usize>> + '_ {
-        let (first, last) = (range.start / self.width, range.end.div_ceil(self.width));
-        let planes = if self.columns.is_empty() { 0..0 } else { first / self.height..last.div_ceil(self.height) };
-        let rows = move |plane: usize| {
-            let top = plane * self.height;
-            (top + self.rows.start).max(first)..(top + self.rows.end).min(last)
-        };
-        planes.map(rows).filter(|rows| !rows.is_empty())
-    }
-
-    /// The elements of the box in a row of a plane, limited to `range`.
-    fn elements(&self, row: usize, range: &Range<usize>) -> Range<usize> {
-        let at = |column: usize| (row * self.width + column).clamp(range.start, range.end);
-        at(self.columns.start)..at(self.columns.end)
-    }
-}
-
-/// Copies the boxes of the partners.
-struct Paste<'a>(&'a [Patch]);
-
-impl<T: Copy> Mixer<T> for Paste<'_> {
-    fn reads(&self, at: usize, band: Range<usize>) -> Range<usize> {
-        let patch = &self.0[at];
-        let mut planes = patch.rows_in(&band);
-        let Some(first) = planes.next() else { return 0..0 };
-        let last = planes.next_back().map_or(first.end, |rows| rows.end) - 1;
-        patch.elements(first.start, &band).start..patch.elements(last, &band).end
-    }
-
-    fn mix(&self, at: usize, range: Range<usize>, own: &mut [T], other: &[T]) {
-        let patch = &self.0[at];
-        for row in patch.rows_in(&range).flatten() {
-            let elements = patch.elements(row, &range);
-            let place = elements.start - range.start..elements.end - range.start;
-            own[place.clone()].copy_from_slice(&other[place]);
-        }
-    }
+/// Which weight the rule `area` gives to the label of the sample itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Lam {
+    /// One less the area of the clipped box: the share of the pixels.
+    #[default]
+    Corrected,
+    /// The drawn number itself, whatever is left of the box.
+    Nominal,
 }

@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use augraft_operator::rand_distr::{Distribution, StandardNormal};
 use augraft_operator::{
-    Alpha, Batch, Dice, Extent, Images, Issue, Lowered, MixMode, Operator, Parity, Partner, PhiloxRng, Probability,
-    Recorder, Role, Row, Rows, Scratch, Shape, draw, register_operator,
+    Alpha, Dice, Extent, Images, Issue, MixMode, Mixing, Operator, Parity, Partner, PhiloxRng, Probability, Region,
+    Row, Rows, Runs, Shape, draw, register_operator,
 };
 use rayon::prelude::*;
 use rustfft::FftDirection;
@@ -11,10 +12,7 @@ use rustfft::num_complex::Complex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cycles::mix_bands;
 use crate::fourier::Transform;
-use crate::partner_of;
-use crate::runs::{Runs, Take};
 
 /// Takes a random region of any outline from a partner image and mixes the labels by area.
 ///
@@ -65,13 +63,13 @@ draw! {
     /// The region and the partner of one sample.
     pub struct Drawn {
         /// Whether the sample is mixed.
-        apply: Bool,
+        apply: Bool as Decision,
         /// Pixels of a plane that come from the partner.
         taken: Int,
         /// Key of the stream of noise.
         stream: Int,
         /// Position of the partner in the batch.
-        partner: Int,
+        partner: Int as Partner,
     }
 }
 
@@ -79,7 +77,6 @@ impl Operator for FMix {
     const NAME: &'static str = "fmix";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::NativeOnly("its mask comes from a Fourier transform");
-    const ROLE: Role = Role::Mix;
     type Draw<D: Dice> = Drawn<D>;
 
     fn rows(&self) -> Rows {
@@ -113,40 +110,26 @@ impl Operator for FMix {
         }
     }
 
-    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, scratch: &mut Scratch) {
-        let [_, height, width] = if batch.is_empty() { [0; 3] } else { batch.extent(0) };
-        let partner: Vec<usize> = draws.iter().map(|draw| partner_of(draw.partner)).collect();
+    fn mixing<D: Dice>(&self, _: D, draw: &Drawn<D>, _: &Extent<D>) -> Mixing<D> {
+        Mixing::Region { partner: draw.partner, soft: false }
+    }
+
+    fn regions(&self, draws: &[Drawn<Row>], images: &Images) -> Vec<Arc<Region>> {
+        let Some([_, height, width]) = (!draws.is_empty()).then(|| images.extent(0)) else { return Vec::new() };
         // With one region for all samples, it is made once.
         let key = |draw: &Drawn<Row>| (draw.stream, draw.taken);
         let keys: BTreeMap<(i64, i64), ()> = draws.iter().map(|draw| (key(draw), ())).collect();
-        let transform = (!batch.is_empty()).then(|| Transform::new([height, width], FftDirection::Inverse));
-        let region = |transform: &Transform| {
-            let made = keys.par_iter().map(|((stream, taken), ())| {
-                let runs = region(*stream as u64, *taken as usize, [height, width], self.decay, transform);
-                ((*stream, *taken), runs)
-            });
-            made.collect::<BTreeMap<_, _>>()
-        };
-        let regions = transform.as_ref().map(region).unwrap_or_default();
-        let runs: Vec<&Runs> = draws.iter().map(|draw| &regions[&key(draw)]).collect();
-        let take = Take { runs: &runs, plane: height * width };
-        match &mut batch.images {
-            Images::U8(images) => mix_bands(images, &partner, scratch, &take),
-            Images::F32(images) => mix_bands(images, &partner, scratch, &take),
-            Images::Ragged(_) => {}
-        }
-        batch.labels.forget_boxes();
-        let total = (height * width) as f64;
-        let lam = draws.iter().map(|draw| (1.0 - draw.taken as f64 / total) as f32);
-        batch.labels.blend(lam.collect(), &partner);
-    }
-
-    fn lower<'g>(&self, _: &Drawn<Recorder<'g>>, _: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        Err(Issue::new("", "runs natively only"))
+        let transform = Transform::new([height, width], FftDirection::Inverse);
+        let made = keys.into_par_iter().map(|((stream, taken), ())| {
+            let runs = region(stream as u64, taken as usize, [height, width], self.decay, &transform);
+            ((stream, taken), Arc::new(Region::Taken(runs)))
+        });
+        let made: BTreeMap<_, _> = made.collect();
+        draws.iter().map(|draw| made[&key(draw)].clone()).collect()
     }
 
     fn acts(&self, row: usize, draw: &Drawn<Row>) -> bool {
-        draw.apply && draw.taken > 0 && partner_of(draw.partner) != row
+        draw.apply && draw.taken > 0 && draw.partner != row as i64
     }
 }
 

@@ -1,14 +1,11 @@
+use std::sync::Arc;
+
 use augraft_operator::{
-    Alpha, Batch, Count, DataType, Dice, Extent, Images, Issue, Lowered, MixMode, Operator, Parity, Partner,
-    Probability, Recorder, Role, Row, Rows, Scratch, Shape, Tensor, draw, register_operator,
+    Alpha, Count, DataType, Dice, Extent, Images, Issue, Lowered, LoweredRegion, MixMode, Mixing, Operator, Parity,
+    Partner, Probability, Recorder, Region, Row, Rows, Runs, Shape, Tensor, draw, positions, register_operator,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::cycles::mix_bands;
-use crate::partner_of;
-use crate::places::positions;
-use crate::runs::{Runs, Take};
 
 /// Takes random cells of a grid from a partner image and mixes the labels by area.
 ///
@@ -57,13 +54,13 @@ draw! {
     /// The cells and the partner of one sample.
     pub struct Drawn {
         /// Whether the sample is mixed.
-        apply: Bool,
+        apply: Bool as Decision,
         /// Rows, and columns, of the grid.
         grid: Int,
         /// Cells from the partner.
         cells: Grid,
         /// Position of the partner in the batch.
-        partner: Int,
+        partner: Int as Partner,
     }
 }
 
@@ -71,7 +68,6 @@ impl Operator for GridMix {
     const NAME: &'static str = "gridmix";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Exact;
-    const ROLE: Role = Role::Mix;
     type Draw<D: Dice> = Drawn<D>;
 
     fn rows(&self) -> Rows {
@@ -103,45 +99,37 @@ impl Operator for GridMix {
         }
     }
 
-    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, scratch: &mut Scratch) {
-        let [_, height, width] = if batch.is_empty() { [0; 3] } else { batch.extent(0) };
-        let partner: Vec<usize> = draws.iter().map(|draw| partner_of(draw.partner)).collect();
-        let runs: Vec<Runs> = draws.iter().map(|draw| runs_of(draw, height, width)).collect();
-        let runs: Vec<&Runs> = runs.iter().collect();
-        let take = Take { runs: &runs, plane: height * width };
-        match &mut batch.images {
-            Images::U8(images) => mix_bands(images, &partner, scratch, &take),
-            Images::F32(images) => mix_bands(images, &partner, scratch, &take),
-            Images::Ragged(_) => {}
-        }
-        batch.labels.forget_boxes();
-        let total = (height * width) as f64;
-        let lam = runs.iter().map(|runs| (1.0 - runs.count() as f64 / total) as f32);
-        batch.labels.blend(lam.collect(), &partner);
+    fn mixing<D: Dice>(&self, _: D, draw: &Drawn<D>, _: &Extent<D>) -> Mixing<D> {
+        Mixing::Region { partner: draw.partner, soft: false }
     }
 
-    fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        let graph = batch.images.graph();
-        let [height, width] = batch.sides;
-        let most = graph.constant(Tensor::scalar(i64::from(self.grid[1].get())));
-        let grid = draw.grid.unsqueeze(&[1, 2, 3]);
-        let row = positions(height, 2) * grid / height;
-        let column = positions(width, 3) * grid / width;
-        let cell = (positions(draw.partner.side(0), 0) * most + row) * most + column;
-        let taken = draw.cells.reshape(&[-1]).gather(cell, 0);
-        let images = taken.select(batch.images.gather(draw.partner, 0), batch.images);
-        // A row is counted exactly in f32, a plane in f64.
-        let count = taken.cast(DataType::F32).reduce_sum(3).cast(DataType::F64).reduce_sum(2).reduce_sum(1);
-        let share = count / (height * width).cast(DataType::F64);
-        let lam = (graph.constant(Tensor::scalar(1f64)) - share).cast(DataType::F32);
-        let labels = batch.labels.map(|labels| labels.forget_boxes().blend(lam, draw.partner));
-        Ok(Lowered { images, labels, ..batch })
+    fn regions(&self, draws: &[Drawn<Row>], images: &Images) -> Vec<Arc<Region>> {
+        let region = |(row, draw): (usize, &Drawn<Row>)| {
+            let [_, height, width] = images.extent(row);
+            Arc::new(Region::Taken(runs_of(draw, height, width)))
+        };
+        draws.iter().enumerate().map(region).collect()
+    }
+
+    fn lower_region<'g>(
+        &self,
+        draw: &Drawn<Recorder<'g>>,
+        batch: &Lowered<'g>,
+    ) -> Result<Option<LoweredRegion<'g>>, Issue> {
+        let most = batch.images.graph().constant(Tensor::scalar(f64::from(self.grid[1].get())));
+        let grid = draw.grid.unsqueeze(&[1, 2, 3]).cast(DataType::F64);
+        let line = |axis: usize| {
+            let side = batch.sides[axis];
+            (positions(side, axis + 2) * grid / side.cast(DataType::F64)).unary("Floor")
+        };
+        let cell = (positions(draw.partner.side(0), 0) * most + line(0)) * most + line(1);
+        Ok(Some(LoweredRegion::Taken(draw.cells.reshape(&[-1]).gather(cell.cast(DataType::I64), 0))))
     }
 
     fn acts(&self, row: usize, draw: &Drawn<Row>) -> bool {
         let grid = draw.grid as usize;
         let taken = draw.cells.slice(ndarray::s![.., ..grid, ..grid]).iter().any(|taken| *taken);
-        draw.apply && taken && partner_of(draw.partner) != row
+        draw.apply && taken && draw.partner != row as i64
     }
 }
 

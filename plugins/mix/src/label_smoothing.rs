@@ -1,7 +1,4 @@
-use augraft_operator::{
-    Batch, Dice, Extent, Fixed, Issue, Lowered, Operator, Parity, Probability, Recorder, Role, Row, Scratch, Shape,
-    register_operator,
-};
+use augraft_operator::{Dice, Extent, Fixed, Issue, Operator, Parity, Probability, Shape, register_operator};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +35,6 @@ impl Operator for LabelSmoothing {
     const NAME: &'static str = "label_smoothing";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Exact;
-    const ROLE: Role = Role::Color;
     type Draw<D: Dice> = Fixed<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
@@ -54,25 +50,11 @@ impl Operator for LabelSmoothing {
         Fixed::new()
     }
 
-    fn apply(&self, _: &[Fixed<Row>], batch: &mut Batch, _: &mut Scratch) {
-        let [factor, offset] = self.line(batch.labels.soft.ncols());
-        batch.labels.smooth(factor, offset);
-    }
-
-    fn lower<'g>(&self, _: &Fixed<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        let [factor, offset] = self.line(batch.shape.classes);
-        let labels = batch.labels.map(|labels| labels.smooth(factor, offset));
-        Ok(Lowered { labels, ..batch })
+    fn smoothing(&self, classes: usize) -> Option<[f32; 2]> {
+        let smoothing = self.smoothing.get();
+        let share = if self.multi_label { 0.5 } else { 1.0 / classes.max(1) as f64 };
+        Some([(1.0 - smoothing) as f32, (smoothing * share) as f32])
     }
 }
 
 register_operator!(LabelSmoothing);
-
-impl LabelSmoothing {
-    /// Factor and summand of every class weight.
-    fn line(&self, classes: usize) -> [f32; 2] {
-        let smoothing = self.smoothing.get();
-        let share = if self.multi_label { 0.5 } else { 1.0 / classes.max(1) as f64 };
-        [(1.0 - smoothing) as f32, (smoothing * share) as f32]
-    }
-}

@@ -1,16 +1,11 @@
-use core::ops::Range;
-
 use augraft_operator::{
-    Alpha, Batch, DataType, Dice, Element, Extent, Images, Issue, Lowered, MixMode, Operator, Parity, Partner,
-    Probability, Recorder, Role, Row, Rows, Scope, Scratch, Shape, Tensor, draw, register_operator,
+    Alpha, Dice, Extent, Issue, Label, LabelRule, MixMode, Mixing, Operator, Parity, Partner, Probability, Rows, Scope,
+    Shape, draw, register_operator,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cycles::{Mixer, mix_bands};
 use crate::distribution::LamDistribution;
-use crate::partner_of;
-use crate::weights::LabelRule;
 
 /// Blends each image with a partner image, and the labels alike.
 ///
@@ -81,11 +76,11 @@ draw! {
     /// The weight and the partner of one sample.
     pub struct Drawn {
         /// Whether the sample is mixed.
-        apply: Bool,
+        apply: Bool as Decision,
         /// Weight of the sample itself, 0 to 1.
-        lam: Real,
+        lam: Real as Weight,
         /// Position of the partner in the batch.
-        partner: Int,
+        partner: Int as Partner,
     }
 }
 
@@ -93,7 +88,6 @@ impl Operator for Mixup {
     const NAME: &'static str = "mixup";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Exact;
-    const ROLE: Role = Role::Mix;
     const PRESETS: &'static [(&'static str, &'static str)] = &[
         ("official", r#"{"partner":"permute"}"#),
         ("torchvision", r#"{"partner":"roll"}"#),
@@ -109,10 +103,6 @@ impl Operator for Mixup {
 
     fn rows(&self) -> Rows {
         self.mode.rows(self.partner)
-    }
-
-    fn blends(&self) -> bool {
-        true
     }
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
@@ -144,74 +134,13 @@ impl Operator for Mixup {
         Drawn { apply, lam, partner: dice.partner(4, self.partner) }
     }
 
-    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, scratch: &mut Scratch) {
-        let partner: Vec<usize> = draws.iter().map(|draw| partner_of(draw.partner)).collect();
-        let lam: Vec<f32> = draws.iter().map(|draw| draw.lam as f32).collect();
-        match &mut batch.images {
-            Images::U8(images) => mix_bands(images, &partner, scratch, &Blend(&lam)),
-            Images::F32(images) => mix_bands(images, &partner, scratch, &Blend(&lam)),
-            Images::Ragged(_) => {}
-        }
-        if self.label != LabelRule::Area {
-            batch.labels.forget_boxes();
-        }
-        let weight = |lam: &f32| self.label.weight(f64::from(*lam), *lam < 1.0) as f32;
-        batch.labels.blend(lam.iter().map(weight).collect(), &partner);
+    fn mixing<D: Dice>(&self, _: D, draw: &Drawn<D>, _: &Extent<D>) -> Mixing<D> {
+        Mixing::Blend { lam: draw.lam, partner: draw.partner }
     }
 
-    fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        let one = batch.images.graph().constant(Tensor::scalar(1f32));
-        let lam = draw.lam.unsqueeze(&[1, 2, 3]);
-        let bytes = batch.shape.element == Element::U8;
-        let own = if bytes { batch.images.cast(DataType::F32) } else { batch.images };
-        let mixed = own * lam + own.gather(draw.partner, 0) * (one - lam);
-        let mixed = if bytes { mixed.round().cast(DataType::U8) } else { mixed };
-        let images = lam.less(one).select(mixed, batch.images);
-        let labels = batch.labels.map(|labels| match self.label {
-            LabelRule::Area => labels.blend(draw.lam, draw.partner),
-            rule => {
-                let weight = rule.lowered(draw.lam.cast(DataType::F64), draw.lam.less(one)).cast(DataType::F32);
-                labels.forget_boxes().blend(weight, draw.partner)
-            }
-        });
-        Ok(Lowered { images, labels, ..batch })
-    }
-
-    fn acts(&self, row: usize, draw: &Drawn<Row>) -> bool {
-        draw.apply && draw.lam < 1.0 && partner_of(draw.partner) != row
+    fn label<D: Dice>(&self, _: &Drawn<D>) -> Label<D> {
+        Label { rule: self.label, nominal: None }
     }
 }
 
 register_operator!(Mixup);
-
-/// Blends with these weights; a weight of 1 leaves a sample alone, so that infinities of the partner do not spread.
-struct Blend<'a>(&'a [f32]);
-
-impl Blend<'_> {
-    fn reads(&self, at: usize, band: Range<usize>) -> Range<usize> {
-        if self.0[at] < 1.0 { band } else { 0..0 }
-    }
-}
-
-impl Mixer<f32> for Blend<'_> {
-    fn reads(&self, at: usize, band: Range<usize>) -> Range<usize> {
-        self.reads(at, band)
-    }
-
-    fn mix(&self, at: usize, _: Range<usize>, own: &mut [f32], other: &[f32]) {
-        let (lam, rest) = (self.0[at], 1.0 - self.0[at]);
-        own.iter_mut().zip(other).for_each(|(own, other)| *own = *own * lam + other * rest);
-    }
-}
-
-impl Mixer<u8> for Blend<'_> {
-    fn reads(&self, at: usize, band: Range<usize>) -> Range<usize> {
-        self.reads(at, band)
-    }
-
-    fn mix(&self, at: usize, _: Range<usize>, own: &mut [u8], other: &[u8]) {
-        let (lam, rest) = (self.0[at], 1.0 - self.0[at]);
-        let blend = |own: u8, other: u8| (f32::from(own) * lam + f32::from(other) * rest).round_ties_even() as u8;
-        own.iter_mut().zip(other).for_each(|(own, other)| *own = blend(*own, *other));
-    }
-}

@@ -1,24 +1,21 @@
 use augraft_operator::{
-    Alpha, Batch, Dice, Extent, Images, Issue, Lowered, MixMode, Operator, Parity, Partner, Pooled, Probability,
-    Recorder, Rectangle, Role, Row, Rows, Scratch, Shape, Tensor, Value, draw, parallel, register_operator,
+    Alpha, Dice, Extent, Issue, MixMode, Mixing, Operator, Parity, Partner, Patch, Probability, Rows, Shape, Shows,
+    draw, register_operator,
 };
-use ndarray::{Array4, Axis};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::partner_of;
-use crate::places::{positions, take};
 
 /// Shows four images around a random center, and mixes the labels by area.
 ///
 /// The sample itself is at the top left, its partner at the top right, the partner's partner at the bottom left, and that one's partner at the bottom
-/// right: with `partner: roll` the three samples before it, with `permute` three at random. The center lies at
+/// right: with `partner: derange` three other samples at random (in a batch of four or more), with `roll` the three before it, with `permute` three at
+/// random that may be the same, or the sample itself. The center lies at
 /// `round(side * (low + (high - low) * Beta(alpha, alpha)))` of each side, for `center: [low, high]`, and at least a pixel within the image. With
 /// `form: crop` each quadrant shows the same place of its image; with `form: resize` it shows the whole image, by the nearest pixel (row
 /// `floor(y * H / h)` in row `y` of `h`). Label weights are the shares of the quadrants. Images of one row or one column stay as they are.
 ///
 /// Draws `apply`, the center `row` and `column` (first of the lower and right quadrants, in pixels; the sides of the image when not applied) and
-/// `partner`, the position in the batch.
+/// `beside`, `below` and `across`, the positions of the others in the batch.
 ///
 /// Bochkovskiy et al., "`YOLOv4`: Optimal Speed and Accuracy of Object Detection", 2020; with `form: crop`, `center: [0, 1]` and `alpha: 0.3`, the
 /// boundaries are those of Takahashi et al., "RICAP: Random Image Cropping and Patching Data Augmentation for Deep CNNs", 2018.
@@ -63,7 +60,7 @@ impl Default for Mosaic {
             alpha: Alpha::default(),
             p: Probability::ALWAYS,
             mode: MixMode::Batch,
-            partner: Partner::Permute,
+            partner: Partner::Derange,
         }
     }
 }
@@ -72,13 +69,17 @@ draw! {
     /// The center and the partner of one sample.
     pub struct Drawn {
         /// Whether the sample is mixed.
-        apply: Bool,
+        apply: Bool as Decision,
         /// First row of the lower quadrants.
         row: Int,
         /// First column of the right quadrants.
         column: Int,
-        /// Position of the partner in the batch.
-        partner: Int,
+        /// Position in the batch of the image at the top right.
+        beside: Int as Partner,
+        /// Position of the one at the bottom left.
+        below: Int as Partner,
+        /// Position of the one at the bottom right.
+        across: Int as Partner,
     }
 }
 
@@ -86,7 +87,6 @@ impl Operator for Mosaic {
     const NAME: &'static str = "mosaic";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Exact;
-    const ROLE: Role = Role::Mix;
     type Draw<D: Dice> = Drawn<D>;
 
     fn rows(&self) -> Rows {
@@ -112,138 +112,23 @@ impl Operator for Mosaic {
             let at = scope.clamp(scope.round(share * scope.to_real(side)), one, side - one);
             scope.select_int(apply, at, side)
         };
-        Drawn {
-            apply,
-            row: center(1, extent.height),
-            column: center(2, extent.width),
-            partner: dice.partner(4, self.partner),
-        }
+        let (row, column) = (center(1, extent.height), center(2, extent.width));
+        let others = dice.successors(4, self.partner, 3);
+        Drawn { apply, row, column, beside: others[0], below: others[1], across: others[2] }
     }
 
-    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, scratch: &mut Scratch) {
-        let [_, height, width] = if batch.is_empty() { [0; 3] } else { batch.extent(0) };
-        let others = others(draws);
-        match &mut batch.images {
-            Images::U8(images) => compose(self.form, images, draws, &others, scratch),
-            Images::F32(images) => compose(self.form, images, draws, &others, scratch),
-            Images::Ragged(_) => {}
-        }
-        if self.form == Form::Resize {
-            // A quadrant shows no place of its image, but a share of the whole label.
-            batch.labels.forget_boxes();
-        }
-        let boxes = |quadrant: usize| draws.iter().map(|draw| quadrants(draw, [height, width])[quadrant]).collect();
-        batch.labels.collage((1..4).zip(others).map(|(at, other)| (boxes(at), other)).collect(), [height, width]);
-    }
-
-    fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        let zero = batch.images.graph().constant(Tensor::scalar(0i64));
-        let partner = draw.partner;
-        let second = partner.gather(partner, 0);
-        let others = [partner, second, partner.gather(second, 0)];
-        let [height, width] = batch.sides;
-        let [row, column] = [draw.row, draw.column].map(|place| place.unsqueeze(&[1, 2, 3]));
-        let (y, x) = (positions(height, 2), positions(width, 3));
-        let (upper, left) = (y.less(row), x.less(column));
-        let images = match self.form {
-            Form::Crop => {
-                let [right, below, across] = others.map(|other| batch.images.gather(other, 0));
-                upper.select(left.select(batch.images, right), left.select(below, across))
-            }
-            Form::Resize => {
-                let shown = |at: Value<'g>, before: Value<'g>, center: Value<'g>, side: Value<'g>| {
-                    before.select(at * side / center, (at - center) * side / larger_than_none(side - center))
-                };
-                let own = positions(batch.images.side(0), 0);
-                let [right, below, across] = others.map(|other| other.unsqueeze(&[1, 2, 3]));
-                let sample = upper.select(left.select(own, right), left.select(below, across));
-                take(&batch, sample, shown(y, upper, row, height), shown(x, left, column, width))
-            }
-        };
-        let size = draw.row * zero;
-        let full = |side: Value<'g>| size + side;
-        let boxes = [
-            [size, draw.column, draw.row, full(width)],
-            [draw.row, size, full(height), draw.column],
-            [draw.row, draw.column, full(height), full(width)],
-        ];
-        let parts: Vec<_> = boxes.into_iter().zip(others).collect();
-        let labels = batch.labels.map(|labels| {
-            let labels = if self.form == Form::Resize { labels.forget_boxes() } else { labels };
-            labels.collage(&parts, batch.sides)
-        });
-        Ok(Lowered { images, labels, ..batch })
-    }
-
-    fn acts(&self, row: usize, draw: &Drawn<Row>) -> bool {
-        draw.apply && partner_of(draw.partner) != row
+    fn mixing<D: Dice>(&self, _: D, draw: &Drawn<D>, extent: &Extent<D>) -> Mixing<D> {
+        let zero = draw.row - draw.row;
+        let [row, column, height, width] = [draw.row, draw.column, zero + extent.height, zero + extent.width];
+        let shows = if self.form == Form::Resize { Shows::Nearest } else { Shows::Place };
+        let patch = |edges, partner| Patch { edges, partner, shows };
+        Mixing::Collage(vec![
+            patch([zero, zero, row, column], None),
+            patch([zero, column, row, width], Some(draw.beside)),
+            patch([row, zero, height, column], Some(draw.below)),
+            patch([row, column, height, width], Some(draw.across)),
+        ])
     }
 }
 
 register_operator!(Mosaic);
-
-/// A length to divide by, where there may be none.
-fn larger_than_none(length: Value<'_>) -> Value<'_> {
-    let one = length.graph().constant(Tensor::scalar(1i64));
-    crate::places::larger(length, one)
-}
-
-/// The images at the top right, the bottom left and the bottom right of every sample.
-fn others(draws: &[Drawn<Row>]) -> [Vec<usize>; 3] {
-    let first: Vec<usize> = draws.iter().map(|draw| partner_of(draw.partner)).collect();
-    let next = |from: &[usize]| from.iter().map(|at| first[*at]).collect::<Vec<usize>>();
-    let second = next(&first);
-    let third = next(&second);
-    [first, second, third]
-}
-
-/// Boxes of the quadrants: top left, top right, bottom left, bottom right.
-fn quadrants(draw: &Drawn<Row>, [height, width]: [usize; 2]) -> [Rectangle; 4] {
-    let (row, column, height, width) = (draw.row, draw.column, height as i64, width as i64);
-    [[0, 0, row, column], [0, column, row, width], [row, 0, height, column], [row, column, height, width]]
-}
-
-fn compose<T: Pooled>(
-    form: Form,
-    images: &mut Array4<T>,
-    draws: &[Drawn<Row>],
-    [right, below, across]: &[Vec<usize>; 3],
-    scratch: &mut Scratch,
-) {
-    if !draws.iter().any(|draw| draw.apply) {
-        return;
-    }
-    let (n, channels, height, width) = images.dim();
-    let mut composed: Array4<T> = scratch.take_dense([n, channels, height, width]);
-    let jobs: Vec<_> = draws.iter().enumerate().collect();
-    parallel(composed.outer_iter_mut().collect(), &jobs, |mut composed, (at, draw)| {
-        let sources = [*at, right[*at], below[*at], across[*at]].map(|source| images.index_axis(Axis(0), source));
-        let shown = |start: usize, end: usize, side: usize| -> Vec<usize> {
-            match form {
-                Form::Crop => (start..end).collect(),
-                Form::Resize => (start..end).map(|place| (place - start) * side / (end - start)).collect(),
-            }
-        };
-        for (source, edges) in sources.iter().zip(quadrants(draw, [height, width])) {
-            let [top, left, bottom, right] = edges.map(|edge| edge as usize);
-            let (rows, columns) = (shown(top, bottom, height), shown(left, right, width));
-            for (channel, mut plane) in composed.outer_iter_mut().enumerate() {
-                for (y, from) in (top..bottom).zip(&rows) {
-                    let mut line = plane.row_mut(y);
-                    let source = source.slice(ndarray::s![channel, *from, ..]);
-                    match (line.as_slice_mut(), source.as_slice(), form) {
-                        (Some(line), Some(source), Form::Crop) => {
-                            line[left..right].copy_from_slice(&source[left..right]);
-                        }
-                        (Some(line), Some(source), Form::Resize) => {
-                            line[left..right].iter_mut().zip(&columns).for_each(|(value, x)| *value = source[*x]);
-                        }
-                        _ => {}
-                    }
-                }
-            }
-        }
-    });
-    std::mem::swap(images, &mut composed);
-    scratch.give_dense(composed);
-}

@@ -1,15 +1,9 @@
 use augraft_operator::{
-    Alpha, Batch, DataType, Dice, Extent, Images, Issue, Lowered, MixMode, Operator, Parity, Partner, PositiveRange,
-    Probability, Recorder, Rectangle, Role, Row, Rows, Scratch, Shape, Tensor, Value, box_mask, draw, parallel,
-    register_operator,
+    Alpha, Dice, Extent, Issue, MixMode, Mixing, Operator, Parity, Partner, Patch, PositiveRange, Probability, Rows,
+    Shape, Shows, draw, register_operator,
 };
-use ndarray::{Array4, ArrayView3, Axis};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::partner_of;
-use crate::pixel::{Pixel, nearest, reals};
-use crate::places::{larger, positions, smaller, take};
 
 /// Pastes a whole partner image, made smaller, and mixes the labels by area.
 ///
@@ -77,17 +71,17 @@ draw! {
     /// The box and the partner of one sample.
     pub struct Drawn {
         /// Whether the sample is mixed.
-        apply: Bool,
+        apply: Bool as Decision,
         /// First row of the box.
-        top: Int,
+        top: Int as Top,
         /// First column of the box.
-        left: Int,
+        left: Int as Left,
         /// Row after the last.
-        bottom: Int,
+        bottom: Int as Bottom,
         /// Column after the last.
-        right: Int,
+        right: Int as Right,
         /// Position of the partner in the batch.
-        partner: Int,
+        partner: Int as Partner,
     }
 }
 
@@ -95,7 +89,6 @@ impl Operator for ResizeMix {
     const NAME: &'static str = "resizemix";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Exact;
-    const ROLE: Role = Role::Mix;
     const PRESETS: &'static [(&'static str, &'static str)] = &[
         ("openmixup", r#"{"form":"openmixup","scale":[0.1,0.8],"p":1,"mode":"batch","partner":"permute"}"#),
         ("mmpretrain", r#"{"form":"mmpretrain","scale":[0.1,0.8],"p":1,"mode":"batch","partner":"permute"}"#),
@@ -141,188 +134,11 @@ impl Operator for ResizeMix {
         }
     }
 
-    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, scratch: &mut Scratch) {
-        paste_all(draws, batch, scratch, self.form == Form::Mmpretrain);
-    }
-
-    fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        Ok(lower_paste(draw, batch, self.form == Form::Mmpretrain))
-    }
-
-    fn apply_masks(&self, draws: &[Drawn<Row>], masks: &mut Batch, scratch: &mut Scratch) {
-        paste_all(draws, masks, scratch, false);
-    }
-
-    fn lower_masks<'g>(&self, draw: &Drawn<Recorder<'g>>, masks: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        Ok(lower_paste(draw, masks, false))
-    }
-
-    fn acts(&self, row: usize, draw: &Drawn<Row>) -> bool {
-        draw.apply && draw.bottom > draw.top && draw.right > draw.left && partner_of(draw.partner) != row
+    fn mixing<D: Dice>(&self, _: D, draw: &Drawn<D>, _: &Extent<D>) -> Mixing<D> {
+        let edges = [draw.top, draw.left, draw.bottom, draw.right];
+        let shows = if self.form == Form::Mmpretrain { Shows::Bilinear } else { Shows::Nearest };
+        Mixing::Paste(Patch { edges, partner: Some(draw.partner), shows })
     }
 }
 
 register_operator!(ResizeMix);
-
-impl Drawn<Row> {
-    fn edges(&self) -> Rectangle {
-        [self.top, self.left, self.bottom, self.right]
-    }
-
-    /// Rows and columns of the box.
-    fn size(&self) -> [usize; 2] {
-        [self.bottom - self.top, self.right - self.left].map(|side| side.max(0) as usize)
-    }
-}
-
-fn paste_all(draws: &[Drawn<Row>], batch: &mut Batch, scratch: &mut Scratch, smooth: bool) {
-    let [_, height, width] = if batch.is_empty() { [0; 3] } else { batch.extent(0) };
-    match &mut batch.images {
-        Images::U8(images) => paste_resized(images, draws, scratch, smooth),
-        Images::F32(images) => paste_resized(images, draws, scratch, smooth),
-        Images::Ragged(_) => {}
-    }
-    // What a box brings is not from the same place of the partner, so it is a share of the whole label.
-    batch.labels.forget_boxes();
-    let partner: Vec<usize> = draws.iter().map(|draw| partner_of(draw.partner)).collect();
-    batch.labels.paste(draws.iter().map(Drawn::edges).collect(), &partner, [height, width]);
-}
-
-/// Fills the boxes; the partners are resized before any box is filled.
-fn paste_resized<T: Pixel>(images: &mut Array4<T>, draws: &[Drawn<Row>], scratch: &mut Scratch, smooth: bool) {
-    let channels = images.dim().1;
-    let patch = |draw: &Drawn<Row>| scratch.take(channels * draw.size().iter().product::<usize>());
-    let mut patches: Vec<Vec<T>> = draws.iter().map(patch).collect();
-    let before = images.view();
-    parallel(patches.iter_mut().collect(), draws, |patch: &mut Vec<T>, draw| {
-        if !patch.is_empty() {
-            resize(before.index_axis(Axis(0), partner_of(draw.partner)), draw.size(), smooth, patch);
-        }
-    });
-    let pasted: Vec<(&Drawn<Row>, Vec<T>)> = draws.iter().zip(patches).collect();
-    parallel(images.outer_iter_mut().collect(), &pasted, |mut image, (draw, patch)| {
-        let [height, width] = draw.size();
-        let (top, left) = (draw.top as usize, draw.left as usize);
-        for (at, line) in patch.chunks_exact(width.max(1)).enumerate() {
-            let mut row = image.slice_mut(ndarray::s![at / height, top + at % height, left..left + width]);
-            row.iter_mut().zip(line).for_each(|(value, new)| *value = *new);
-        }
-    });
-    for (_, patch) in pasted {
-        scratch.give(patch);
-    }
-}
-
-/// The place in `side` pixels that pixel `at` of `out` shows: a pixel, the one behind it, and the weight of that one.
-fn tap(at: usize, out: usize, side: usize) -> (usize, usize, f32) {
-    let twice = 2 * out;
-    let place = ((2 * at + 1) * side).saturating_sub(out);
-    let low = place / twice;
-    (low, (low + 1).min(side - 1), ((place % twice) as f64 / twice as f64) as f32)
-}
-
-/// Resizes `image` (channels, rows, columns) to `[height, width]`, row by row into `to`.
-fn resize<T: Pixel>(image: ArrayView3<'_, T>, [height, width]: [usize; 2], smooth: bool, to: &mut [T]) {
-    let [rows, columns] = [image.dim().1, image.dim().2];
-    let across: Vec<_> = (0..width).map(|x| tap(x, width, columns)).collect();
-    let nearest: Vec<usize> = (0..width).map(|x| x * columns / width).collect();
-    for (at, line) in to.chunks_exact_mut(width).enumerate() {
-        let (plane, y) = (image.index_axis(Axis(0), at / height), at % height);
-        if !smooth {
-            let row = plane.row(y * rows / height);
-            line.iter_mut().zip(&nearest).for_each(|(value, x)| *value = row[*x]);
-            continue;
-        }
-        let (low, high, weight) = tap(y, height, rows);
-        let (above, below) = (plane.row(low), plane.row(high));
-        for (value, (left, right, share)) in line.iter_mut().zip(&across) {
-            let upper = above[*left].real() * (1.0 - share) + above[*right].real() * share;
-            let lower = below[*left].real() * (1.0 - share) + below[*right].real() * share;
-            *value = T::nearest(upper * (1.0 - weight) + lower * weight);
-        }
-    }
-}
-
-fn lower_paste<'g>(draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>, smooth: bool) -> Lowered<'g> {
-    let edges = [draw.top, draw.left, draw.bottom, draw.right];
-    let inside = box_mask(edges, batch.sides);
-    let sample = draw.partner.unsqueeze(&[1, 2, 3]);
-    let [rows, columns] = [0, 1].map(|axis| LoweredSide {
-        start: edges[axis].unsqueeze(&[1, 2, 3]),
-        end: edges[axis + 2].unsqueeze(&[1, 2, 3]),
-        side: batch.sides[axis],
-        axis: axis + 2,
-    });
-    let pasted = if smooth {
-        let one = batch.images.graph().constant(Tensor::scalar(1f32));
-        let ([up, down, weight], [left, right, share]) = (rows.taps(), columns.taps());
-        let at = |row, column| reals(take(&batch, sample, row, column));
-        let line = |row| at(row, left) * (one - share) + at(row, right) * share;
-        nearest(line(up) * (one - weight) + line(down) * weight, batch.shape.element)
-    } else {
-        take(&batch, sample, rows.nearest(), columns.nearest())
-    };
-    let images = inside.select(pasted, batch.images);
-    let labels = batch.labels.map(|labels| labels.forget_boxes().paste(edges, draw.partner, batch.sides));
-    Lowered { images, labels, ..batch }
-}
-
-/// One side of the boxes in a graph: `start` and `end` are int64 `[N,1,1,1]`, of a side of `side` pixels.
-struct LoweredSide<'g> {
-    start: Value<'g>,
-    end: Value<'g>,
-    side: Value<'g>,
-    axis: usize,
-}
-
-impl<'g> LoweredSide<'g> {
-    fn int(&self, value: i64) -> Value<'g> {
-        self.side.graph().constant(Tensor::scalar(value))
-    }
-
-    /// Pixels of the box, at least one, and for each place of the axis the pixel of the box there, or the nearest one.
-    fn pixels(&self) -> [Value<'g>; 2] {
-        let length = larger(self.end - self.start, self.int(1));
-        let at = positions(self.side, self.axis) - self.start;
-        [length, smaller(larger(at, self.int(0)), length - self.int(1))]
-    }
-
-    fn nearest(&self) -> Value<'g> {
-        let [length, at] = self.pixels();
-        at * self.side / length
-    }
-
-    /// See [`tap`].
-    fn taps(&self) -> [Value<'g>; 3] {
-        let [length, at] = self.pixels();
-        let twice = length * self.int(2);
-        let place = larger((at * self.int(2) + self.int(1)) * self.side - length, self.int(0));
-        let low = place / twice;
-        let rest = (place - low * twice).cast(DataType::F64) / twice.cast(DataType::F64);
-        [low, smaller(low + self.int(1), self.side - self.int(1)), rest.cast(DataType::F32)]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ndarray::Array3;
-
-    #[test]
-    fn bilinear_aligns_the_centers_of_pixels() {
-        // A ramp stays a ramp: 5 y + x at y = (i + 0.5) * 4 / 3 - 0.5, x = (j + 0.5) * 5 / 2 - 0.5.
-        let image = Array3::from_shape_fn([1, 4, 5], |(_, y, x)| (y * 5 + x) as f32);
-        let mut out = vec![0f32; 6];
-        resize(image.view(), [3, 2], true, &mut out);
-        let expected = [1.583_333_4f32, 4.083_333, 8.25, 10.75, 14.916_666, 17.416_666];
-        assert!(out.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5), "{out:?}");
-    }
-
-    #[test]
-    fn nearest_takes_whole_pixels() {
-        let image = Array3::from_shape_fn([1, 4, 5], |(_, y, x)| (y * 5 + x) as u8);
-        let mut out = vec![0; 6];
-        resize(image.view(), [3, 2], false, &mut out);
-        assert_eq!(out, [0, 2, 5, 7, 10, 12]);
-    }
-}

@@ -1,16 +1,14 @@
+use std::sync::Arc;
+
 use augraft_operator::{
-    Alpha, Batch, Dice, Extent, Images, Issue, Lowered, MixMode, Operator, Parity, Partner, Probability, Recorder,
-    Rectangle, Role, Row, Rows, Scratch, Shape, draw, register_operator,
+    Alpha, Dice, Extent, Images, Issue, MixMode, Mixing, Operator, Parity, Partner, Pixel, Probability, Rectangle,
+    Region, Row, Rows, Runs, Shape, draw, register_operator,
 };
 use ndarray::{Array4, ArrayView3, Axis};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cycles::mix_bands;
-use crate::partner_of;
-use crate::pixel::Pixel;
-use crate::runs::{Runs, Take};
 use crate::saliency::Saliency;
 
 /// Pastes the most salient box of a partner image and mixes the labels by area.
@@ -56,13 +54,13 @@ draw! {
     /// The size of the box and the partner of one sample.
     pub struct Drawn {
         /// Whether the sample is mixed.
-        apply: Bool,
+        apply: Bool as Decision,
         /// Rows of the box above its center, and from it on.
         half_height: Int,
         /// Columns of the box left of its center, and from it on.
         half_width: Int,
         /// Position of the partner in the batch.
-        partner: Int,
+        partner: Int as Partner,
     }
 }
 
@@ -70,7 +68,6 @@ impl Operator for SaliencyMix {
     const NAME: &'static str = "saliencymix";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::NativeOnly("its box depends on a Fourier transform of the pixels");
-    const ROLE: Role = Role::Mix;
     type Draw<D: Dice> = Drawn<D>;
 
     fn rows(&self) -> Rows {
@@ -95,30 +92,23 @@ impl Operator for SaliencyMix {
         Drawn { apply, half_height, half_width, partner: dice.partner(4, self.partner) }
     }
 
-    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, scratch: &mut Scratch) {
-        let boxes = match &batch.images {
+    fn mixing<D: Dice>(&self, _: D, draw: &Drawn<D>, _: &Extent<D>) -> Mixing<D> {
+        Mixing::Region { partner: draw.partner, soft: false }
+    }
+
+    fn regions(&self, draws: &[Drawn<Row>], images: &Images) -> Vec<Arc<Region>> {
+        let boxes = match images {
             Images::U8(images) => boxes_of(draws, images),
             Images::F32(images) => boxes_of(draws, images),
             Images::Ragged(_) => Vec::new(),
         };
-        let partner: Vec<usize> = draws.iter().map(|draw| partner_of(draw.partner)).collect();
-        // The boxes come from the pixels, which masks do not show.
-        let masks = batch.masks.as_mut().map(|masks| &mut masks.images);
-        for images in std::iter::once(&mut batch.images).chain(masks) {
-            paste(&partner, &boxes, images, scratch);
-        }
-        let [_, height, width] = if batch.is_empty() { [0; 3] } else { batch.extent(0) };
-        batch.labels.paste(boxes, &partner, [height, width]);
+        let region =
+            |(row, edges): (usize, Rectangle)| Arc::new(Region::Taken(Runs::of_box(edges, images.extent(row)[2])));
+        boxes.into_iter().enumerate().map(region).collect()
     }
-
-    fn lower<'g>(&self, _: &Drawn<Recorder<'g>>, _: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        Err(Issue::new("", "runs natively only"))
-    }
-
-    fn apply_masks(&self, _: &[Drawn<Row>], _: &mut Batch, _: &mut Scratch) {}
 
     fn acts(&self, row: usize, draw: &Drawn<Row>) -> bool {
-        draw.apply && draw.half_height > 0 && draw.half_width > 0 && partner_of(draw.partner) != row
+        draw.apply && draw.half_height > 0 && draw.half_width > 0 && draw.partner != row as i64
     }
 }
 
@@ -132,7 +122,7 @@ fn boxes_of<T: Pixel>(draws: &[Drawn<Row>], images: &Array4<T>) -> Vec<Rectangle
         if draw.half_height <= 0 || draw.half_width <= 0 {
             return [0; 4];
         }
-        let [y, x] = saliency.peak(&gray(images.index_axis(Axis(0), partner_of(draw.partner)))).map(|at| at as i64);
+        let [y, x] = saliency.peak(&gray(images.index_axis(Axis(0), draw.partner as usize))).map(|at| at as i64);
         let edge = |at: i64, side: usize| at.clamp(0, side as i64);
         [
             edge(y - draw.half_height, height),
@@ -156,27 +146,10 @@ fn gray<T: Pixel>(image: ArrayView3<'_, T>) -> Vec<f64> {
     sums
 }
 
-/// Copies the boxes of the partners.
-fn paste(partner: &[usize], boxes: &[Rectangle], images: &mut Images, scratch: &mut Scratch) {
-    let (height, width) = match images {
-        Images::U8(images) => (images.dim().2, images.dim().3),
-        Images::F32(images) => (images.dim().2, images.dim().3),
-        Images::Ragged(_) => return,
-    };
-    let runs: Vec<Runs> = boxes.iter().map(|edges| Runs::of_box(*edges, width)).collect();
-    let runs: Vec<&Runs> = runs.iter().collect();
-    let take = Take { runs: &runs, plane: height * width };
-    match images {
-        Images::U8(images) => mix_bands(images, partner, scratch, &take),
-        Images::F32(images) => mix_bands(images, partner, scratch, &take),
-        Images::Ragged(_) => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use augraft_operator::{AnyOperator, Element, Masks, StepKey};
+    use augraft_operator::{AnyOperator, Element, Masks, Scratch, StepKey};
     use augraft_testkit::{batch, shape};
 
     #[test]

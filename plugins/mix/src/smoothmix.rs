@@ -1,16 +1,13 @@
-use core::ops::Range;
+use std::sync::Arc;
 
 use augraft_operator::{
-    Batch, DataType, Dice, Extent, Images, Issue, Lowered, MixMode, Operator, Parity, Partner, PositiveRange,
-    Probability, Recorder, Role, Row, Rows, Scratch, Shape, Tensor, Value, draw, register_operator,
+    DataType, Dice, Extent, Images, Issue, Lowered, LoweredRegion, MixMode, Mixing, Operator, Parity, Partner,
+    PositiveRange, Probability, Recorder, Region, Row, Rows, Runs, Shape, Tensor, Value, draw, positions,
+    register_operator,
 };
+use ndarray::Array3;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::cycles::{Mixer, mix_bands};
-use crate::partner_of;
-use crate::pixel::{Pixel, nearest, reals};
-use crate::places::positions;
 
 /// Blends a partner image in around a random point, softly, and mixes the labels alike.
 ///
@@ -70,7 +67,7 @@ draw! {
     /// The center, the width and the partner of one sample.
     pub struct Drawn {
         /// Whether the sample is mixed.
-        apply: Bool,
+        apply: Bool as Decision,
         /// Row of the center.
         row: Int,
         /// Column of the center.
@@ -78,7 +75,7 @@ draw! {
         /// Standard deviation in pixels.
         sigma: Real,
         /// Position of the partner in the batch.
-        partner: Int,
+        partner: Int as Partner,
     }
 }
 
@@ -86,15 +83,10 @@ impl Operator for SmoothMix {
     const NAME: &'static str = "smoothmix";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Within(1e-5);
-    const ROLE: Role = Role::Mix;
     type Draw<D: Dice> = Drawn<D>;
 
     fn rows(&self) -> Rows {
         self.mode.rows(self.partner)
-    }
-
-    fn blends(&self) -> bool {
-        true
     }
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
@@ -117,28 +109,30 @@ impl Operator for SmoothMix {
         }
     }
 
-    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, scratch: &mut Scratch) {
-        let [_, height, width] = if batch.is_empty() { [0; 3] } else { batch.extent(0) };
-        let partner: Vec<usize> = draws.iter().map(|draw| partner_of(draw.partner)).collect();
-        let bumps: Vec<Option<Bump>> = draws.iter().map(|draw| Bump::new(draw, self.shape, [height, width])).collect();
-        match &mut batch.images {
-            Images::U8(images) => mix_bands(images, &partner, scratch, &Blend(&bumps)),
-            Images::F32(images) => mix_bands(images, &partner, scratch, &Blend(&bumps)),
-            Images::Ragged(_) => {}
-        }
-        batch.labels.forget_boxes();
-        let lam = bumps.iter().map(|bump| bump.as_ref().map_or(1.0, |bump| (1.0 - bump.mean()) as f32));
-        batch.labels.blend(lam.collect(), &partner);
+    fn mixing<D: Dice>(&self, _: D, draw: &Drawn<D>, _: &Extent<D>) -> Mixing<D> {
+        Mixing::Region { partner: draw.partner, soft: true }
     }
 
-    fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
+    fn regions(&self, draws: &[Drawn<Row>], images: &Images) -> Vec<Arc<Region>> {
+        let region = |(row, draw): (usize, &Drawn<Row>)| {
+            let [_, height, width] = images.extent(row);
+            Arc::new(self.weights(draw, [height, width]))
+        };
+        draws.iter().enumerate().map(region).collect()
+    }
+
+    fn lower_region<'g>(
+        &self,
+        draw: &Drawn<Recorder<'g>>,
+        batch: &Lowered<'g>,
+    ) -> Result<Option<LoweredRegion<'g>>, Issue> {
         let graph = batch.images.graph();
         let real = |value: f64| graph.constant(Tensor::scalar(value));
         let (zero, one) = (graph.constant(Tensor::scalar(0f32)), graph.constant(Tensor::scalar(1f32)));
         let sigma = draw.apply.select(draw.sigma, one).cast(DataType::F64);
         let factor = (real(-0.5) / (sigma * sigma)).cast(DataType::F32).unsqueeze(&[1, 2, 3]);
         let slope = |center: Value<'g>, axis: usize| {
-            let distance = positions(batch.sides[axis - 2], axis) - center.unsqueeze(&[1, 2, 3]);
+            let distance = positions(batch.sides[axis - 2], axis) - center.unsqueeze(&[1, 2, 3]).cast(DataType::F64);
             let distance = distance.cast(DataType::F32);
             (distance * distance * factor).unary("Exp")
         };
@@ -148,78 +142,31 @@ impl Operator for SmoothMix {
             Outline::Square => rows.less(columns).select(rows, columns),
         };
         let weight = draw.apply.unsqueeze(&[1, 2, 3]).select(weight, zero);
-        let mixed = reals(batch.images) * (one - weight) + reals(batch.images.gather(draw.partner, 0)) * weight;
-        let images = zero.less(weight).select(nearest(mixed, batch.shape.element), batch.images);
-        let sum = weight.cast(DataType::F64).reduce_sum(3).reduce_sum(2).reduce_sum(1);
-        let [height, width] = batch.sides;
-        let lam = (real(1.0) - sum / (height * width).cast(DataType::F64)).cast(DataType::F32);
-        let labels = batch.labels.map(|labels| labels.forget_boxes().blend(lam, draw.partner));
-        Ok(Lowered { images, labels, ..batch })
+        Ok(Some(LoweredRegion::Weights([one - weight, weight])))
     }
 
     fn acts(&self, row: usize, draw: &Drawn<Row>) -> bool {
-        draw.apply && partner_of(draw.partner) != row
+        draw.apply && draw.partner != row as i64
     }
 }
 
 register_operator!(SmoothMix);
 
-/// Weights of the partner over a plane: along the rows and along the columns, to be multiplied or to take the smaller of.
-struct Bump {
-    rows: Vec<f32>,
-    columns: Vec<f32>,
-    shape: Outline,
-}
-
-impl Bump {
-    fn new(draw: &Drawn<Row>, shape: Outline, [height, width]: [usize; 2]) -> Option<Self> {
+impl SmoothMix {
+    fn weights(&self, draw: &Drawn<Row>, [height, width]: [usize; 2]) -> Region {
+        if !draw.apply {
+            return Region::Taken(Runs::default());
+        }
         let factor = (-0.5 / (draw.sigma * draw.sigma)) as f32;
         let slope = |center: i64, side: usize| -> Vec<f32> {
             let distance = |at: i64| (at - center) as f32;
             (0..side as i64).map(|at| (distance(at) * distance(at) * factor).exp()).collect()
         };
-        draw.apply.then(|| Self { rows: slope(draw.row, height), columns: slope(draw.column, width), shape })
-    }
-
-    /// The weights of the columns `places` of row `y`.
-    fn weights(&self, y: usize, places: Range<usize>) -> impl Iterator<Item = f32> + '_ {
-        let row = self.rows[y];
-        self.columns[places].iter().map(move |column| match self.shape {
-            Outline::Circle => row * column,
-            Outline::Square => row.min(*column),
-        })
-    }
-
-    fn mean(&self) -> f64 {
-        let width = self.columns.len();
-        let sums = (0..self.rows.len()).map(|y| self.weights(y, 0..width).map(f64::from).sum::<f64>());
-        sums.sum::<f64>() / (self.rows.len() * width) as f64
-    }
-}
-
-/// Blends with these weights; where one is 0, infinities of the partner do not spread.
-struct Blend<'a>(&'a [Option<Bump>]);
-
-impl<T: Pixel> Mixer<T> for Blend<'_> {
-    fn reads(&self, at: usize, band: Range<usize>) -> Range<usize> {
-        if self.0[at].is_some() { band } else { 0..0 }
-    }
-
-    fn mix(&self, at: usize, range: Range<usize>, own: &mut [T], other: &[T]) {
-        let Some(bump) = &self.0[at] else { return };
-        let (height, width) = (bump.rows.len(), bump.columns.len());
-        let mut place = range.start;
-        while place < range.end {
-            let (row, left) = (place / width, place % width);
-            let right = (left + range.end - place).min(width);
-            let line = place - range.start..place - range.start + right - left;
-            let pairs = own[line.clone()].iter_mut().zip(&other[line]);
-            for ((own, other), weight) in pairs.zip(bump.weights(row % height, left..right)) {
-                if weight > 0.0 {
-                    *own = T::nearest(own.real() * (1.0 - weight) + other.real() * weight);
-                }
-            }
-            place += right - left;
-        }
+        let (rows, columns) = (slope(draw.row, height), slope(draw.column, width));
+        let taken = Array3::from_shape_fn([1, height, width], |(_, y, x)| match self.shape {
+            Outline::Circle => rows[y] * columns[x],
+            Outline::Square => rows[y].min(columns[x]),
+        });
+        Region::Weights([taken.mapv(|weight| 1.0 - weight), taken])
     }
 }

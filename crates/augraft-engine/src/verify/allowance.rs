@@ -17,6 +17,11 @@ pub(super) fn own_error(step: &Step, gain: f32) -> f32 {
     }
 }
 
+/// What the weights of a step that mixes may differ by.
+pub(super) fn blended_error(step: &Step) -> f32 {
+    if let Parity::Within(error) = step.operator.parity() { error } else { 0.0 }
+}
+
 /// What engines may differ by when they add in another order.
 pub(super) fn rounding(values: &Tensor, is_raw: bool) -> f32 {
     if is_raw { 0.0 } else { ROUNDING * magnitude(values) }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use augraft_operator::{AnyOperator, Element, Layout, Role, Rows, Shape, StepKey};
+use augraft_operator::{AnyOperator, Element, Layout, Rows, Shape, StepKey};
 use augraft_pipeline::{Report, Step, meant};
 use serde_json::{Map, Value};
 
@@ -203,7 +203,16 @@ impl Context<'_> {
         let Parts { spec, registry, pipeline, .. } = self.parts;
         let operator: Arc<dyn AnyOperator> = spec.operator_at(registry, pointer, name, &config)?;
         let refused = |message: String, help: &str| spec.problem(pointer, "bad-step", message, Some(help));
-        let operator = if operator.role() == Role::Mix && operator.config().get("partner").is_some() {
+        let [channels, height, width] = self.places[place].map;
+        let [_, image_height, image_width] = self.places[0].map;
+        let before = Shape {
+            layout: Layout::Dense { height, width },
+            channels,
+            element: Element::F32,
+            classes: 2,
+            image_size: (place > 0).then_some([image_height, image_width]),
+        };
+        let operator = if operator.effects(&before).mixes && operator.config().get("partner").is_some() {
             // The batch of a pair is the image and its partner, so that the partner is known already.
             if config.get("partner").is_some() {
                 return Err(refused(format!("`{name}` takes the partner of the pair"), "leave `partner` out"));
@@ -219,21 +228,12 @@ impl Context<'_> {
         if operator.rows() != Rows::Same {
             return Err(refused(format!("`{name}` changes the number of samples"), "use another operator"));
         }
-        if operator.needs_masks() {
+        if operator.needs_masks(&before) {
             return Err(refused(
                 format!("`{name}` takes labels from masks, and experiments have none"),
                 "use another `label`",
             ));
         }
-        let [channels, height, width] = self.places[place].map;
-        let [_, image_height, image_width] = self.places[0].map;
-        let before = Shape {
-            layout: Layout::Dense { height, width },
-            channels,
-            element: Element::F32,
-            classes: 2,
-            image_size: (place > 0).then_some([image_height, image_width]),
-        };
         let alias = &self.places[place].alias;
         let after = operator.check(&before).map_err(|issue| {
             let at = if issue.path.is_empty() {
@@ -253,7 +253,7 @@ impl Context<'_> {
             return Err(refused(message, "choose an operator that keeps the shape"));
         }
         let key = StepKey::new(pipeline.seed, id);
-        Ok(Step { id: id.to_owned(), name: operator.name(), key, operator, before, after, scheduled: false })
+        Ok(Step::new(id.to_owned(), key, operator, before, after))
     }
 }
 

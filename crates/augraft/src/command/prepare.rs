@@ -84,6 +84,7 @@ pub(crate) fn prepare_with(
     let facts = Facts {
         classes: dataset.as_ref().map_or(given.classes.unwrap_or(0), |dataset| dataset.classes().len()),
         samples: dataset.as_ref().map(Dataset::len),
+        sorted: spec.data.as_ref().zip(dataset.as_ref()).is_some_and(|(data, dataset)| is_sorted(dataset, data.batch)),
         input: given.input,
     };
     let overrides = Overrides { model: given.model, ..args.overrides() };
@@ -100,6 +101,19 @@ pub(crate) fn prepare_with(
         eprintln!("{}", plan.render_warnings(color));
     }
     Ok(Prepared { spec, plan, dataset })
+}
+
+/// Whether most batches in the order of the data set hold samples of one class.
+fn is_sorted(dataset: &Dataset, batch: usize) -> bool {
+    if batch < 2 || !dataset.has_labels() {
+        return false;
+    }
+    let starts: Vec<usize> = (0..dataset.len()).step_by(batch).filter(|start| start + 1 < dataset.len()).collect();
+    let pure = |start: &&usize| {
+        let first = dataset.labels(**start);
+        (**start..(**start + batch).min(dataset.len())).all(|sample| dataset.labels(sample) == first)
+    };
+    2 * starts.iter().filter(pure).count() > starts.len()
 }
 
 /// Opens the files of the data source that is written at `pointer`.

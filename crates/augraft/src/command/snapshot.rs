@@ -104,7 +104,8 @@ fn describe_draws(text: &mut String, drawn: &StepDraws) {
 }
 
 fn describe_labels(text: &mut String, name: &str, labels: &Labels, index: &[u64]) {
-    let lines = labels.sources.iter().zip(index).map(|(sources, index)| {
+    let all = labels.sources();
+    let lines = all.iter().zip(index).map(|(sources, index)| {
         let sources: Vec<String> = sources.iter().map(|(index, weight)| format!("{index}:{weight}")).collect();
         format!("{name} of {index}: {}\n", sources.join(" "))
     });

@@ -1,20 +1,49 @@
-//! Windows of one size out of images of any size.
+//! Element types of images, and what is done to them by type.
 
-use augraft_operator::{Batch, Images, Pooled, Scratch, parallel};
-use ndarray::{Array3, Array4, ArrayView3, ArrayViewMut3, Axis};
+use ndarray::ArrayView3;
 
 use crate::kernels;
 use crate::resample::{narrow_floats, shorten_floats};
+use crate::scratch::Pooled;
 use crate::taps::{Lines, Taps};
 
-/// A function that fills one output sample (channels, rows, columns) from one input sample, by a drawn row.
-pub(crate) trait Fill<R> {
-    /// Fills `to` from `from`; both have the axes channels, rows, columns. `rows` is a buffer of any content that is reused.
-    fn fill<T: Sampled>(&self, row: &R, from: ArrayView3<'_, T>, to: ArrayViewMut3<'_, T>, rows: &mut Vec<T>);
+/// An element of images: a byte or a float.
+pub trait Pixel: Pooled {
+    /// The value nearest to a number, in the unit of the tensor.
+    fn of(value: f32) -> Self;
+    /// The value as a float.
+    fn real(self) -> f32;
+    /// The value nearest to an average of values, halves to even for bytes.
+    fn nearest(average: f32) -> Self;
 }
 
-/// Element types of images, and what is done to them by type.
-pub(crate) trait Sampled: Pooled {
+impl Pixel for u8 {
+    fn of(value: f32) -> u8 {
+        value.clamp(0.0, 255.0).round_ties_even() as u8
+    }
+    fn real(self) -> f32 {
+        f32::from(self)
+    }
+    fn nearest(average: f32) -> u8 {
+        // The sum has no bits after the point, so that the addition rounds; the lowest byte of its mantissa is the value.
+        (average + 8_388_608.0).to_bits() as u8
+    }
+}
+
+impl Pixel for f32 {
+    fn of(value: f32) -> f32 {
+        value
+    }
+    fn real(self) -> f32 {
+        self
+    }
+    fn nearest(average: f32) -> f32 {
+        average
+    }
+}
+
+/// What is done to pixels by their type.
+pub(crate) trait Sampled: Pixel {
     /// A weight as it is multiplied.
     type Weight: Copy;
     /// The weight as it is multiplied.
@@ -37,12 +66,6 @@ pub(crate) trait Sampled: Pooled {
     fn mirror(pixels: &mut [Self], width: usize) {
         pixels.chunks_exact_mut(width).for_each(<[Self]>::reverse);
     }
-    /// The value nearest to a fill.
-    fn of(value: f32) -> Self;
-    /// The value as a float.
-    fn real(self) -> f32;
-    /// The value nearest to an average of values, halves to even for bytes.
-    fn nearest(average: f32) -> Self;
     /// Means of the four pixels at each place of a plane with rows of `stride` and those behind and below; `to` has as many values as the lists.
     fn blend(plane: &[Self], stride: usize, at: &[u32], right: &[f32], below: &[f32], to: &mut [Self]) {
         for (value, ((at, right), below)) in to.iter_mut().zip(at.iter().zip(right).zip(below)) {
@@ -83,16 +106,6 @@ impl Sampled for u8 {
     fn mirror(pixels: &mut [u8], width: usize) {
         kernels::mirror_rows(pixels, width);
     }
-    fn of(value: f32) -> u8 {
-        value.clamp(0.0, 255.0).round_ties_even() as u8
-    }
-    fn real(self) -> f32 {
-        f32::from(self)
-    }
-    fn nearest(average: f32) -> u8 {
-        // The sum has no bits after the point, so that the addition rounds; the lowest byte of its mantissa is the value.
-        (average + 8_388_608.0).to_bits() as u8
-    }
     fn blend(plane: &[u8], stride: usize, at: &[u32], right: &[f32], below: &[f32], to: &mut [u8]) {
         let weights = right.chunks(BLOCK).zip(below.chunks(BLOCK));
         for ((to, at), (right, below)) in to.chunks_mut(BLOCK).zip(at.chunks(BLOCK)).zip(weights) {
@@ -124,65 +137,4 @@ impl Sampled for f32 {
     fn shorten(down: &Taps<f32>, skipped: usize, lines: &[f32], to: &mut [f32]) {
         shorten_floats(down, skipped, lines, to);
     }
-    fn of(value: f32) -> f32 {
-        value
-    }
-    fn real(self) -> f32 {
-        self
-    }
-    fn nearest(average: f32) -> f32 {
-        average
-    }
-}
-
-/// Replaces the images of a batch by images of `size`, each filled from its old one.
-pub(crate) fn refill<R: Sync>(
-    batch: &mut Batch,
-    draws: &[R],
-    size: [usize; 2],
-    scratch: &mut Scratch,
-    fill: &(impl Fill<R> + Sync),
-) {
-    batch.labels.forget_boxes();
-    let images = core::mem::replace(&mut batch.images, Images::Ragged(Vec::new()));
-    batch.images = match images {
-        Images::Ragged(images) => {
-            let from = images.iter().map(|image: &Array3<u8>| image.view().permuted_axes([2, 0, 1])).collect();
-            // Masks have one channel.
-            let channels = images.first().map_or(3, |image| image.dim().2);
-            Images::U8(filled(from, channels, size, draws, scratch, fill))
-        }
-        Images::U8(images) => Images::U8(refill_dense(images, size, draws, scratch, fill)),
-        Images::F32(images) => Images::F32(refill_dense(images, size, draws, scratch, fill)),
-    };
-}
-
-fn refill_dense<T: Sampled, R: Sync>(
-    images: Array4<T>,
-    size: [usize; 2],
-    draws: &[R],
-    scratch: &mut Scratch,
-    fill: &(impl Fill<R> + Sync),
-) -> Array4<T> {
-    let to = filled(images.axis_iter(Axis(0)).collect(), images.dim().1, size, draws, scratch, fill);
-    scratch.give_dense(images);
-    to
-}
-
-fn filled<T: Sampled, R: Sync>(
-    from: Vec<ArrayView3<'_, T>>,
-    channels: usize,
-    [height, width]: [usize; 2],
-    draws: &[R],
-    scratch: &mut Scratch,
-    fill: &(impl Fill<R> + Sync),
-) -> Array4<T> {
-    let mut to = scratch.take_dense([from.len(), channels, height, width]);
-    let tallest = from.iter().map(|image| image.dim().1).max().unwrap_or(0);
-    scratch.lend(tallest * width * channels.min(3), |buffers| {
-        parallel(to.axis_iter_mut(Axis(0)).zip(from).collect(), draws, |(to, from), row| {
-            buffers.with(|rows| fill.fill(row, from, to, rows));
-        });
-    });
-    to
 }

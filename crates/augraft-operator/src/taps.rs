@@ -18,9 +18,11 @@ pub enum Interpolation {
 
 /// An interpolation, and whether its filter widens with the reduction.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Filter {
-    pub(crate) interpolation: Interpolation,
-    pub(crate) antialias: bool,
+pub struct Filter {
+    /// How pixels between pixels are made up.
+    pub interpolation: Interpolation,
+    /// Whether what is reduced is smoothed first.
+    pub antialias: bool,
 }
 
 impl Filter {

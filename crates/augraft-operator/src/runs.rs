@@ -2,17 +2,13 @@
 
 use core::ops::Range;
 
-use augraft_operator::Rectangle;
-
-use crate::cycles::Mixer;
-
 /// The elements of a plane that come from the partner: runs in order, none empty, none touching the next.
-#[derive(Debug, Default)]
-pub(crate) struct Runs(Vec<Range<usize>>);
+#[derive(Debug, Clone, Default)]
+pub struct Runs(Vec<Range<usize>>);
 
 impl Runs {
     /// Adds a run that begins where the last one ended, or later.
-    pub(crate) fn push(&mut self, run: Range<usize>) {
+    pub fn push(&mut self, run: Range<usize>) {
         match self.0.last_mut() {
             _ if run.is_empty() => {}
             Some(last) if last.end == run.start => last.end = run.end,
@@ -21,7 +17,8 @@ impl Runs {
     }
 
     /// A box of a plane whose rows are `width` long.
-    pub(crate) fn of_box([top, left, bottom, right]: Rectangle, width: usize) -> Self {
+    #[must_use]
+    pub fn of_box([top, left, bottom, right]: [i64; 4], width: usize) -> Self {
         let mut runs = Self::default();
         for row in top..bottom {
             let start = row as usize * width;
@@ -31,18 +28,31 @@ impl Runs {
     }
 
     /// Number of elements.
-    pub(crate) fn count(&self) -> usize {
+    #[must_use]
+    pub fn count(&self) -> usize {
         self.0.iter().map(ExactSizeIterator::len).sum()
     }
 
     /// Number of runs.
-    #[cfg(test)]
-    pub(crate) fn parts(&self) -> usize {
+    #[must_use]
+    pub fn parts(&self) -> usize {
         self.0.len()
     }
 
+    /// From the first to the last element of any run in `band`; empty where there is none.
+    pub(crate) fn span(&self, plane: usize, band: Range<usize>) -> Range<usize> {
+        let mut runs = self.within(plane, band);
+        let Some(first) = runs.next() else { return 0..0 };
+        first.start..runs.last().map_or(first.end, |last| last.end)
+    }
+
+    /// The runs, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Range<usize>> + '_ {
+        self.0.iter()
+    }
+
     /// The runs of all planes of `plane` elements, limited to `range`.
-    fn within(&self, plane: usize, range: Range<usize>) -> impl Iterator<Item = Range<usize>> + '_ {
+    pub(crate) fn within(&self, plane: usize, range: Range<usize>) -> impl Iterator<Item = Range<usize>> + '_ {
         (range.start / plane..range.end.div_ceil(plane)).flat_map(move |at| {
             let offset = at * plane;
             let (first, last) = (range.start.saturating_sub(offset), (range.end - offset).min(plane));
@@ -50,27 +60,6 @@ impl Runs {
             let found = self.0[from..].iter().take_while(move |run| run.start < last);
             found.map(move |run| offset + run.start.max(first)..offset + run.end.min(last))
         })
-    }
-}
-
-/// Copies the runs of each sample from its partner; planes have `plane` elements.
-pub(crate) struct Take<'a> {
-    pub(crate) runs: &'a [&'a Runs],
-    pub(crate) plane: usize,
-}
-
-impl<T: Copy> Mixer<T> for Take<'_> {
-    fn reads(&self, at: usize, band: Range<usize>) -> Range<usize> {
-        let mut runs = self.runs[at].within(self.plane, band);
-        let Some(first) = runs.next() else { return 0..0 };
-        first.start..runs.last().map_or(first.end, |last| last.end)
-    }
-
-    fn mix(&self, at: usize, range: Range<usize>, own: &mut [T], other: &[T]) {
-        for run in self.runs[at].within(self.plane, range.clone()) {
-            let place = run.start - range.start..run.end - range.start;
-            own[place.clone()].copy_from_slice(&other[place]);
-        }
     }
 }
 

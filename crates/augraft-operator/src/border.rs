@@ -1,13 +1,13 @@
-//! What lies outside of an image, natively and in a graph.
+//! What lies outside of an image.
 
 use std::ops::Range;
 
-use augraft_operator::{Element, Fill, Graph, Issue, Lowered, Tensor, Value, int_attribute, ints_attribute};
 use ndarray::{ArrayView3, ArrayViewMut3, Axis};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::window::Sampled;
+use crate::numbers::Fill;
+use crate::pixel::Sampled;
 
 /// What is shown outside of an image.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -45,37 +45,6 @@ impl PaddingMode {
             }
         };
         Some(pixel as usize)
-    }
-
-    /// The same in a graph: the pixels shown at the places `at` (int64), and where they are inside the image.
-    ///
-    /// `below` is at least the number of places before the first pixel.
-    pub(crate) fn lower<'g>(self, at: Value<'g>, side: Value<'g>, below: i64) -> [Value<'g>; 2] {
-        let graph = at.graph();
-        let int = |value: i64| graph.constant(Tensor::scalar(value));
-        let (zero, one, two) = (int(0), int(1), int(2));
-        let smaller = |a: Value<'g>, b: Value<'g>| b.less(a).select(b, a);
-        // Shifted by whole periods, so that the quotient of integers that are not negative rounds down.
-        let within = |period: Value<'g>| {
-            let shifted = at + period * int(below);
-            shifted - shifted / period * period
-        };
-        let inside = at.at_least(zero) & at.less(side);
-        let pixel = match self {
-            PaddingMode::Constant => inside.select(at, zero),
-            PaddingMode::Edge => smaller(at.less(zero).select(zero, at), side - one),
-            PaddingMode::Reflect => {
-                let period = (side - one) * two;
-                let period = period.less(one).select(one, period);
-                let within = within(period);
-                smaller(within, period - within)
-            }
-            PaddingMode::Symmetric => {
-                let within = within(side * two);
-                smaller(within, side * two - one - within)
-            }
-        };
-        [pixel, inside]
     }
 }
 
@@ -152,86 +121,6 @@ pub(crate) fn copy_window<T: Sampled>(
 fn span(start: i64, window: usize, side: usize) -> Range<usize> {
     let limited = |at: i64| at.clamp(0, side as i64) as usize;
     limited(start)..limited(start + window as i64)
-}
-
-/// The fill of every channel in the type of the images, `[1,C,1,1]`.
-pub(crate) fn lower_fill<'g>(fill: &Fill, batch: &Lowered<'g>) -> Value<'g> {
-    let graph = batch.images.graph();
-    let values = (0..batch.shape.channels).map(|channel| fill.at(channel));
-    let values = match batch.shape.element {
-        Element::F32 => Tensor::vector(values.collect::<Vec<f32>>()),
-        Element::U8 => Tensor::vector(values.map(u8::of).collect::<Vec<u8>>()),
-    };
-    graph.constant(values).reshape(&[1, -1, 1, 1])
-}
-
-/// Whole numbers from `start` on along an axis of a batch, an int64 constant.
-pub(crate) fn places(graph: &Graph, start: i64, count: usize, axis: usize) -> Value<'_> {
-    let mut shape = [1; 4];
-    shape[axis] = -1;
-    graph.constant(Tensor::vector((start..start + count as i64).collect())).reshape(&shape)
-}
-
-/// Cuts windows of `window` in a graph; `corner` is int64 `[N]` each, what is outside as `mode` says.
-pub(crate) fn lower_window<'g>(
-    batch: Lowered<'g>,
-    corner: [Value<'g>; 2],
-    window: [usize; 2],
-    mode: PaddingMode,
-    fill: &Fill,
-) -> Result<Lowered<'g>, Issue> {
-    let sides = batch.shape.dense()?;
-    let graph = batch.images.graph();
-    let color = lower_fill(fill, &batch);
-    let mut images = batch.images;
-    for axis in 0..2 {
-        let wanted = places(graph, 0, window[axis], axis + 2) + corner[axis].unsqueeze(&[1, 2, 3]);
-        // A corner lies at most a padding, which a margin limits, and half a window before the image.
-        let [index, inside] = mode.lower(wanted, batch.sides[axis], window[axis] as i64 + 65_536);
-        images = take(images, index, axis + 2, [sides[axis], window[axis]]);
-        if mode == PaddingMode::Constant {
-            images = inside.select(images, color);
-        }
-    }
-    let shape = batch.shape.resized(window);
-    Ok(batch.resized(images, shape))
-}
-
-/// The elements of `images` at `index` along `axis` (2 or 3, of `side` pixels): int64 `[N,1,count,1]` or `[N,1,1,count]`.
-pub(crate) fn take<'g>(images: Value<'g>, index: Value<'g>, axis: usize, [side, count]: [usize; 2]) -> Value<'g> {
-    let graph = images.graph();
-    if graph.opset() < 11 {
-        return take_flat(images, index, axis, side);
-    }
-    let sides = images.shape();
-    let [n, channels, rows, columns] = [0, 1, 2, 3].map(|axis| sides.slice(0, axis, axis + 1));
-    let count = graph.ints(&[count as i64]);
-    let target = if axis == 2 { [n, channels, count, columns] } else { [n, channels, rows, count] };
-    let attributes = vec![int_attribute("axis", axis as i64)];
-    graph.node("GatherElements", &[images, index.expand(graph.concat(&target, 0))], attributes, images.dtype())
-}
-
-/// What `GatherElements` takes, for the versions before it: `Gather` over all rows (axis 2) or all elements (axis 3) of the batch.
-fn take_flat<'g>(images: Value<'g>, index: Value<'g>, axis: usize, side: usize) -> Value<'g> {
-    let graph = images.graph();
-    let int = |value: i64| graph.constant(Tensor::scalar(value));
-    let sides = [1, 2, 3].map(|axis| images.side(axis));
-    let positions =
-        |side: Value<'g>, axis: i64| graph.range(side).unsqueeze(&(0..4).filter(|at| *at != axis).collect::<Vec<_>>());
-    let samples = positions(images.side(0), 0) * sides[0] + positions(sides[0], 1);
-    let (before, flat) = if axis == 2 {
-        let row = graph.concat(&[graph.ints(&[-1]), sides[2].unsqueeze(&[0])], 0);
-        (samples, images.binary("Reshape", row))
-    } else {
-        (samples * sides[1] + positions(sides[1], 2), images.reshape(&[-1]))
-    };
-    let places = before * int(side as i64) + index;
-    if axis == 3 {
-        return flat.gather(places, 0);
-    }
-    // The index of whole rows has no axis of columns; `Gather` adds it.
-    let attributes = vec![ints_attribute("axes", &[3])];
-    flat.gather(graph.node("Squeeze", &[places], attributes, places.dtype()), 0)
 }
 
 #[cfg(test)]

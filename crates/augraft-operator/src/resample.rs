@@ -2,8 +2,8 @@
 
 use ndarray::{ArrayView3, ArrayViewMut3};
 
+use crate::pixel::Sampled;
 use crate::taps::{Filter, Interpolation, Lines, Stretch, Taps};
-use crate::window::Sampled;
 
 /// Resamples `from` (channels, rows, columns) to the size of `to`: columns first, then rows, bytes rounded after each as Pillow does.
 ///
@@ -52,7 +52,7 @@ pub(crate) fn resample<T: Sampled>(
     }
 }
 
-/// See [`Sampled::narrow`]; floats are summed in the order of the pixels.
+/// See [`Pixel::narrow`]; floats are summed in the order of the pixels.
 pub(crate) fn narrow_floats(across: &Taps<f32>, lines: Lines<'_, f32>, to: &mut [f32]) {
     match across.count {
         1 => narrow_by::<1>(across, lines, to),
@@ -105,7 +105,7 @@ fn weighed(pixels: &[f32], weights: &[f32]) -> f32 {
     pixels.iter().zip(weights).fold(0.0, |sum, (pixel, weight)| sum + pixel * weight)
 }
 
-/// See [`Sampled::shorten`].
+/// See [`Pixel::shorten`].
 pub(crate) fn shorten_floats(down: &Taps<f32>, skipped: usize, lines: &[f32], to: &mut [f32]) {
     let width = to.len() / down.first.len();
     for ((line, first), weights) in to.chunks_exact_mut(width).zip(&down.first).zip(down.weights.chunks(down.count)) {

@@ -1,8 +1,9 @@
 //! Resampling in a graph.
 
-use augraft_operator::{DataType, Element, Tensor, Value};
+use augraft_onnx::{DataType, Tensor, Value};
 
-use crate::border::take;
+use crate::shape::Element;
+use crate::take_graph::take;
 use crate::taps::{Filter, Interpolation};
 
 /// One side of a resampling in a graph: `start` and `length` are int64 `[N]` (or `[1]`), of a side of `side` pixels.

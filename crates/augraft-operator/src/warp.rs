@@ -1,12 +1,13 @@
-//! Lookups at places that an affine map gives, natively and in a graph.
+//! Lookups at places that an affine map gives.
 
-use augraft_operator::{Batch, DataType, Element, Fill, Issue, Lowered, Scratch, Tensor, Value, parallel};
 use ndarray::{ArrayViewMut3, Axis};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::border::{lower_fill, places};
-use crate::window::Sampled;
+use crate::images::Images;
+use crate::numbers::Fill;
+use crate::pixel::Sampled;
+use crate::scratch::{Scratch, parallel};
 
 /// How a pixel is made up at a place between pixels.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -21,9 +22,11 @@ pub enum Sampling {
 
 /// A map from the result to the image, in pixels from the center: per column, per row, and at the center.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Map<R> {
-    pub(crate) x: [R; 3],
-    pub(crate) y: [R; 3],
+pub struct Map<R> {
+    /// Column.
+    pub x: [R; 3],
+    /// Row.
+    pub y: [R; 3],
 }
 
 impl Map<f64> {
@@ -32,22 +35,22 @@ impl Map<f64> {
 
 impl Sampling {
     /// What is added to a place from the center to get a place in an image with a border of one pixel, whose whole numbers are the pixels.
-    fn offset(self, side: usize) -> f64 {
+    pub(crate) fn offset(self, side: usize) -> f64 {
         let half = side as f64 / 2.0;
         if self == Sampling::Nearest { half + 1.0 } else { half + 0.5 }
     }
 }
 
 /// The place of pixel `at` of `side`, from the center.
-fn centered(at: usize, side: usize) -> f64 {
+pub(crate) fn centered(at: usize, side: usize) -> f64 {
     at as f64 + (0.5 - side as f64 / 2.0)
 }
 
 /// Fills every sample by its map; what is outside is `fill`.
-pub(crate) fn warp(maps: &[Map<f64>], batch: &mut Batch, scratch: &mut Scratch, sampling: Sampling, fill: &Fill) {
-    if let Some(samples) = batch.images.samples_u8() {
+pub(crate) fn warp(maps: &[Map<f64>], images: &mut Images, scratch: &mut Scratch, sampling: Sampling, fill: &Fill) {
+    if let Some(samples) = images.samples_u8() {
         warp_all(samples, maps, scratch, sampling, fill);
-    } else if let Some(samples) = batch.images.samples_f32() {
+    } else if let Some(samples) = images.samples_f32() {
         warp_all(samples, maps, scratch, sampling, fill);
     }
 }
@@ -149,74 +152,6 @@ impl Line {
             }
         }
     }
-}
-
-/// See [`warp`]; the columns of the map are f64 `[N,1,1]`.
-pub(crate) fn lower_warp<'g>(
-    map: &Map<Value<'g>>,
-    batch: &Lowered<'g>,
-    sampling: Sampling,
-    fill: &Fill,
-) -> Result<Value<'g>, Issue> {
-    let [height, width] = batch.shape.dense()?;
-    let channels = batch.shape.channels as i64;
-    let graph = batch.images.graph();
-    let int = |value: usize| graph.constant(Tensor::scalar(value as i64));
-    let real = |value: f64| graph.constant(Tensor::scalar(value));
-    let line = |side: usize, shape: &[i64]| {
-        let places = (0..side).map(|at| centered(at, side)).collect::<Vec<f64>>();
-        graph.constant(Tensor::vector(places)).reshape(shape)
-    };
-    let (x, y) = (line(width, &[1, 1, -1]), line(height, &[1, -1, 1]));
-    let place = |[per_column, per_row, center]: [Value<'g>; 3], side: usize| {
-        let place = per_column * x + (per_row * y + (center + real(sampling.offset(side))));
-        place.binary("Max", real(0.0)).binary("Min", real(side as f64 + 1.0))
-    };
-    let (column, row) = (place(map.x, width), place(map.y, height));
-    let smooth = sampling == Sampling::Bilinear;
-    let pixel = |place: Value<'g>, side: usize| {
-        let whole = place.unary("Floor");
-        if smooth { whole.binary("Min", real(side as f64)) } else { whole }
-    };
-    let (left, top) = (pixel(column, width), pixel(row, height));
-    let (stride, rows) = (int(width + 2), int(height + 2));
-    let sample = graph.range(batch.images.side(0)).reshape(&[-1, 1, 1]);
-    let at = (sample * rows + top.cast(DataType::I64)) * stride + left.cast(DataType::I64);
-    let flat = bordered(batch, fill, [height, width]).transpose(&[0, 2, 3, 1]).reshape(&[-1, channels]);
-    let pixels = if smooth {
-        let weight = |place: Value<'g>, whole: Value<'g>| (place - whole).cast(DataType::F32).unsqueeze(&[3]);
-        let (right, below) = (weight(column, left), weight(row, top));
-        let value = |behind: usize, under: usize| {
-            let beside = if behind + under == 0 { at } else { at + int(under * (width + 2) + behind) };
-            flat.gather(beside, 0).cast(DataType::F32)
-        };
-        let pair = |under: usize| {
-            let (left, next) = (value(0, under), value(1, under));
-            left + right * (next - left)
-        };
-        let (upper, lower) = (pair(0), pair(1));
-        let mean = upper + below * (lower - upper);
-        if batch.shape.element == Element::U8 { mean.round().cast(DataType::U8) } else { mean }
-    } else {
-        flat.gather(at, 0)
-    };
-    Ok(pixels.transpose(&[0, 3, 1, 2]))
-}
-
-/// The images with a border of one pixel of `fill`.
-fn bordered<'g>(batch: &Lowered<'g>, fill: &Fill, [height, width]: [usize; 2]) -> Value<'g> {
-    let padded = batch.images.pad(&[0, 0, 1, 1, 0, 0, 1, 1]);
-    let fills = (0..batch.shape.channels).map(|channel| fill.at(channel));
-    if fills.into_iter().all(|fill| fill == 0.0) {
-        return padded;
-    }
-    let graph = padded.graph();
-    let inside = |side: usize, axis: usize| {
-        let at = places(graph, 0, side + 2, axis);
-        let int = |value: usize| graph.constant(Tensor::scalar(value as i64));
-        at.at_least(int(1)) & at.less(int(side + 1))
-    };
-    (inside(height, 2) & inside(width, 3)).select(padded, lower_fill(fill, batch))
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use core::ops::Range;
 
-use augraft_operator::{Pooled, Scratch};
 use ndarray::Array4;
 use rayon::prelude::*;
+
+use crate::scratch::{Pooled, Scratch};
 
 /// Elements of a band: small enough that two rows of a cycle stay in the cache.
 const BAND: usize = 16 * 1024;

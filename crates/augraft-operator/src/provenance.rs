@@ -1,0 +1,551 @@
+//! Where the visible pixels of each sample come from, natively.
+//!
+//! Nothing here depends on the number of classes: a source is a number, and labels are looked up at the end.
+
+use std::sync::Arc;
+
+use ndarray::{Array4, ArrayViewMut3, Axis, s};
+
+use crate::border::PaddingMode;
+use crate::images::Images;
+use crate::mix_images::{fitted, mix_images};
+use crate::mixing::{Mixing, Patch, Region, Shows};
+use crate::motion::{Motion, Window};
+use crate::move_images::{Content, move_images};
+use crate::runs::Runs;
+use crate::scalar::Row;
+use crate::scratch::{Scratch, parallel};
+use crate::taps::Stretch;
+
+/// A rectangle `[top, left, bottom, right]` in elements of a plane, ends exclusive; empty when an end is not after its start.
+pub type Rectangle = [i64; 4];
+
+/// Weights of sources; equal sources are one.
+pub(crate) type Weights = Vec<(u32, f64)>;
+
+/// Rectangles of one sample beyond which planes are cheaper.
+const MOST_PIECES: usize = 512;
+
+/// What each sample of a batch shows.
+#[derive(Debug, Clone)]
+pub(crate) enum Provenance {
+    /// The same everywhere.
+    Whole(Vec<Weights>),
+    /// Rectangles that do not overlap, on planes of `grid`; what none covers shows nothing.
+    Pieces { grid: [usize; 2], rows: Vec<Vec<Piece>> },
+    /// For each pixel the sources and their weights: channels `0..L` hold a source and one, 0 for none, the other L their weights.
+    Planes(Array4<f32>),
+}
+
+/// A rectangle that shows the same everywhere.
+#[derive(Debug, Clone)]
+pub(crate) struct Piece {
+    edges: Rectangle,
+    weights: Weights,
+}
+
+/// Adds the weights of a list, times `factor`, to another; the order of the first is kept.
+pub(crate) fn add(to: &mut Weights, from: &[(u32, f64)], factor: f64) {
+    if factor == 0.0 {
+        return;
+    }
+    for (source, weight) in from {
+        match to.iter_mut().find(|(known, _)| known == source) {
+            Some((_, sum)) => *sum += weight * factor,
+            None => to.push((*source, weight * factor)),
+        }
+    }
+}
+
+fn blend(own: &[(u32, f64)], other: &[(u32, f64)], lam: f64) -> Weights {
+    let mut mixed = Weights::with_capacity(own.len() + other.len());
+    add(&mut mixed, own, lam);
+    add(&mut mixed, other, 1.0 - lam);
+    mixed
+}
+
+impl Provenance {
+    /// The weights of the sources of each sample, which sum to 1: shares of what is visible; nothing where nothing is.
+    pub(crate) fn totals(&self) -> Vec<Weights> {
+        let normalized = |mut sums: Weights| {
+            let visible: f64 = sums.iter().map(|(_, sum)| sum).sum();
+            sums.iter_mut().for_each(|(_, sum)| *sum /= visible);
+            if visible > 0.0 { sums } else { Weights::new() }
+        };
+        match self {
+            Self::Whole(rows) => rows.clone(),
+            Self::Pieces { rows, .. } => {
+                let total = |pieces: &Vec<Piece>| {
+                    let mut sums = Weights::new();
+                    pieces.iter().for_each(|piece| add(&mut sums, &piece.weights, area(piece.edges) as f64));
+                    normalized(sums)
+                };
+                rows.iter().map(total).collect()
+            }
+            Self::Planes(stack) => {
+                let mut totals = vec![Weights::new(); stack.dim().0];
+                let samples: Vec<_> = stack.outer_iter().collect();
+                parallel(totals.iter_mut().collect(), &samples, |totals: &mut Weights, sample| {
+                    let layers = sample.dim().0 / 2;
+                    let mut sums = Weights::new();
+                    for layer in 0..layers {
+                        let (ids, weights) =
+                            (sample.index_axis(Axis(0), layer), sample.index_axis(Axis(0), layers + layer));
+                        // Neighbors mostly show one source.
+                        let mut run = (0f32, 0f64);
+                        for (id, weight) in ids.iter().zip(weights) {
+                            if *id != run.0 {
+                                add_id(&mut sums, run);
+                                run = (*id, 0.0);
+                            }
+                            run.1 += f64::from(*weight);
+                        }
+                        add_id(&mut sums, run);
+                    }
+                    *totals = normalized(sums);
+                });
+                totals
+            }
+        }
+    }
+
+    /// The samples at these rows.
+    pub(crate) fn select(&mut self, rows: &[usize]) {
+        match self {
+            Self::Whole(known) => *known = rows.iter().map(|row| known[*row].clone()).collect(),
+            Self::Pieces { rows: known, .. } => *known = rows.iter().map(|row| known[*row].clone()).collect(),
+            Self::Planes(stack) => *stack = stack.select(Axis(0), rows),
+        }
+    }
+
+    /// Mixes as the pixels on planes of `grid` are mixed.
+    pub(crate) fn mix(
+        &mut self,
+        mixings: &[Mixing<Row>],
+        regions: &[Arc<Region>],
+        grid: [usize; 2],
+        scratch: &mut Scratch,
+    ) {
+        match mixings.first() {
+            None | Some(Mixing::None | Mixing::Values { .. }) => return,
+            Some(Mixing::Region { .. }) => self.become_planes(grid, scratch),
+            Some(Mixing::Blend { .. }) => {}
+            Some(Mixing::Paste(_) | Mixing::Collage(_)) => self.become_pieces(grid),
+        }
+        match self {
+            Self::Whole(rows) => {
+                let before = rows.clone();
+                for (row, mixing) in mixings.iter().enumerate() {
+                    let Mixing::Blend { lam, .. } = mixing else { continue };
+                    rows[row] = blend(&before[row], &before[mixing.partner(row)], *lam);
+                }
+            }
+            Self::Pieces { rows, .. } => {
+                let mixed = |(row, mixing): (usize, &Mixing<Row>)| match mixing {
+                    Mixing::Paste(patch) => pasted(rows, row, std::slice::from_ref(patch), grid),
+                    Mixing::Collage(patches) => pasted(rows, row, patches, grid),
+                    Mixing::Blend { lam, .. } => overlaid(&rows[row], &rows[mixing.partner(row)], *lam),
+                    _ => rows[row].clone(),
+                };
+                let mixed: Vec<Vec<Piece>> = mixings.iter().enumerate().map(mixed).collect();
+                let many = mixed.iter().any(|pieces| pieces.len() > MOST_PIECES);
+                *rows = mixed;
+                if many {
+                    self.become_planes(grid, scratch);
+                }
+            }
+            Self::Planes(stack) => {
+                let lams: Option<Vec<f32>> = match mixings.first() {
+                    Some(Mixing::Blend { .. }) => Some(
+                        mixings
+                            .iter()
+                            .map(|mixing| if let Mixing::Blend { lam, .. } = mixing { *lam as f32 } else { 1.0 })
+                            .collect(),
+                    ),
+                    _ => None,
+                };
+                let soft = regions.iter().any(|region| matches!(**region, Region::Weights(_)));
+                if lams.is_none() && !soft {
+                    let mut images = Images::F32(std::mem::take(stack));
+                    mix_images(mixings, regions, &mut images, Content::Shares, scratch);
+                    if let Images::F32(mixed) = images {
+                        *stack = mixed;
+                    }
+                    return;
+                }
+                let partner: Vec<usize> = mixings.iter().enumerate().map(|(row, mixing)| mixing.partner(row)).collect();
+                let flat: Vec<Arc<Region>> = regions.iter().map(Region::flat).collect();
+                let weights = |row: usize| match (&lams, flat.get(row).map(|region| &**region)) {
+                    (Some(lams), _) => Shares::Everywhere(lams[row]),
+                    (None, Some(Region::Weights(weights))) => Shares::Each(weights),
+                    (None, Some(Region::Taken(runs))) => Shares::Taken(runs),
+                    (None, None) => Shares::Everywhere(1.0),
+                };
+                let doubled = double(stack, &partner, weights, scratch);
+                scratch.give_dense(std::mem::replace(stack, doubled));
+            }
+        }
+    }
+
+    /// Moves as the pixels do.
+    pub(crate) fn follow(&mut self, motions: &[&Motion<Row>], scratch: &mut Scratch) {
+        if let Some(Motion::Chain(parts)) = motions.first() {
+            for at in 0..parts.len() {
+                let part: Vec<&Motion<Row>> = motions.iter().filter_map(|motion| motion.part(at)).collect();
+                self.follow(&part, scratch);
+            }
+            return;
+        }
+        if let Self::Pieces { grid, rows } = self {
+            let moved: Option<Vec<Vec<Piece>>> =
+                rows.iter().zip(motions).map(|(pieces, motion)| moved(pieces, motion, *grid)).collect();
+            if let Some(moved) = moved {
+                *rows = moved;
+                if let Some(Motion::Window(window)) = motions.first() {
+                    *grid = window.size.of(*grid);
+                }
+                return;
+            }
+            let grid = *grid;
+            self.become_planes(grid, scratch);
+        }
+        if let Self::Planes(stack) = self {
+            let mut images = Images::F32(std::mem::take(stack));
+            move_images(motions, &mut images, Content::Shares, scratch);
+            if let Images::F32(moved) = images {
+                *stack = moved;
+            }
+        }
+    }
+
+    fn become_pieces(&mut self, grid: [usize; 2]) {
+        if let Self::Whole(rows) = self {
+            let edges = [0, 0, grid[0] as i64, grid[1] as i64];
+            let rows = std::mem::take(rows).into_iter().map(|weights| vec![Piece { edges, weights }]).collect();
+            *self = Self::Pieces { grid, rows };
+        }
+    }
+
+    fn become_planes(&mut self, grid: [usize; 2], scratch: &mut Scratch) {
+        self.become_pieces(grid);
+        let Self::Pieces { rows, .. } = self else { return };
+        let layers = rows.iter().flatten().map(|piece| piece.weights.len()).max().unwrap_or(1).max(1);
+        let mut stack: Array4<f32> = scratch.take_dense([rows.len(), 2 * layers, grid[0], grid[1]]);
+        parallel(stack.outer_iter_mut().collect(), rows, |mut sample: ArrayViewMut3<'_, f32>, pieces| {
+            sample.fill(0.0);
+            for piece in pieces {
+                let [top, left, bottom, right] = piece.edges.map(|edge| edge as usize);
+                for (layer, (source, weight)) in piece.weights.iter().enumerate() {
+                    sample.slice_mut(s![layer, top..bottom, left..right]).fill((*source + 1) as f32);
+                    sample.slice_mut(s![layers + layer, top..bottom, left..right]).fill(*weight as f32);
+                }
+            }
+        });
+        *self = Self::Planes(stack);
+    }
+}
+
+fn add_id(sums: &mut Weights, (id, weight): (f32, f64)) {
+    if id > 0.0 && weight != 0.0 {
+        add(sums, &[(id as u32 - 1, weight)], 1.0);
+    }
+}
+
+fn area([top, left, bottom, right]: Rectangle) -> i64 {
+    (bottom - top).max(0) * (right - left).max(0)
+}
+
+fn meet(a: Rectangle, b: Rectangle) -> Rectangle {
+    [a[0].max(b[0]), a[1].max(b[1]), a[2].min(b[2]), a[3].min(b[3])]
+}
+
+/// What is left of a rectangle without a hole: at most four rectangles.
+fn without(edges: Rectangle, hole: Rectangle) -> impl Iterator<Item = Rectangle> {
+    let [top, left, bottom, right] = edges;
+    let inner = meet(edges, hole);
+    let parts = if area(inner) == 0 {
+        [edges, [0; 4], [0; 4], [0; 4]]
+    } else {
+        [
+            [top, left, inner[0], right],
+            [inner[2], left, bottom, right],
+            [inner[0], left, inner[2], inner[1]],
+            [inner[0], inner[3], inner[2], right],
+        ]
+    };
+    parts.into_iter().filter(|part| area(*part) > 0)
+}
+
+/// A sample with rectangles that show others.
+fn pasted(rows: &[Vec<Piece>], row: usize, patches: &[Patch<Row>], grid: [usize; 2]) -> Vec<Piece> {
+    let mut pieces = rows[row].clone();
+    for patch in patches.iter().filter(|patch| !patch.is_empty()) {
+        let kept = pieces.iter().flat_map(|piece| {
+            without(piece.edges, patch.edges).map(|edges| Piece { edges, weights: piece.weights.clone() })
+        });
+        pieces = kept.collect();
+        let [height, width] = patch.sides();
+        for piece in &rows[patch.source(row)] {
+            let edges = match patch.shows {
+                Shows::Place => meet(piece.edges, patch.edges),
+                Shows::Nearest | Shows::Bilinear => {
+                    let first =
+                        |at: i64, out: usize, side: usize| first_at(out, |place| fitted(place, out, side) as i64 >= at);
+                    let [top, left, bottom, right] = piece.edges;
+                    let (y, x) = (patch.edges[0], patch.edges[1]);
+                    [
+                        y + first(top, height, grid[0]),
+                        x + first(left, width, grid[1]),
+                        y + first(bottom, height, grid[0]),
+                        x + first(right, width, grid[1]),
+                    ]
+                }
+            };
+            if area(edges) > 0 {
+                pieces.push(Piece { edges, weights: piece.weights.clone() });
+            }
+        }
+    }
+    pieces
+}
+
+/// The first of `count` places from which on something holds; `count` where it never does.
+fn first_at(count: usize, holds: impl Fn(usize) -> bool) -> i64 {
+    let (mut low, mut high) = (0, count);
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        if holds(middle) { high = middle } else { low = middle + 1 }
+    }
+    low as i64
+}
+
+/// A blend of two samples: where one shows nothing, it adds nothing.
+fn overlaid(own: &[Piece], other: &[Piece], lam: f64) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    for a in own {
+        for b in other {
+            let edges = meet(a.edges, b.edges);
+            if area(edges) > 0 {
+                pieces.push(Piece { edges, weights: blend(&a.weights, &b.weights, lam) });
+            }
+        }
+    }
+    for (these, those, factor) in [(own, other, lam), (other, own, 1.0 - lam)] {
+        let covered = |pieces: &[Piece]| pieces.iter().map(|piece| area(piece.edges)).sum::<i64>();
+        if factor == 0.0 || covered(&pieces) == covered(these) {
+            continue;
+        }
+        for piece in these {
+            let alone = those.iter().fold(vec![piece.edges], |parts, hole| {
+                parts.into_iter().flat_map(|part| without(part, hole.edges)).collect()
+            });
+            let weights = || blend(&piece.weights, &[], factor);
+            pieces.extend(alone.into_iter().map(|edges| Piece { edges, weights: weights() }));
+        }
+    }
+    pieces
+}
+
+/// The pieces after a motion; none where they are no rectangles any more.
+fn moved(pieces: &[Piece], motion: &Motion<Row>, [height, width]: [usize; 2]) -> Option<Vec<Piece>> {
+    let (h, w) = (height as i64, width as i64);
+    let turned = |edges: Rectangle, rows: bool, columns: bool| {
+        let [top, left, bottom, right] = edges;
+        let [top, bottom] = if rows { [h - bottom, h - top] } else { [top, bottom] };
+        let [left, right] = if columns { [w - right, w - left] } else { [left, right] };
+        [top, left, bottom, right]
+    };
+    let swapped = |[top, left, bottom, right]: Rectangle| [left, top, right, bottom];
+    let each = |map: &dyn Fn(Rectangle) -> Rectangle| {
+        let moved = pieces.iter().map(|piece| Piece { edges: map(piece.edges), weights: piece.weights.clone() });
+        Some(moved.filter(|piece| area(piece.edges) > 0).collect())
+    };
+    match motion {
+        Motion::Stay => each(&|edges| edges),
+        Motion::Mirror { rows, columns } => each(&|edges| turned(edges, *rows, *columns)),
+        Motion::Transpose(apply) => each(&|edges| if *apply { swapped(edges) } else { edges }),
+        Motion::Quarter(k) => {
+            let odd = k % 2 == 1;
+            each(&|edges| {
+                let edges = if odd { swapped(edges) } else { edges };
+                turned(edges, matches!(k, 1 | 2), matches!(k, 2 | 3))
+            })
+        }
+        Motion::Window(window) => {
+            let [rows, columns] = [shown(window, 0, height)?, shown(window, 1, width)?];
+            let span = |(first, pixels): &(usize, Vec<i64>), from: i64, to: i64| {
+                [from, to].map(|edge| (first + pixels.partition_point(|pixel| *pixel < edge)) as i64)
+            };
+            each(&|[top, left, bottom, right]| {
+                let ([top, bottom], [left, right]) = (span(&rows, top, bottom), span(&columns, left, right));
+                [top, left, bottom, right]
+            })
+        }
+        Motion::Affine(_) | Motion::Chain(_) => None,
+    }
+}
+
+/// The first place of a side of the result that shows a pixel, and the pixels from there on, in order; none where they are not in order.
+fn shown(window: &Window<Row>, axis: usize, side: usize) -> Option<(usize, Vec<i64>)> {
+    let mut sides = [0; 2];
+    sides[axis] = side;
+    let (out, start) = (window.size.of(sides)[axis], window.corner[axis]);
+    if let Some(stretched) = &window.stretch {
+        let stretch = Stretch { start: start as usize, length: stretched.length[axis] as usize, out };
+        return Some((0, stretch.nearest().into_iter().map(|pixel| pixel as i64).collect()));
+    }
+    let first = (-start).clamp(0, out as i64);
+    let last = (side as i64 - start).clamp(first, out as i64);
+    let reaches = first > 0 || last < out as i64;
+    let plain = matches!(window.outside.mode, PaddingMode::Constant);
+    (plain || !reaches).then(|| (first as usize, (first..last).map(|at| start + at).collect()))
+}
+
+/// How much a sample and its partner weigh where both may show at one pixel.
+enum Shares<'a> {
+    /// This weight of the sample itself.
+    Everywhere(f32),
+    /// Weights of both at each pixel.
+    Each(&'a [ndarray::Array3<f32>; 2]),
+    /// These pixels are the partner's.
+    Taken(&'a Runs),
+}
+
+impl Shares<'_> {
+    /// The weights of both at every pixel of a plane.
+    fn factors(&self, plane: usize) -> Vec<[f32; 2]> {
+        match self {
+            Self::Everywhere(lam) => vec![[*lam, 1.0 - lam]; plane],
+            Self::Each([kept, taken]) => {
+                let both = kept.iter().zip(taken);
+                both.map(|(kept, taken)| if *taken > 0.0 { [*kept, *taken] } else { [1.0, 0.0] }).collect()
+            }
+            Self::Taken(runs) => {
+                let mut factors = vec![[1.0, 0.0]; plane];
+                runs.iter().for_each(|run| factors[run.clone()].fill([0.0, 1.0]));
+                factors
+            }
+        }
+    }
+}
+
+/// The planes of blends: the sources of both, equal ones merged.
+fn double<'a>(
+    stack: &Array4<f32>,
+    partner: &[usize],
+    shares: impl Fn(usize) -> Shares<'a> + Sync,
+    scratch: &mut Scratch,
+) -> Array4<f32> {
+    let (n, channels, height, width) = stack.dim();
+    let (layers, plane) = (channels / 2, height * width);
+    let values = stack.as_slice().unwrap_or_default();
+    let of = |row: usize| &values[row * channels * plane..(row + 1) * channels * plane];
+    let mut doubled: Array4<f32> = scratch.take_dense([n, 2 * channels, height, width]);
+    let (rows, mut counts) = ((0..n).collect::<Vec<usize>>(), vec![0; n]);
+    let samples = doubled.outer_iter_mut().zip(&mut counts).collect();
+    parallel(samples, &rows, |(mut sample, count): (ArrayViewMut3<'_, f32>, &mut usize), row| {
+        sample.fill(0.0);
+        let Some(sample) = sample.as_slice_mut() else { return };
+        let sources = [of(*row), of(partner[*row])];
+        for (at, factors) in shares(*row).factors(plane).into_iter().enumerate() {
+            let mut found = 0;
+            for (from, factor) in sources.into_iter().zip(factors) {
+                for layer in 0..layers {
+                    let (id, weight) = (from[layer * plane + at], from[(layers + layer) * plane + at] * factor);
+                    if id == 0.0 || weight == 0.0 {
+                        continue;
+                    }
+                    let known = (0..found).find(|known| sample[known * plane + at] == id).unwrap_or(found);
+                    found = found.max(known + 1);
+                    sample[known * plane + at] = id;
+                    sample[(channels + known) * plane + at] += weight;
+                }
+            }
+            *count = found.max(*count);
+        }
+    });
+    let most = counts.into_iter().max().unwrap_or(0).max(1);
+    if most == channels {
+        return doubled;
+    }
+    let mut compact: Array4<f32> = scratch.take_dense([n, 2 * most, height, width]);
+    compact.slice_mut(s![.., ..most, .., ..]).assign(&doubled.slice(s![.., ..most, .., ..]));
+    compact.slice_mut(s![.., most.., .., ..]).assign(&doubled.slice(s![.., channels..channels + most, .., ..]));
+    scratch.give_dense(doubled);
+    compact
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn total(rows: &Provenance, row: usize) -> Weights {
+        rows.totals()[row].clone()
+    }
+
+    fn samples(n: u32) -> Provenance {
+        Provenance::Whole((0..n).map(|source| vec![(source, 1.0)]).collect())
+    }
+
+    fn box_of(edges: Rectangle, partner: i64) -> Mixing<Row> {
+        Mixing::Paste(Patch { edges, partner: Some(partner), shows: Shows::Place })
+    }
+
+    fn paste(state: &mut Provenance, boxes: &[(Rectangle, i64)]) {
+        let mixings: Vec<_> = boxes.iter().map(|(edges, partner)| box_of(*edges, *partner)).collect();
+        state.mix(&mixings, &[], [4, 4], &mut Scratch::default());
+    }
+
+    #[test]
+    fn a_paste_that_covers_another_takes_its_share() {
+        let mut state = samples(3);
+        paste(&mut state, &[([0, 0, 2, 2], 1), ([0; 4], 0), ([0; 4], 2)]);
+        assert_eq!(total(&state, 0), [(0, 0.75), (1, 0.25)]);
+        paste(&mut state, &[([0, 0, 2, 4], 2), ([0; 4], 1), ([0; 4], 0)]);
+        assert_eq!(total(&state, 0), [(0, 0.5), (2, 0.5)]);
+    }
+
+    #[test]
+    fn a_paste_brings_what_its_partner_shows_there_and_moves_with_the_pixels() {
+        for planes in [false, true] {
+            let mut state = samples(3);
+            paste(&mut state, &[([0, 0, 2, 2], 1), ([0, 0, 4, 2], 2), ([0; 4], 1)]);
+            if planes {
+                state.become_planes([4, 4], &mut Scratch::default());
+            }
+            let mirror = Motion::Mirror { rows: true, columns: false };
+            state.follow(&[&mirror, &mirror, &mirror], &mut Scratch::default());
+            paste(&mut state, &[([2, 0, 4, 1], 2), ([2, 0, 4, 1], 0), ([0; 4], 2)]);
+            let mut totals = total(&state, 0);
+            totals.sort_by_key(|(source, _)| *source);
+            assert_eq!(totals, [(0, 0.75), (1, 0.125), (2, 0.125)], "planes: {planes}");
+            let crop = Motion::crop([-1, 0], [4, 2], crate::motion::Outside::default());
+            state.follow(&[&crop, &crop, &crop], &mut Scratch::default());
+            let sum: f64 = total(&state, 1).iter().map(|(_, weight)| weight).sum();
+            assert!((sum - 1.0).abs() < 1e-12 && total(&state, 2) == [(2, 1.0)], "what is outside counts for nobody");
+        }
+    }
+
+    #[test]
+    fn blends_of_planes_and_of_rectangles_weigh_alike_and_merge_equal_sources() {
+        let weights = |planes: bool| {
+            let mut state = samples(2);
+            paste(&mut state, &[([0, 0, 2, 4], 1), ([1, 1, 3, 3], 0)]);
+            if planes {
+                state.become_planes([4, 4], &mut Scratch::default());
+            }
+            let blend = |partner| Mixing::Blend { lam: 0.75, partner };
+            for _ in 0..3 {
+                state.mix(&[blend(1), blend(0)], &[], [4, 4], &mut Scratch::default());
+            }
+            if let Provenance::Planes(stack) = &state {
+                assert_eq!(stack.dim().1, 4, "two sources need two layers");
+            }
+            let mut totals = total(&state, 0);
+            totals.sort_by_key(|(source, _)| *source);
+            totals
+        };
+        let (a, b) = (weights(false), weights(true));
+        assert!(a.len() == 2 && a.iter().zip(&b).all(|(a, b)| a.0 == b.0 && (a.1 - b.1).abs() < 1e-6), "{a:?} {b:?}");
+    }
+}
