@@ -23,7 +23,7 @@ fn bytes_allocated(steps: &str) -> usize {
     let text = format!("augraft: 1\nsteps:\n{steps}");
     let spec =
         PipelineSpec::parse(&text, std::path::Path::new("p.yaml"), &Registry::linked()).expect("a valid pipeline");
-    let facts = Facts { classes: 3, samples: None, input: Some(Shape::ragged(3).resized([SIDE, SIDE])) };
+    let facts = Facts { classes: 3, input: Some(Shape::ragged(3).resized([SIDE, SIDE])), ..Facts::default() };
     let plan = plan(&spec, &Overrides::default(), &facts, &mut |_, _| Err("no model".to_owned())).expect("a plan");
     let template = batch(&shape(Element::U8, 3, [1, 1]), 6);
     let mut scratch = Scratch::default();
@@ -37,7 +37,7 @@ fn bytes_allocated(steps: &str) -> usize {
         if round >= 2 {
             bytes += region.change().bytes_allocated;
         }
-        scratch.give_images(batch.images);
+        batch.images.recycle(&mut scratch);
     }
     bytes
 }

@@ -34,11 +34,11 @@ fn combinators_decide_alike_in_the_graph() {
         \x20             - mixup: { partner: flip, mode: elem }\n\
         \x20 - schedule:\n      epochs: [1, 3]\n      curve: off_after\n      steps:\n        - random_erasing: { p: 1 }\n";
     let shape = Shape { image_size: None, ..shape(Element::F32, 2, [17, 22]) };
-    let plan = plan_of(steps, &Facts { classes: 3, samples: None, input: Some(shape.clone()) });
+    let plan = plan_of(steps, &Facts { classes: 3, input: Some(shape.clone()), ..Facts::default() });
     let exported = export(&plan, &ExportOptions::default()).expect("a file");
     for step in &plan.steps {
         let columns: Vec<String> =
-            step.operator.columns().iter().map(|(field, _)| format!("{}/{field}", step.id)).collect();
+            step.operator.columns().iter().map(|field| format!("{}/{}", step.id, field.name)).collect();
         let file = DrawFile { model: prune(&exported, &columns).expect("its draws"), id: step.id.clone() };
         for backend in backends() {
             let compared = augraft_testkit::compare_step_draws(step, &shape, &file, &backend, 4000, &SEEDS);

@@ -298,7 +298,7 @@ fn example_problem(name: &str, last: Option<&str>, example: &str, registry: &Reg
         let steps = prelude.iter().copied().chain(example.lines());
         let text: String =
             std::iter::once("augraft: 1\nsteps:\n".to_owned()).chain(steps.map(|line| format!("  {line}\n"))).collect();
-        let facts = Facts { classes: 10, samples: Some(8), input: None };
+        let facts = Facts { classes: 10, samples: Some(8), ..Facts::default() };
         let planned = PipelineSpec::parse(&text, Path::new("example.yaml"), registry).and_then(|spec| {
             plan(&spec, &Overrides::default(), &facts, &mut |_, _| Err("there is no model".to_owned()))
         });
@@ -329,7 +329,7 @@ fn planned(spec: &PipelineSpec) -> Result<Plan, String> {
         DataSource::Shards(pattern) => Source::Shards(pattern.clone()),
     };
     let data = Dataset::open_with_classes(&source, data.classes.as_deref()).map_err(|error| error.to_string())?;
-    let facts = Facts { classes: data.classes().len(), samples: Some(data.len()), input: None };
+    let facts = Facts { classes: data.classes().len(), samples: Some(data.len()), ..Facts::default() };
     let mut look = |model: &ModelSpec, size| {
         let runtime = open(model.engine, model.device, None).map_err(|error| error.to_string())?;
         let model = Model::load(&model.file).map_err(|error| error.to_string())?;

@@ -80,7 +80,7 @@ fn drawn<T: Operator>(operator: &dyn AnyOperator, script: &Script, shape: [usize
     let [_, channels, height, width] = shape.map(|side| side as i64);
     let extent = Extent { channels, height, width, image_height: height, image_width: width };
     let fields = operator.draw(script.dice(), &extent).into_fields();
-    let names = <T::Draw<Scripted<'_>> as Draw<Scripted<'_>>>::COLUMNS.iter().map(|(name, _)| *name);
+    let names = <T::Draw<Scripted<'_>> as Draw<Scripted<'_>>>::COLUMNS.iter().map(|column| column.name);
     let column = |field| match field {
         Field::Bool(value) => vec![f64::from(value)],
         Field::Int(value) => vec![value as f64],

@@ -3,7 +3,7 @@
 use std::fs;
 
 use augraft::onnx::Tensor;
-use augraft::operator::{AnyOperator, Batch, Draws, Images, Kind, Labels, Transfer};
+use augraft::operator::{AnyOperator, Batch, Column, Draws, Images, Kind, Labels, Transfer};
 use augraft_tests::{read, workspace};
 use ndarray::{Array2, Array4};
 use serde::Deserialize;
@@ -113,12 +113,12 @@ impl Case {
     pub(crate) fn draws(&self, operator: &dyn AnyOperator) -> Result<Draws, String> {
         let known = operator.columns();
         for name in self.parameters.keys() {
-            let column = known.iter().any(|(column, _)| column == name);
+            let column = known.iter().any(|column| column.name == name);
             if !column && !NOT_DRAWN.contains(&(&self.operator, name)) {
                 return Err(format!("{name} is no column"));
             }
         }
-        let column = |(name, kind): &(&str, Kind)| Ok(((*name).to_owned(), self.column(name, *kind)?));
+        let column = |column: &Column| Ok((column.name.to_owned(), self.column(column.name, column.kind)?));
         Ok(Draws { columns: known.iter().map(column).collect::<Result<_, String>>()? })
     }
 
@@ -177,7 +177,7 @@ impl Given {
         }
         let rows = self.rows.clone().unwrap_or_default();
         let rows = Array2::from_shape_vec([index.len(), self.classes], rows).expect("a share for each class");
-        Labels::new(rows, index.iter().map(|index| vec![(*index, 1.0)]).collect())
+        Labels::new(&rows, index.iter().map(|index| vec![(*index, 1.0)]).collect())
     }
 }
 

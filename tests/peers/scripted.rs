@@ -104,6 +104,9 @@ impl Dice for Scripted<'_> {
     fn partner(self, _: u32, _: Partner) -> i64 {
         0
     }
+    fn successors(self, _: u32, _: Partner, count: usize) -> Vec<i64> {
+        vec![0; count]
+    }
     fn batch(self) -> Self {
         self
     }

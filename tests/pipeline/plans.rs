@@ -32,7 +32,7 @@ fn spec(text: &str) -> PipelineSpec {
 }
 
 fn facts() -> Facts {
-    Facts { classes: 10, samples: Some(100), input: None }
+    Facts { classes: 10, samples: Some(100), ..Facts::default() }
 }
 
 fn planned(text: &str, overrides: &Overrides) -> Result<Plan, Report> {
@@ -202,7 +202,7 @@ fn planned_report(overrides: &Overrides) -> Vec<augraft::pipeline::Diagnostic> {
 
 #[test]
 fn a_fixed_input_is_dense() {
-    let facts = Facts { classes: 2, samples: None, input: Some(Shape::ragged(2).resized([20, 30])) };
+    let facts = Facts { classes: 2, input: Some(Shape::ragged(2).resized([20, 30])), ..Facts::default() };
     let text = "augraft: 1\nsteps: [cutmix]\n";
     let plan = plan(&spec(text), &Overrides::default(), &facts, &mut |_: &ModelSpec, _| Err("no model".to_owned()));
     assert_eq!(plan.expect("a plan").steps[0].before.describe(), "u8 [N,3,20,30]");

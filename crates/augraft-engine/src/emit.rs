@@ -145,7 +145,7 @@ pub(crate) fn emit_steps<'g>(
         graph.describe_scope(&step.id, &step.operator.summary());
         let (sample, _) = step.operator.draw_audited(&step.key, 0, &[0], &batch.shape);
         let drawn = columns.of(graph, step, &sample, &batch);
-        if step.is_idle() {
+        if step.idle {
             continue;
         }
         let before = batch.images.id();

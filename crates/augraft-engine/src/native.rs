@@ -73,6 +73,10 @@ pub fn run_steps(
 }
 
 fn apply(step: &Step, draws: &Draws, batch: &mut Batch, scratch: &mut Scratch) -> Result<(), EngineError> {
+    // As in a file: what never acts leaves masks of class ids as they are.
+    if step.idle {
+        return Ok(());
+    }
     step.operator.apply(draws, batch, scratch).map_err(|issue| EngineError::step(&step.id, issue))
 }
 

@@ -370,6 +370,9 @@ fn masks_tensor(masks: &Images) -> Option<Tensor> {
 
 fn apply(step: &Step, drawn: &Drawn, batch: &mut Batch, scratch: &mut Scratch) -> Result<(), EngineError> {
     let draws = drawn.get(&step.id).ok_or_else(|| EngineError::Unfit(format!("`{}` drew nothing", step.id)))?;
+    if step.idle {
+        return Ok(());
+    }
     step.operator.apply(draws, batch, scratch).map_err(|issue| EngineError::step(&step.id, issue))
 }
 

@@ -120,6 +120,8 @@ pub struct Step {
     pub after: Shape,
     /// What it changes.
     pub effects: Effects,
+    /// Whether the configuration says that it changes nothing: the probability with which it acts is 0.
+    pub idle: bool,
     /// Whether its configuration is that of one epoch.
     pub scheduled: bool,
 }
@@ -129,13 +131,9 @@ impl Step {
     #[must_use]
     pub fn new(id: String, key: StepKey, operator: Arc<dyn AnyOperator>, before: Shape, after: Shape) -> Self {
         let (name, effects) = (operator.name(), operator.effects(&before));
-        Self { id, name, key, operator, before, after, effects, scheduled: false }
-    }
-
-    /// Whether the configuration says that it changes nothing: the probability with which it acts is 0.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.before == self.after && self.operator.probability(&self.before) == Some(Probability::NEVER)
+        let keeps = before == after && operator.rows() == Rows::Same;
+        let idle = keeps && operator.probability(&before) == Some(Probability::NEVER);
+        Self { id, name, key, operator, before, after, effects, idle, scheduled: false }
     }
 }
 

@@ -89,7 +89,7 @@ fn warn_order(step: &Step, path: &str, before: &[Step], after: &[Step], problems
 
 fn warn_step(step: &Step, written: &StepSpec, sizes: Option<&Sizes>, problems: &mut Problems<'_>) {
     let (name, config) = (step.name, step.operator.config());
-    if step.is_idle() {
+    if step.idle {
         problems.warning(
             &format!("{}/p", written.path),
             "idle-step",
@@ -124,7 +124,7 @@ fn warn_step(step: &Step, written: &StepSpec, sizes: Option<&Sizes>, problems: &
 /// Mixing that changes no label, because a batch holds samples of one class.
 fn warn_sorted(spec: &PipelineSpec, steps: &[Step], sizes: Option<&Sizes>, problems: &mut Problems<'_>) {
     let mixing = steps.iter().zip(&spec.steps).find(|(step, _)| {
-        step.effects.mixes && step.effects.labels && step.operator.rows() != Rows::Donors && !step.is_idle()
+        step.effects.mixes && step.effects.labels && step.operator.rows() != Rows::Donors && !step.idle
     });
     let sorted = sizes.is_some_and(|sizes| sizes.sorted && sizes.samples.is_some_and(|samples| samples > sizes.batch));
     if let Some((step, written)) = mixing.filter(|_| sorted) {

@@ -175,7 +175,7 @@ fn planned(steps: &str, input: Shape) -> Result<Plan, Failure> {
     let text = format!("augraft: 1\nseed: 1\n{steps}");
     let spec = PipelineSpec::parse(&text, Path::new("bench.yaml"), &Registry::linked())
         .map_err(|report| report.to_string())?;
-    let facts = Facts { classes: input.classes, samples: None, input: Some(input) };
+    let facts = Facts { classes: input.classes, input: Some(input), ..Facts::default() };
     let look = &mut |model: &ModelSpec, size| {
         let runtime = augraft::engine::open(model.engine, model.device, None)?;
         Ok::<_, augraft::engine::EngineError>(inspect(&*runtime, &Model::load(&model.file)?, size)?.facts())

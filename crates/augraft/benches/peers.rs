@@ -166,7 +166,7 @@ impl Step {
         batch.labels = labels(&batch.index);
         if !*keeps_shape {
             let before = std::mem::replace(&mut batch.images, Images::Ragged(Vec::new()));
-            scratch.give_images(before);
+            before.recycle(scratch);
             batch.images = copied(from, scratch);
         }
         *epoch += 1;

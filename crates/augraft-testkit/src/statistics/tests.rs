@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use augraft_operator::rand_distr::{Distribution, StandardNormal};
 use augraft_operator::{
-    Alpha, Batch, Dice, Extent, Issue, Lowered, Operator, Parity, Partner, PhiloxRng, Probability, Recorder, Role, Row,
-    Scratch, Shape, Table, draw, philox4x32, register_operator, start_within,
+    Alpha, Batch, Dice, Extent, Issue, Lowered, Operator, Parity, Partner, PhiloxRng, Probability, Recorder, Row,
+    Scratch, Shape, Table, Values, draw, philox4x32, register_operator, start_within,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -100,7 +100,7 @@ impl Operator for Probe {
     const NAME: &'static str = "probe";
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::NativeOnly("it is a test");
-    const ROLE: Role = Role::Erase;
+    const VALUES: Values = Values::Erased;
     type Draw<D: Dice> = Drawing<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
