@@ -5,10 +5,10 @@
 
 use augraft::engine::{DrawSource, ExportOptions, Verifier, export, run_steps};
 use augraft::operator::{
-    AnyOperator, Batch, Element, Images, Labels, Layout, Masks, Parity, Registry, Scratch, Shape, Transfer, Values,
-    philox4x32,
+    AnyOperator, Batch, Element, Images, Keypoint, Labels, Layout, Masks, Object, ObjectRules, Objects, Parity,
+    Registry, Scratch, Shape, Transfer, Values, philox4x32,
 };
-use augraft::pipeline::{Facts, Overrides, Plan, plan};
+use augraft::pipeline::{Facts, ObjectPlan, Overrides, Plan, plan};
 use augraft_testkit::{backends, batch, random_configurations};
 use augraft_tests::{parse, workspace};
 use ndarray::{Array2, Array4};
@@ -145,6 +145,7 @@ fn colored(shape: &Shape) -> Batch {
         images: Images::U8(Array4::from_shape_fn([SAMPLES, 3, height, width], color)),
         labels: Labels::one_hot(&classes, 3, &index),
         masks: None,
+        objects: None,
         index,
         transfer: vec![Transfer::IDENTITY; 3],
         image_size: None,
@@ -233,6 +234,27 @@ fn masked(batch: &mut Batch) {
     batch.masks = Some(Masks { images: Images::U8(ids), classes: MASK_CLASSES });
 }
 
+/// Objects with keypoints in every sample but the last, some of them reaching to the border.
+fn annotated(batch: &mut Batch) -> ObjectPlan {
+    let [_, height, width] = batch.extent(0);
+    let [h, w] = [height, width].map(|side| side as f64);
+    let object = |row: usize, number: usize| {
+        let share = |step: usize| ((row * 5 + number * 3 + step * 7) % 11) as f64 / 11.0;
+        let (left, top) = (share(0) * 0.8 * w, share(1) * 0.8 * h);
+        let bounds = [left, top, left + (0.1 + share(2)) * (w - left) * 0.9, top + (0.1 + share(3)) * (h - top) * 0.9];
+        let mut object = Object::new(number % 3, (batch.index[row], number as u64), bounds, [height, width]);
+        let at = [[left, top], [bounds[2], bounds[3]], [0.5 * (left + bounds[2]), top]];
+        object.keypoints = at.into_iter().map(|at| Keypoint { at, visibility: 2 }).collect();
+        object
+    };
+    let samples =
+        (0..batch.len()).map(|row| (0..(row + 3) % (batch.len() + 2) % 4).map(|number| object(row, number)).collect());
+    let flip_pairs = vec![[0, 1]];
+    batch.objects = Some(Objects { samples: samples.collect(), flip_pairs: flip_pairs.clone() });
+    let rules = ObjectRules { min_side: 0.7, min_visibility: 0.13, ..ObjectRules::default() };
+    ObjectPlan { rules, keypoints: 3, flip_pairs }
+}
+
 #[test]
 fn exported_chains_are_what_runs_natively() {
     let backends = backends();
@@ -243,6 +265,9 @@ fn exported_chains_are_what_runs_natively() {
         if chain % 2 == 0 {
             masked(&mut samples);
             plan.masks = Some(MASK_CLASSES);
+        }
+        if chain % 3 != 0 {
+            plan.objects = Some(annotated(&mut samples));
         }
         let draws = [DrawSource::Graph, DrawSource::Inputs, DrawSource::Baked][chain as usize % 3];
         let options = ExportOptions { draws, baked: samples.index.clone(), ..ExportOptions::default() };

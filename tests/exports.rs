@@ -67,7 +67,13 @@ fn check(steps: &str, within: Option<f32>) {
     assert_eq!(exact, within.is_none(), "the steps promise what is checked");
     let file = |draws, opset| {
         let baked = batch(&Shape::ragged(CLASSES), 4).index;
-        (draws, export(&plan, &ExportOptions { draws, opset, baked }).expect("a model"))
+        let written = |opset| export(&plan, &ExportOptions { draws, opset, baked: baked.clone() });
+        let file = match written(opset) {
+            // Labels of several cuts are counted pixel by pixel.
+            Err(EngineError::Step { message, .. }) if message.contains("that needs opset 16") => written(16),
+            file => file,
+        };
+        (draws, file.expect("a model"))
     };
     // The kinds differ in where draws come from, so that one batch of each shows that they are those of the first.
     let files = [

@@ -30,6 +30,7 @@ fn photos(n: u64) -> Batch {
         images: Images::Ragged(loaded.images),
         labels: Labels::multi_hot(&loaded.labels, dataset.classes().len(), &loaded.index),
         masks: None,
+        objects: None,
         index: loaded.index,
         transfer: vec![Transfer::IDENTITY; 3],
         image_size: None,

@@ -20,7 +20,7 @@ fn draws(name: &str, config: Value, n: usize, side: usize) -> Draws {
     operator.draw(
         &StepKey::new(20, name),
         0,
-        &Batch { images, labels, masks: None, index, transfer: Vec::new(), image_size: None },
+        &Batch { images, labels, masks: None, objects: None, index, transfer: Vec::new(), image_size: None },
     )
 }
 

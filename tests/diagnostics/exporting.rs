@@ -44,7 +44,8 @@ fn an_export_that_cannot_be() {
       = help: give it with `--size H W`
     ");
     assert_snapshot!(export("data: { folder: photos }\nsteps: [resize: { size: 8 }, cutmix]\n", &["--size", "4", "4"]), @"error: --size and --classes stand in for data, but the pipeline has data; leave them out");
-    assert_snapshot!(export(&format!("steps:\n{}", "  - cutmix\n".repeat(6)), &[]), @"error: step `cutmix-6`: an exported file holds at most 5 mixing steps, because its labels follow every overlap of their boxes; leave the step out of what is exported");
+    assert_snapshot!(export(&format!("steps:\n{}", "  - mixup\n".repeat(6)), &[]), @"error: step `mixup-6`: the labels of an exported file follow at most 32 sources in a pixel, and with this step there may be 64; leave the step out of what is exported; each blend doubles the sources, a paste does not");
+    assert_snapshot!(export("steps: [cutmix, gridmix]\n", &["--draws", "inputs", "--opset", "13"]), @"");
 }
 
 #[test]
@@ -174,7 +175,7 @@ fn a_file_that_does_something_else_than_its_pipeline_fails_the_check() {
       normalize             0 of 4   1.5537252e0           0e0  BEYOND
       cutmix                4 of 4   6.797384e-1           0e0  BEYOND
       images_out                 -   6.797384e-1           0e0  BEYOND
-      labels_out                 -           0e0           0e0
+      labels_out                 -           0e0  1.1920929e-7
     ");
     assert_snapshot!(String::from_utf8(output.stderr).expect("text").replace(" on ONNX Runtime", ""), @"out.onnx: 12 rows are beyond what the steps promise");
 }

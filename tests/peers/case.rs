@@ -103,6 +103,7 @@ impl Case {
             images: self.input.images(),
             labels: self.labels.as_ref().map_or_else(|| Given::NONE.labels(&index), |given| given.labels(&index)),
             masks: None,
+            objects: None,
             index,
             transfer: vec![Transfer::IDENTITY; channels],
             image_size: None,

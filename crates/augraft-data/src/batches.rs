@@ -1,5 +1,6 @@
 use rayon::prelude::*;
 
+use crate::annotations::Annotation;
 use crate::dataset::Dataset;
 use crate::decode::Image;
 use crate::error::Error;
@@ -70,6 +71,8 @@ pub struct Loaded {
     pub images: Vec<Image>,
     /// Masks, one for each image, where the data set has them: u8, axes H, W, 1.
     pub masks: Option<Vec<Image>>,
+    /// Objects of each image, where the data set has annotations.
+    pub annotations: Option<Vec<Vec<Annotation>>>,
     /// Class indices of each image: none without labels, one, or several.
     pub labels: Vec<Vec<usize>>,
     /// Indices in the data set, one for each image.
@@ -89,26 +92,35 @@ pub struct Skipped {
     pub reason: String,
 }
 
+/// The pixels, mask and objects of one sample.
+type Sample = (Image, Option<Image>, Option<Vec<Annotation>>);
+
 /// Loads samples by their indices in the data set, decoding in parallel and keeping their order.
 ///
 /// # Panics
 /// If an index is not below the number of samples.
 pub fn load_batch(dataset: &Dataset, indices: &[u64], on_error: OnError) -> Result<Loaded, Error> {
-    let load = |&index: &u64| -> Result<(Image, Option<Image>), Error> {
+    let load = |&index: &u64| -> Result<Sample, Error> {
         let image = dataset.load(index as usize)?;
         let size = [image.dim().0, image.dim().1];
         let mask = dataset.has_masks().then(|| dataset.load_mask(index as usize, size)).transpose()?;
-        Ok((image, mask))
+        let objects = dataset.has_annotations().then(|| dataset.annotations(index as usize, size)).transpose()?;
+        Ok((image, mask, objects))
     };
     let results: Vec<_> = indices.par_iter().map(load).collect();
     let masks = dataset.has_masks().then(Vec::new);
-    let mut loaded = Loaded { images: Vec::new(), masks, labels: Vec::new(), index: Vec::new(), skipped: Vec::new() };
+    let annotations = dataset.has_annotations().then(Vec::new);
+    let (images, labels, index, skipped) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut loaded = Loaded { images, masks, annotations, labels, index, skipped };
     for (&index, result) in indices.iter().zip(results) {
         match result {
-            Ok((image, mask)) => {
+            Ok((image, mask, objects)) => {
                 loaded.images.push(image);
                 if let (Some(masks), Some(mask)) = (&mut loaded.masks, mask) {
                     masks.push(mask);
+                }
+                if let (Some(annotations), Some(objects)) = (&mut loaded.annotations, objects) {
+                    annotations.push(objects);
                 }
                 loaded.labels.push(dataset.labels(index as usize).to_vec());
                 loaded.index.push(index);

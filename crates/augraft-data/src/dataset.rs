@@ -1,9 +1,11 @@
-use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::annotations::{Annotation, AnnotationSource, Annotations, Sample};
+use crate::classes::read_classes;
 use crate::decode::{Image, Limits, decode};
+use crate::entry::{Entry, Place, read_at};
 use crate::error::Error;
 use crate::mask::decode_mask;
 use crate::{folder, shards};
@@ -19,22 +21,6 @@ pub enum Source {
     Shards(String),
 }
 
-/// Where the bytes of a sample lie.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Place {
-    File,
-    Member { shard: usize, offset: u64, size: u64 },
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) key: String,
-    pub(crate) path: PathBuf,
-    /// Classes; none without labels, several where each class is a question of its own.
-    pub(crate) labels: Vec<usize>,
-    pub(crate) place: Place,
-}
-
 /// Lists the samples of a source in a fixed order and loads any of them, from any thread.
 ///
 /// Hidden files and folders (names that begin with a dot) are ignored. Images are known by their extension, .jpg, .jpeg
@@ -45,8 +31,48 @@ pub struct Dataset {
     entries: Vec<Entry>,
     shards: Vec<PathBuf>,
     class_list: Option<PathBuf>,
-    masks: Option<PathBuf>,
+    masks: Option<MaskFolder>,
+    /// Shared by clones, which then count the clipped objects together.
+    annotations: Option<Arc<Annotations>>,
     limits: Limits,
+}
+
+/// Where masks lie, and which class ids they have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MaskFolder {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Number of classes; their ids are `0..classes`.
+    pub classes: usize,
+    /// The id of pixels of no class; none where every pixel has one.
+    pub ignore: Option<u8>,
+}
+
+/// The id of pixels of no class, as masks are used.
+const IGNORE: u8 = 255;
+
+impl MaskFolder {
+    /// A mask whose ids are those of classes, or [`IGNORE`]; else what is wrong with it.
+    fn checked(&self, mut mask: Image) -> Result<Image, String> {
+        let known = |id: u8| usize::from(id) < self.classes;
+        let strange = mask.indexed_iter().find(|(_, id)| !known(**id) && Some(**id) != self.ignore);
+        if let Some(((row, column, _), id)) = strange {
+            let binary = self.classes == 2 && mask.iter().all(|id| matches!(id, 0 | 255));
+            let advice = match (binary, *id) {
+                (true, _) => "write 0 and 1 for two classes, or say that 255 is no class with `ignore: 255`",
+                (false, IGNORE) => "say that it is no class with `ignore: 255`",
+                (false, _) => "raise `classes`, or write ids from 0 on",
+            };
+            return Err(format!(
+                "has the class id {id} in row {row}, column {column}, and there are {} classes; {advice}",
+                self.classes
+            ));
+        }
+        if let Some(ignore) = self.ignore.filter(|ignore| *ignore != IGNORE && !known(*ignore)) {
+            mask.mapv_inplace(|id| if id == ignore { IGNORE } else { id });
+        }
+        Ok(mask)
+    }
 }
 
 impl Dataset {
@@ -79,7 +105,7 @@ impl Dataset {
             Source::Flat(path) => (folder::images(path)?, listed.unwrap_or_default()),
             Source::Shards(_) => shards::index(&shards, listed)?,
         };
-        Ok(Dataset { classes, entries, shards, class_list, masks: None, limits: Limits::default() })
+        Ok(Dataset { classes, entries, shards, class_list, masks: None, annotations: None, limits: Limits::default() })
     }
 
     /// Returns the data set with other bounds on what an image's header may claim.
@@ -88,11 +114,12 @@ impl Dataset {
         Dataset { limits, ..self }
     }
 
-    /// Returns the data set with masks: the one of the image `a/b.jpg` is `a/b.png` below `folder`.
+    /// Returns the data set with masks of class ids: the one of the image `a/b.jpg` is `a/b.png` below `folder`.
     ///
     /// # Errors
     /// If there is no such folder, or the images are members of tar files.
-    pub fn with_masks(self, folder: &Path) -> Result<Dataset, Error> {
+    pub fn with_masks(self, masks: MaskFolder) -> Result<Dataset, Error> {
+        let folder = &masks.folder;
         if !folder.is_dir() {
             return Err(Error::Missing { what: "folder of masks", path: folder.to_owned() });
         }
@@ -100,7 +127,7 @@ impl Dataset {
             let problem = "lies in a folder, but the images are members of shards; unpack the shards".to_owned();
             return Err(Error::Mask { path: folder.to_owned(), problem });
         }
-        Ok(Dataset { masks: Some(folder.to_owned()), ..self })
+        Ok(Dataset { masks: Some(masks), ..self })
     }
 
     /// Says whether the samples have masks.
@@ -127,15 +154,70 @@ impl Dataset {
             refused(format!("cannot be used: {error}; write class ids as a gray or palette PNG of 8 bits"))
         })?;
         let [height, width] = [mask.dim().0, mask.dim().1];
-        if [height, width] == size {
-            return Ok(mask);
+        if [height, width] != size {
+            let [rows, columns] = size;
+            let problem =
+                format!("has {width} x {height} pixels, but its image {columns} x {rows}; make them one size");
+            return Err(refused(problem));
         }
-        let [rows, columns] = size;
-        Err(refused(format!("has {width} x {height} pixels, but its image {columns} x {rows}; make them one size")))
+        match &self.masks {
+            Some(masks) => masks.checked(mask).map_err(refused),
+            None => Ok(mask),
+        }
     }
 
     fn mask_path(&self, i: usize) -> Option<PathBuf> {
-        Some(self.masks.as_ref()?.join(Path::new(self.key(i)).with_extension("png")))
+        Some(self.masks.as_ref()?.folder.join(Path::new(self.key(i)).with_extension("png")))
+    }
+
+    /// Returns the data set with the objects of its images.
+    ///
+    /// A COCO file is read here, once; the files of single images are read with their images. Images of a data set of
+    /// shards are known by the names of their members.
+    ///
+    /// `classes` names a list of class names, one a line. Without one, the classes are the categories of a COCO file by
+    /// their ids, the numbers from 0 to the largest class of the images in YOLO files, or the sorted names in all files
+    /// of a VOC folder.
+    ///
+    /// # Errors
+    /// If there is no such file or folder, it has nothing on any image of the data set, an image of a COCO file could be
+    /// either of two, or the COCO file or the class list cannot be used.
+    pub fn with_annotations(self, source: &AnnotationSource, classes: Option<&Path>) -> Result<Dataset, Error> {
+        let samples: Vec<Sample<'_>> = self.entries.iter().map(sample).collect();
+        let annotations = Annotations::open(source, classes, &samples)?;
+        Ok(Dataset { annotations: Some(Arc::new(annotations)), ..self })
+    }
+
+    /// Says whether the images have annotated objects.
+    pub fn has_annotations(&self) -> bool {
+        self.annotations.is_some()
+    }
+
+    /// Returns the names of the objects' classes; the class of an [`Annotation`] is an index into them.
+    pub fn object_classes(&self) -> &[String] {
+        self.annotations.as_ref().map_or(&[], |annotations| annotations.classes())
+    }
+
+    /// Returns the names of the keypoints in their order; empty when the objects have none.
+    pub fn keypoint_names(&self) -> &[String] {
+        self.annotations.as_ref().map_or(&[], |annotations| annotations.keypoint_names())
+    }
+
+    /// Returns the objects of sample `i`, whose image has the size `[height, width]`, in the order of their file and with
+    /// boxes clipped to the image.
+    ///
+    /// # Errors
+    /// If there are no annotations, or those of this image are missing or cannot be used.
+    pub fn annotations(&self, i: usize, size: [usize; 2]) -> Result<Vec<Annotation>, Error> {
+        let missing = Error::Missing { what: "annotation file", path: PathBuf::new() };
+        self.annotations.as_ref().ok_or(missing)?.of(i, sample(&self.entries[i]).name, size)
+    }
+
+    /// Returns how many boxes reached out of their images by more than rounding and were clipped.
+    ///
+    /// Those of a sample count once, when its annotations are first read.
+    pub fn clipped_annotations(&self) -> usize {
+        self.annotations.as_ref().map_or(0, |annotations| annotations.clipped())
     }
 
     /// Returns the number of samples.
@@ -191,8 +273,8 @@ impl Dataset {
         }
     }
 
-    /// Returns every file that `samples` and their labels are read from, sorted: all shards, whose members are listed when
-    /// the set is opened, or the images, and the class list where there is one.
+    /// Returns every file that `samples`, their labels, masks and objects are read from, sorted and each once: all shards,
+    /// whose members are listed when the set is opened, or the images, and the class lists where there are any.
     pub fn files(&self, samples: impl IntoIterator<Item = usize>) -> Vec<PathBuf> {
         let wanted: Vec<usize> = samples.into_iter().collect();
         let entries = wanted.iter().filter_map(|i| self.entries.get(*i));
@@ -200,45 +282,23 @@ impl Dataset {
         let images = entries.filter(|e| matches!(e.place, Place::File)).map(|e| e.path.clone());
         let mut files: Vec<_> =
             images.chain(masks).chain(self.shards.iter().cloned()).chain(self.class_list.clone()).collect();
+        if let Some(annotations) = &self.annotations {
+            let names = wanted.iter().filter_map(|i| self.entries.get(*i)).map(|entry| sample(entry).name);
+            files.extend(annotations.files(names));
+        }
         files.sort();
+        files.dedup();
         files
     }
 }
 
-/// Reads a range of a file through a handle of its own.
-///
-/// Opening anew costs microseconds beside the decoding, needs no lock, and holds no descriptor for each of what may be
-/// thousands of shards.
-pub(crate) fn read_at(path: &Path, offset: u64, size: u64) -> Result<Vec<u8>, Error> {
-    let read = || {
-        let mut file = fs::File::open(path)?;
-        file.seek(SeekFrom::Start(offset))?;
-        let mut bytes = vec![0; size as usize];
-        file.read_exact(&mut bytes)?;
-        Ok(bytes)
-    };
-    read().map_err(Error::io("read", path))
-}
-
-fn read_classes(path: &Path) -> Result<Vec<String>, Error> {
-    if !path.exists() {
-        return Err(Error::Missing { what: "class list", path: path.to_owned() });
-    }
-    let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
-    let mut lines = BTreeMap::new();
-    let mut classes = Vec::new();
-    for (line, name) in text.trim_start_matches('\u{feff}').trim_end().lines().map(str::trim).enumerate() {
-        let fail = |problem| Error::ClassList { path: path.to_owned(), line: line + 1, problem };
-        if name.is_empty() {
-            return Err(fail("is empty".to_owned()));
+/// Returns what a sample is called where annotations name it.
+fn sample(entry: &Entry) -> Sample<'_> {
+    match entry.place {
+        Place::File => Sample { name: &entry.key, path: &entry.path },
+        Place::Member { .. } => {
+            let name = entry.key.split_once('/').map_or(&*entry.key, |(_, member)| member);
+            Sample { name, path: Path::new(name) }
         }
-        if let Some(first) = lines.insert(name, line + 1) {
-            return Err(fail(format!("repeats `{name}` of line {first}")));
-        }
-        classes.push(name.to_owned());
     }
-    if classes.is_empty() {
-        return Err(Error::ClassList { path: path.to_owned(), line: 1, problem: "is empty".to_owned() });
-    }
-    Ok(classes)
 }

@@ -99,6 +99,16 @@ pub enum Error {
         /// What is wrong with it and what to do.
         problem: String,
     },
+    /// The annotations of images are missing or cannot be used.
+    #[error("{place} `{}` {problem}", path.display())]
+    Annotations {
+        /// Where in the file: `the annotation file`, `line 3 of the annotation file`, `annotation 17 of the annotation file`.
+        place: String,
+        /// The file, or the folder of them.
+        path: PathBuf,
+        /// What is wrong there and what to do.
+        problem: String,
+    },
     /// The folder for the outputs holds something else.
     #[error("the output folder `{}` exists and is not the output of an earlier run (it has no {record}); choose another `out` or empty it", path.display())]
     OutputTaken {

@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::dataset::{Entry, Place};
+use crate::entry::{Entry, Place};
 use crate::error::Error;
 
 /// Says whether a name ends in .jpg, .jpeg or .png, in any case.

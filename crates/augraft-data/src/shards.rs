@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use globset::{Glob, GlobMatcher};
 use tar::{Archive, EntryType};
 
-use crate::dataset::{Entry, Place, read_at};
+use crate::entry::{Entry, Place, read_at};
 use crate::error::Error;
 use crate::folder;
 

@@ -6,12 +6,14 @@ use augraft_pipeline::{Plan, Step};
 
 use crate::emit::{Columns, DrawSource, ExportOptions, batch_name, dtype_of, emit_steps, sides_of};
 use crate::error::EngineError;
+use crate::objects::{objects_input, objects_output};
 
 /// Writes the input steps, from the first batch of one size on.
 ///
 /// Inputs: `images` (u8 or f32, N,C,H,W), `labels` (f32, N,K; only with classes), and `seed`, `epoch`, `index` (int64; the draws are in the graph), or the
 /// draws as `STEP/FIELD`, or nothing more (the draws are baked). Outputs: `images_out`, `labels_out`. The metadata holds the pipeline, the version, and the
-/// steps that come before the file.
+/// steps that come before the file. With masks, `masks` and `masks_out`; with objects, `boxes`, `box_classes`, `box_valid`, `keypoints` and
+/// `keypoint_visible`, each with its output `_out`.
 ///
 /// # Errors
 /// When no step gives images of one size, a step has no ONNX form, or the opset does not fit.
@@ -47,12 +49,15 @@ pub fn export(plan: &Plan, options: &ExportOptions) -> Result<Model, EngineError
     let labels = (shape.classes > 0).then(|| LoweredLabels::new(graph.input("labels", DataType::F32, &class_sides)));
     let masks = masks_input(&graph, plan, &shape, options);
     let columns = Columns::new(&graph, options, plan.epoch)?;
-    let batch = emit_steps(&graph, &columns, steps, Lowered { masks, ..Lowered::new(images, labels, shape) })?;
+    let start = Lowered::new(images, labels, shape);
+    let objects = objects_input(&graph, plan, start.sides, &options.batch());
+    let batch = emit_steps(&graph, &columns, steps, Lowered { masks, objects, ..start })?;
     columns.finish();
     let (after, shape) = (batch_after(steps, options.batch()), batch.shape.clone());
     let class_sides = [after.clone(), Side::Fixed(shape.classes)];
     graph.output(batch.images, "images_out", &sides_of(&shape, after.clone()));
-    masks_output(&graph, batch.masks, &shape, after);
+    masks_output(&graph, batch.masks, &shape, after.clone());
+    objects_output(&graph, batch.objects.as_ref(), plan, &after);
     if let Some(labels) = batch.labels {
         let soft = labels.soft().map_err(|issue| EngineError::Unfit(issue.message))?;
         graph.output(soft, "labels_out", &class_sides);

@@ -7,6 +7,7 @@ use augraft_pipeline::{ModelPlan, Plan, Step, Tokens};
 use crate::emit::{Columns, DrawSource, ExportOptions, dtype_of, emit_steps, sides_of};
 use crate::error::EngineError;
 use crate::export::{batch_after, check_scheduled, exported_steps, masks_input, masks_output, metadata, shape_before};
+use crate::objects::{objects_input, objects_output};
 
 /// Versions of the standard operators that a graft can be written for.
 const OPSETS: std::ops::RangeInclusive<i64> = 9..=21;
@@ -49,10 +50,13 @@ pub fn graft(plan: &Plan, model: &Model, options: &ExportOptions) -> Result<Graf
     let labels = (classes > 0).then(|| LoweredLabels::new(graph.input("labels", DataType::F32, &class_sides)));
     let masks = masks_input(&graph, plan, &shape, options);
     let columns = Columns::new(&graph, options, plan.epoch)?;
-    let batch = emit_steps(&graph, &columns, steps, Lowered { masks, ..Lowered::new(images, labels, shape) })?;
+    let start = Lowered::new(images, labels, shape);
+    let objects = objects_input(&graph, plan, start.sides, &options.batch());
+    let batch = emit_steps(&graph, &columns, steps, Lowered { masks, objects, ..start })?;
     let after = batch_after(steps, options.batch());
     let class_sides = [after.clone(), Side::Fixed(classes)];
-    masks_output(&graph, batch.masks, &batch.shape, after);
+    masks_output(&graph, batch.masks, &batch.shape, after.clone());
+    objects_output(&graph, batch.objects.as_ref(), plan, &after);
     let into_model = match steps.last() {
         Some(last) if batch.images.id() != images.id() => graph.name(batch.images, &format!("{}/out", last.id)),
         _ => batch.images,

@@ -88,7 +88,15 @@ fn copy(batch: &Batch, scratch: &mut Scratch) -> Batch {
         Images::F32(images) => Images::F32(copied(images, scratch)),
     };
     let (labels, index, transfer) = (batch.labels.clone(), batch.index.clone(), batch.transfer.clone());
-    Batch { images, labels, masks: batch.masks.clone(), index, transfer, image_size: batch.image_size }
+    Batch {
+        images,
+        labels,
+        masks: batch.masks.clone(),
+        objects: batch.objects.clone(),
+        index,
+        transfer,
+        image_size: batch.image_size,
+    }
 }
 
 fn copied<T: augraft_operator::Pooled>(images: &Array4<T>, scratch: &mut Scratch) -> Array4<T> {

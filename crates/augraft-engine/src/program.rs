@@ -196,6 +196,7 @@ impl SiteRun<'_> {
             images: Images::F32(map),
             labels: labels.clone(),
             masks: None,
+            objects: None,
             index: self.index.to_vec(),
             transfer: Vec::new(),
             image_size: Some(self.image_size),

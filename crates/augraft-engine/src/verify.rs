@@ -5,7 +5,7 @@ mod allowance;
 use std::collections::BTreeMap;
 
 use augraft_onnx::{Model, Tensor, with_outputs};
-use augraft_operator::{Batch, Draws, Images, Labels, Scratch};
+use augraft_operator::{Batch, Draws, Images, Labels, ObjectRules, Scratch};
 use augraft_pipeline::{Plan, Step};
 
 use self::allowance::{blended_error, flat, magnitude, own_error, rounding};
@@ -15,7 +15,11 @@ use crate::error::EngineError;
 use crate::export::exported_steps;
 use crate::native::run_steps;
 use crate::network::Network;
+use crate::objects::{ObjectArrays, as_given, object_difference};
 use crate::runtime::{Runtime, Use};
+
+/// Largest difference of the edges of boxes, relative to the longer side of the images.
+const OBJECT_ROUNDING: f32 = 1e-5;
 
 /// What is compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,6 +162,7 @@ impl<'p> Verifier<'p> {
         let plan = self.plan;
         let steps = exported_steps(plan)?;
         run_steps(&plan.steps[..plan.steps.len() - steps.len()], plan.epoch, &mut batch, None, &mut self.scratch)?;
+        batch.objects = as_given(&batch);
         let drawn = self.drawn(&batch)?;
         let found = self.run(&inputs(plan, &batch, &drawn)?)?;
         let (mut largest, mut allowed) = (Some(0.0), 0.0);
@@ -191,6 +196,13 @@ impl<'p> Verifier<'p> {
             let largest = largest_difference(&masks, made);
             let allowed = if masks.as_f32().is_some() { blended } else { 0.0 };
             self.add(Finding::of(Subject::Output("masks_out"), n, None, Some(largest), allowed));
+        }
+        if let Some((objects, planned)) = batch.objects.as_ref().zip(plan.objects.as_ref()) {
+            let largest = object_difference(&objects.seen(&planned.rules), |name| found.get(name).cloned());
+            let largest = largest.ok_or_else(|| lacking("boxes_out"))?;
+            let side = (0..n).map(|row| batch.extent(row)[1].max(batch.extent(row)[2])).max().unwrap_or(0);
+            let allowed = OBJECT_ROUNDING * side as f32;
+            self.add(Finding::of(Subject::Output("boxes_out"), n, None, Some(largest), allowed));
         }
         if labels.classes() > 0 {
             let made = found.get("labels_out").ok_or_else(|| lacking("labels_out"))?;
@@ -237,6 +249,7 @@ impl<'p> Verifier<'p> {
                 images: Images::F32(map),
                 labels: labels.clone(),
                 masks: None,
+                objects: None,
                 index: batch.index.clone(),
                 transfer: Vec::new(),
                 image_size: Some([height, width]),
@@ -353,7 +366,10 @@ fn inputs(plan: &Plan, batch: &Batch, drawn: &Drawn) -> Result<Vec<(String, Tens
         ("index", Tensor::vector(index)),
     ];
     let masks = batch.masks.as_ref().and_then(|masks| masks_tensor(&masks.images));
-    let named = named.into_iter().chain(masks.map(|masks| ("masks", masks)));
+    let objects = batch.objects.as_ref().zip(plan.objects.as_ref());
+    let objects = objects
+        .map(|(objects, planned)| ObjectArrays::of(&objects.seen(&ObjectRules::default()), planned.keypoints).inputs());
+    let named = named.into_iter().chain(masks.map(|masks| ("masks", masks))).chain(objects.into_iter().flatten());
     let columns = drawn.iter().flat_map(|(id, draws)| draws.columns.iter().map(move |column| (id, column)));
     let columns = columns.map(|(id, (field, column))| (format!("{id}/{field}"), column.clone()));
     Ok(named.map(|(name, tensor)| (name.to_owned(), tensor)).chain(columns).collect())

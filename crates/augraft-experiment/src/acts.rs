@@ -286,6 +286,7 @@ fn batch_of(samples: &Samples<'_>, images: Array4<f32>, index: Vec<u64>) -> Batc
         images: Images::F32(images),
         labels: Labels::one_hot(&classes, 2, &index),
         masks: None,
+        objects: None,
         index,
         transfer: samples.transfer.to_vec(),
         image_size: samples.image_size,

@@ -71,7 +71,16 @@ impl<'g> Value<'g> {
                 return self.graph.constant(Tensor::scalar(folded));
             }
         }
+        // tract makes a square of a product of equal values, and has none of integers.
+        if op == "Mul" && self.dtype() == DataType::I64 && self.varies() && other.varies() {
+            return self.cast(DataType::F64).binary(op, other.cast(DataType::F64)).cast(DataType::I64);
+        }
         self.graph.node(op, &[self, other], vec![], self.dtype())
+    }
+
+    /// Whether it is no constant.
+    fn varies(self) -> bool {
+        self.graph.constant_of(self.id, |_| Some(())).is_none()
     }
 
     /// The integer that this value is, where it is a constant int64 scalar.

@@ -11,6 +11,7 @@ use crate::mix_images::mix_images;
 use crate::mixing::{Label, LabelRule, Mixing, Patch, Region};
 use crate::motion::Motion;
 use crate::move_images::{Content, move_images};
+use crate::objects::Objects;
 use crate::scalar::Row;
 use crate::scratch::Scratch;
 use crate::shape::{Element, Layout, Shape};
@@ -24,6 +25,8 @@ pub struct Batch {
     pub labels: Labels,
     /// Masks of the images, moved and mixed along with the pixels.
     pub masks: Option<Masks>,
+    /// Boxes and keypoints of objects, moved and mixed along with the pixels.
+    pub objects: Option<Objects>,
     /// Index of each sample in the data set; the bits from 56 on number the views of a sample.
     pub index: Vec<u64>,
     /// How pixel values 0..=255 became the values in `images`, per channel.
@@ -96,13 +99,24 @@ impl Batch {
         if let Some(masks) = &mut self.masks {
             masks.images = masks.images.select(rows);
         }
+        if let Some(objects) = &mut self.objects {
+            objects.select(rows);
+        }
     }
 
     /// Mixes and moves images, masks and labels as a step states.
     pub(crate) fn follow(&mut self, step: &NativeStep, scratch: &mut Scratch) {
+        let [_, height, width] = if self.is_empty() { [0; 3] } else { self.extent(0) };
+        if let Some(mut objects) = self.objects.take() {
+            let sizes: Vec<[usize; 2]> =
+                (0..self.len()).map(|row| [self.extent(row)[1], self.extent(row)[2]]).collect();
+            step.holes.iter().enumerate().for_each(|(row, holes)| objects.erase(row, holes));
+            objects.mix(&step.mixings, &step.regions, [height, width]);
+            objects.follow(&step.motions, &sizes);
+            self.objects = Some(objects);
+        }
         let NativeStep { motions, mixings, regions, .. } = step;
         let motions: Vec<&Motion<Row>> = motions.iter().collect();
-        let [_, height, width] = if self.is_empty() { [0; 3] } else { self.extent(0) };
         if let Some([factor, offset]) = step.smoothing {
             self.labels.smooth(factor, offset);
         }
@@ -174,6 +188,8 @@ pub(crate) struct NativeStep {
     pub(crate) mixings: Vec<Mixing<Row>>,
     pub(crate) regions: Vec<Arc<Region>>,
     pub(crate) labels: Vec<Label<Row>>,
+    /// Rectangles that each sample loses.
+    pub(crate) holes: Vec<Vec<[i64; 4]>>,
     pub(crate) smoothing: Option<[f32; 2]>,
 }
 

@@ -100,6 +100,10 @@ pub trait Draw<D: Dice>: Sized {
     fn into_fields(self) -> Vec<Field<D>>;
     /// Puts values in the order of the columns together; `None` when they do not fit.
     fn from_fields(fields: Vec<Field<D>>) -> Option<Self>;
+    /// The boxes `[top, left, bottom, right]` that it holds.
+    fn boxes(&self) -> Vec<[D::Int; 4]> {
+        Vec::new()
+    }
     /// The column that says whether the step acts.
     fn decision(&self) -> Option<D::Bool> {
         None
@@ -162,6 +166,15 @@ macro_rules! draw {
                 fields.next().is_none().then_some(Self { $($field),* })
             }
 
+            fn boxes(&self) -> Vec<[D::Int; 4]> {
+                #[allow(unused_mut, reason = "a draw may have no edge")]
+                let mut edges: [Vec<D::Int>; 4] = ::core::default::Default::default();
+                $($crate::edges!(edges, self.$field, $kind, $($meaning)?);)*
+                let [top, left, bottom, right] = edges;
+                let sides = top.into_iter().zip(left).zip(bottom.into_iter().zip(right));
+                sides.map(|((top, left), (bottom, right))| [top, left, bottom, right]).collect()
+            }
+
             fn decision(&self) -> Option<D::Bool> {
                 None$(.or($crate::decision!(self.$field, $($meaning)?)))*
             }
@@ -175,6 +188,37 @@ macro_rules! draw {
 macro_rules! draw_type {
     (Ints, $dice:ident) => { Vec<<$dice as $crate::Dice>::Int> };
     ($kind:ident, $dice:ident) => { <$dice as $crate::Dice>::$kind };
+}
+
+/// Collects the edges of boxes.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! edges {
+    ($edges:ident, $value:expr, Int, Top) => {
+        $edges[0].push($value)
+    };
+    ($edges:ident, $value:expr, Int, Left) => {
+        $edges[1].push($value)
+    };
+    ($edges:ident, $value:expr, Int, Bottom) => {
+        $edges[2].push($value)
+    };
+    ($edges:ident, $value:expr, Int, Right) => {
+        $edges[3].push($value)
+    };
+    ($edges:ident, $value:expr, Ints, Top) => {
+        $edges[0].extend($value.iter().copied())
+    };
+    ($edges:ident, $value:expr, Ints, Left) => {
+        $edges[1].extend($value.iter().copied())
+    };
+    ($edges:ident, $value:expr, Ints, Bottom) => {
+        $edges[2].extend($value.iter().copied())
+    };
+    ($edges:ident, $value:expr, Ints, Right) => {
+        $edges[3].extend($value.iter().copied())
+    };
+    ($edges:ident, $value:expr, $kind:ident, $($other:ident)?) => {};
 }
 
 /// The column where it is the decision.

@@ -128,7 +128,7 @@ impl Labels {
         }
     }
 
-    /// For each sample, the samples in it (index in the data set) and their weights; the first is the sample itself.
+    /// For each sample, the samples in it (index in the data set) and their weights: the sample itself, then the others by index.
     #[must_use]
     pub fn sources(&self) -> Vec<Vec<(u64, f32)>> {
         let of = |(own, weights): (&u32, Weights)| {
@@ -142,6 +142,9 @@ impl Labels {
                         None => sums.push((*index, amount)),
                     }
                 }
+            }
+            if let Some(others) = sums.get_mut(1..) {
+                others.sort_by_key(|(index, _)| *index);
             }
             let shown = sums.into_iter().enumerate().filter(|(at, (_, sum))| *at == 0 || sum.abs() > NOTHING);
             shown.map(|(_, (index, sum))| (index, sum as f32)).collect()

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use augraft_onnx::{DataType, Tensor, Value};
 
 use crate::lowered_labels::{LoweredLabels, Mixed};
+use crate::lowered_objects::LoweredObjects;
 use crate::mask::box_mask;
 use crate::mix_graph::{LoweredRegion, lower_mixing};
 use crate::mixing::{Label, LabelRule, Mixing};
@@ -24,6 +25,8 @@ pub struct Lowered<'g> {
     pub labels: Option<LoweredLabels<'g>>,
     /// Masks that move along.
     pub masks: Option<LoweredMasks<'g>>,
+    /// Boxes and keypoints that move along.
+    pub objects: Option<LoweredObjects<'g>>,
     /// What is known of it.
     pub shape: Shape,
     /// Height and width, int64 scalars: constants, unless the size is open.
@@ -45,6 +48,7 @@ pub(crate) struct LoweredStep<'g> {
     pub(crate) mixing: Rc<Mixing<Recorder<'g>>>,
     pub(crate) region: Option<LoweredRegion<'g>>,
     pub(crate) label: Label<Recorder<'g>>,
+    pub(crate) holes: Vec<[Value<'g>; 4]>,
     pub(crate) smoothing: Option<[f32; 2]>,
 }
 
@@ -53,7 +57,7 @@ impl<'g> Lowered<'g> {
     #[must_use]
     pub fn new(images: Value<'g>, labels: Option<LoweredLabels<'g>>, shape: Shape) -> Self {
         let Picture { values, shape, sides } = Picture::new(images, shape);
-        Self { images: values, labels, masks: None, shape, sides }
+        Self { images: values, labels, masks: None, objects: None, shape, sides }
     }
 
     /// Zero in the type of the images, a scalar.
@@ -82,7 +86,8 @@ impl<'g> Lowered<'g> {
     fn at_rows(self, rows: Value<'g>) -> Self {
         let labels = self.labels.map(|labels| labels.at_rows(rows));
         let masks = self.masks.map(|masks| LoweredMasks { images: masks.images.gather(rows, 0), ..masks });
-        Self { images: self.images.gather(rows, 0), labels, masks, shape: self.shape, sides: self.sides }
+        let objects = self.objects.map(|objects| objects.at_rows(rows));
+        Self { images: self.images.gather(rows, 0), labels, masks, objects, shape: self.shape, sides: self.sides }
     }
 
     /// Mixes and moves images, masks and labels as a step states.
@@ -100,6 +105,10 @@ impl<'g> Lowered<'g> {
                 _ => known.mix(mixed)?,
             });
         }
+        let objects = self.objects.map(|objects| {
+            let left = step.holes.iter().fold(objects, |objects, hole| objects.cover(*hole));
+            (left.mix(&step.mixing, step.region, &before), before.clone())
+        });
         let picture = lower_mixing(&step.mixing, step.region, before, Content::Values);
         let picture = lower_motion(&step.motion, picture, Content::Values)?;
         let labels = labels.map(|labels| labels.follow(&step.motion)).transpose()?;
@@ -115,6 +124,7 @@ impl<'g> Lowered<'g> {
             images: picture.values,
             labels,
             masks: masks.transpose()?,
+            objects: objects.map(|(objects, before)| objects.follow(&step.motion, &before, picture.sides)),
             shape: picture.shape,
             sides: picture.sides,
         })

@@ -156,6 +156,15 @@ impl<'g> Mixed<'g> {
         }
     }
 
+    /// How many other samples a sample may show.
+    fn partners(&self) -> usize {
+        match &*self.mixing {
+            Mixing::None | Mixing::Values { .. } => 0,
+            Mixing::Collage(patches) => patches.iter().filter(|patch| patch.partner.is_some()).count(),
+            Mixing::Paste(_) | Mixing::Blend { .. } | Mixing::Region { .. } => 1,
+        }
+    }
+
     fn is_blend(&self) -> bool {
         matches!(&*self.mixing, Mixing::Blend { .. })
     }
@@ -242,7 +251,15 @@ impl<'g> LoweredLabels<'g> {
                 let layers = limited(mixed.mix_layers(layers))?;
                 Ok(Self { state: State::Whole(layers), ..self })
             }
-            (State::Whole(_), true, false) | (State::Whole(_), false, true) => {
+            (State::Whole(layers), true, false) | (State::Whole(layers), false, true) => {
+                let more = |count: usize, later: &Later<'g>| match later {
+                    Later::Mix(mixed) => count * (1 + mixed.partners()),
+                    Later::Turn(_) | Later::Rows(_) => count,
+                };
+                let count = self.later.iter().fold(layers.len(), more) * (1 + mixed.partners());
+                if count > MAX_LAYERS {
+                    return Err(too_many(count));
+                }
                 self.later.push(Later::Mix(mixed));
                 Ok(self)
             }

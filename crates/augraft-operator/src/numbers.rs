@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::shape::Issue;
+use crate::shape::{Element, Issue, Shape};
 
 macro_rules! numbers {
     ($($(#[$meta:meta])* $name:ident: $native:ty, $json:literal, $range:expr, $text:literal, $schema:tt);* $(;)?) => {$(
@@ -214,20 +214,28 @@ impl Fill {
         }
     }
 
-    /// Checks that it fits a tensor of `channels` channels.
+    /// Checks that it fits images of this shape.
     ///
     /// # Errors
-    /// When the number of values is another, or one is beyond single precision.
-    pub fn check(&self, channels: usize) -> Result<(), Issue> {
-        let values = match self {
-            Fill::All(value) => std::slice::from_ref(value),
-            Fill::Channels(values) if values.len() == channels => values,
+    /// When the number of values is another than that of the channels, one is beyond single precision, or one is no level of bytes.
+    pub fn check(&self, shape: &Shape) -> Result<(), Issue> {
+        let channels = shape.channels;
+        let (values, place): (_, &dyn Fn(usize) -> String) = match self {
+            Fill::All(value) => (std::slice::from_ref(value), &|_| "fill".to_owned()),
+            Fill::Channels(values) if values.len() == channels => (&values[..], &|at| format!("fill[{at}]")),
             Fill::Channels(_) => {
                 return Err(Issue::new("fill", format!("the list needs one value per channel, {channels} in all")));
             }
         };
-        let finite = values.iter().all(|value| value.is_finite());
-        if finite { Ok(()) } else { Err(Issue::new("fill", "a value is beyond single precision")) }
+        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+            return Err(Issue::new(place(at), "the value is beyond single precision"));
+        }
+        let level = |value: &f32| (0.0..=255.0).contains(value) && value.fract() == 0.0;
+        let wrong = values.iter().position(|value| shape.element == Element::U8 && !level(value));
+        wrong.map_or(Ok(()), |at| {
+            let message = format!("the images are bytes here, and {} is no level of 0 to 255", values[at]);
+            Err(Issue::new(place(at), message).help("write a whole number, or put the step after `normalize`"))
+        })
     }
 }
 

@@ -84,6 +84,11 @@ pub trait Operator: Debug + Default + Serialize + DeserializeOwned + JsonSchema 
         Label::SHARE
     }
 
+    /// The rectangles `[top, left, bottom, right]` whose content is gone; by default the boxes that an operator draws which erases.
+    fn erases<D: Dice>(&self, draw: &Self::Draw<D>) -> Vec<[D::Int; 4]> {
+        if Self::VALUES == Values::Erased { draw.boxes() } else { Vec::new() }
+    }
+
     /// Factor and summand of every class weight, for an operator that changes labels alone.
     fn smoothing(&self, classes: usize) -> Option<[f32; 2]> {
         let _ = classes;
@@ -326,6 +331,7 @@ impl<T: Operator> AnyOperator for T {
             motions.extend(any.map(|any| self.motion(dice, &any.draw, &any.extent)));
         }
         let labels = rows.iter().map(|draw| self.label(draw)).collect();
+        let holes = rows.iter().map(|draw| self.erases(draw)).collect();
         let smoothing = self.smoothing(batch.labels.classes());
         Operator::apply(self, &rows, batch, scratch);
         if T::VALUES != Values::Kept {
@@ -338,7 +344,7 @@ impl<T: Operator> AnyOperator for T {
                 }
             });
         }
-        batch.follow(&NativeStep { motions, mixings, regions, labels, smoothing }, scratch);
+        batch.follow(&NativeStep { motions, mixings, regions, labels, holes, smoothing }, scratch);
         if Operator::rows(self).halves() {
             batch.select(&Operator::rows(self).of(batch.len()));
         }
@@ -374,7 +380,7 @@ impl<T: Operator> AnyOperator for T {
         let mixing = Rc::new(self.mixing(dice, &wide, &extent));
         let region = self.lower_region(&drawn, &batch)?;
         let motion = Rc::new(self.motion(dice, &wide, &extent));
-        let (label, smoothing) = (self.label(&wide), self.smoothing(batch.shape.classes));
+        let (label, smoothing, holes) = (self.label(&wide), self.smoothing(batch.shape.classes), self.erases(&wide));
         let mut batch = Operator::lower(self, &drawn, batch)?;
         if Self::VALUES != Values::Kept {
             let flat = draw(DataType::F32, true)?;
@@ -385,7 +391,7 @@ impl<T: Operator> AnyOperator for T {
                 });
             }
         }
-        let batch = batch.follow(LoweredStep { motion, mixing, region, label, smoothing })?;
+        let batch = batch.follow(LoweredStep { motion, mixing, region, label, holes, smoothing })?;
         Ok(if Operator::rows(self).halves() { batch.halve() } else { batch })
     }
 

@@ -6,7 +6,8 @@ use std::path::Path;
 use augraft_operator::{Gate, Parity, Registry};
 use serde_json::Value;
 
-use crate::plan::{ModelPlan, Plan, Step};
+use crate::objects::AnnotationFormat;
+use crate::plan::{ModelPlan, ObjectPlan, Plan, Step};
 use crate::spec::{DataSource, DataSpec, OnDataError};
 use crate::table::columns;
 
@@ -27,6 +28,7 @@ impl Plan {
             classes => format!("{classes} classes"),
         };
         settings.push(["input".to_owned(), format!("{}, {classes}", self.input.describe())]);
+        settings.extend(self.objects.as_ref().map(|objects| ["objects".to_owned(), describe_objects(objects)]));
         settings.push(["out".to_owned(), self.out.display().to_string()]);
         let mut text = columns(&settings, "");
         let _ = writeln!(text, "\nsteps");
@@ -52,6 +54,12 @@ impl Plan {
         parts.extend(
             masks.map(|masks| format!("masks {} ({} classes)", self.written(&masks.folder), masks.classes.count())),
         );
+        let annotations = data.annotations.as_ref().map(|annotations| &annotations.source);
+        parts.extend(annotations.map(|source| match source {
+            AnnotationFormat::Coco(file) => format!("annotations {} (COCO)", self.written(file)),
+            AnnotationFormat::Yolo { folder, .. } => format!("annotations {} (YOLO)", self.written(folder)),
+            AnnotationFormat::Voc(folder) => format!("annotations {} (Pascal VOC)", self.written(folder)),
+        }));
         parts.extend((data.on_error == OnDataError::Skip).then(|| "on_error skip".to_owned()));
         parts.join(", ")
     }
@@ -80,6 +88,24 @@ impl Plan {
     /// A path as the file has it.
     fn written(&self, path: &Path) -> String {
         path.strip_prefix(&self.folder).unwrap_or(path).display().to_string()
+    }
+}
+
+fn describe_objects(objects: &ObjectPlan) -> String {
+    let rules = &objects.rules;
+    let limits = [("area", rules.min_area), ("side", rules.min_side), ("visibility", rules.min_visibility)];
+    let limits =
+        limits.into_iter().filter(|(_, least)| *least > 0.0).map(|(name, least)| format!("{name} below {least}"));
+    let limits: Vec<String> = limits.collect();
+    let verb = if rules.ignore { "ignored" } else { "removed" };
+    let boxes =
+        if limits.is_empty() { "boxes".to_owned() } else { format!("boxes, {verb} with {}", limits.join(", ")) };
+    match objects.keypoints {
+        0 => boxes,
+        keypoints => format!(
+            "{boxes}; {keypoints} keypoints, {} pairs change places in a mirror image",
+            objects.flip_pairs.len()
+        ),
     }
 }
 

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use augraft_operator::{AnyOperator, Effects, Issue, MAX_VIEWS, Probability, Rows, Shape, StepKey};
+use augraft_operator::{AnyOperator, Effects, Issue, MAX_VIEWS, ObjectRules, Probability, Rows, Shape, StepKey};
 
 use crate::device::{Device, EngineKind};
 use crate::diagnostic::{Diagnostic, Report, render_all};
+use crate::objects::OnDrop;
 use crate::problems::Problems;
 use crate::sites::plan_model;
 use crate::spec::{DataSpec, ModelSpec, PipelineSpec};
@@ -40,6 +41,8 @@ pub struct Overrides {
 pub struct Facts {
     /// Classes of the labels, 0 without labels.
     pub classes: usize,
+    /// Keypoints of an annotated object.
+    pub keypoints: usize,
     /// Number of samples.
     pub samples: Option<usize>,
     /// Whether samples of one class lie side by side, so that most batches of this many in order hold one class.
@@ -93,6 +96,8 @@ pub struct Plan {
     pub input: Shape,
     /// Number of classes of the masks; none without masks.
     pub masks: Option<usize>,
+    /// What is known of annotated objects; none without them.
+    pub objects: Option<ObjectPlan>,
     /// Steps on the images, in order.
     pub steps: Vec<Step>,
     /// The model and the steps in it.
@@ -101,6 +106,17 @@ pub struct Plan {
     pub out: PathBuf,
     /// What is probably not meant so.
     pub warnings: Vec<Diagnostic>,
+}
+
+/// Annotated objects and what becomes of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObjectPlan {
+    /// Which objects are left at the end.
+    pub rules: ObjectRules,
+    /// Keypoints of an object.
+    pub keypoints: usize,
+    /// Keypoints that change places in a mirror image.
+    pub flip_pairs: Vec<[usize; 2]>,
 }
 
 /// A step with its key and shapes.
@@ -231,6 +247,7 @@ pub fn plan<E: Into<Issue>>(
         seed,
         epoch,
         masks: data.as_ref().and_then(|data| Some(data.masks.as_ref()?.classes.count())),
+        objects: data.as_ref().and_then(|data| objects(spec, data, facts)),
         data,
         input,
         steps,
@@ -238,6 +255,18 @@ pub fn plan<E: Into<Issue>>(
         out,
         warnings,
     })
+}
+
+fn objects(spec: &PipelineSpec, data: &DataSpec, facts: &Facts) -> Option<ObjectPlan> {
+    let annotations = data.annotations.as_ref()?;
+    let written = &spec.objects;
+    let rules = ObjectRules {
+        min_area: f64::from(written.min_area),
+        min_side: f64::from(written.min_side),
+        min_visibility: f64::from(written.min_visibility),
+        ignore: written.on_drop == OnDrop::Ignore,
+    };
+    Some(ObjectPlan { rules, keypoints: facts.keypoints, flip_pairs: annotations.flip_pairs.clone() })
 }
 
 fn check_overrides(overrides: &Overrides, problems: &mut Problems<'_>) {
@@ -266,9 +295,11 @@ fn check_needs(spec: &PipelineSpec, steps: &[Step], model: Option<&ModelPlan>, p
             let help = "add `masks: { folder: DIR, classes: K }` to `data`, or choose another `label`".to_owned();
             problems.error(&format!("{}/label", written.path), "no-masks", message, Some(help));
         }
-        if step.effects.opaque && has_masks && step.before.image_size.is_none() {
-            let message = format!("`{}` is a file that moves or mixes pixels, and masks cannot follow it", step.name);
-            problems.error(&written.path, "no-masks", message, Some("leave the masks out, or the step".to_owned()));
+        let objects = spec.data.as_ref().is_some_and(|data| data.annotations.is_some());
+        let following = [(has_masks, "masks"), (objects, "objects")].into_iter().find(|(there, _)| *there);
+        if let Some((_, what)) = following.filter(|_| step.effects.opaque && step.before.image_size.is_none()) {
+            let message = format!("`{}` is a file that moves or mixes pixels, and {what} cannot follow it", step.name);
+            problems.error(&written.path, "opaque-step", message, Some(format!("leave the {what} out, or the step")));
         }
     }
     let mut views = 1;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::combinators::{COMBINATORS, Combinator};
 use crate::device::{Device, EngineKind};
+use crate::objects::{AnnotationFields, ObjectRules};
 use crate::reading::{RESERVED, step_names, tokens_schema};
 
 /// Version of the format that this crate reads.
@@ -37,6 +38,9 @@ pub(crate) struct FileFields {
     #[serde(default)]
     #[schemars(with = "DataFields")]
     pub data: Option<DataFields>,
+    /// What becomes of annotated objects that the steps cut or shrink.
+    #[serde(default)]
+    pub objects: ObjectRules,
     /// Headers of operators that are ONNX files, relative to the pipeline file.
     #[serde(default)]
     #[expect(dead_code, reason = "read before the steps")]
@@ -101,6 +105,10 @@ pub(crate) struct DataFields {
     #[serde(default)]
     #[schemars(with = "MaskFields")]
     pub masks: Option<MaskFields>,
+    /// Objects in the images: a COCO file, or a map that names a file or a folder and its format.
+    #[serde(default)]
+    #[schemars(with = "AnnotationFields")]
+    pub annotations: Option<AnnotationFields>,
 }
 
 /// Semantic masks: PNG files whose pixels are class ids, at the paths of the images below another folder.
@@ -110,8 +118,12 @@ pub(crate) struct MaskFields {
     /// Folder of the masks, relative to the pipeline file; the mask of `a/b.jpg` is `a/b.png` below it.
     #[schemars(length(min = 1))]
     pub folder: String,
-    /// Number of classes, or their names in order; a pixel of a class id beyond belongs to none.
+    /// Number of classes, or their names in order.
     pub classes: MaskClasses,
+    /// Class id of pixels that belong to no class, such as the borders in Pascal VOC.
+    #[serde(default)]
+    #[schemars(with = "u8")]
+    pub ignore: Option<u8>,
 }
 
 /// The classes of masks.

@@ -60,7 +60,9 @@ impl PipelineSpec {
     /// All problems of its fields.
     pub fn data_at(&self, pointer: &str) -> Result<Option<DataSpec>, Report> {
         let fields: Option<DataFields> = self.section(pointer, "`data`")?;
-        Ok(fields.and_then(|fields| data_spec(fields, &self.folder)))
+        let mut problems = Problems::new(&self.document);
+        let data = fields.and_then(|fields| data_spec(fields, &self.folder, pointer, &mut problems));
+        problems.finish().map(|_| data)
     }
 
     /// Reads and checks the list of steps at `pointer` on images of `shape`; none where the file has no list there.

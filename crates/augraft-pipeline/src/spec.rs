@@ -11,6 +11,7 @@ use crate::device::{Device, EngineKind};
 use crate::diagnostic::{Diagnostic, Report, Span};
 use crate::document::Document;
 use crate::ids::{clashes, ids};
+use crate::objects::{AnnotationSpec, ObjectRules};
 use crate::problems::Problems;
 use crate::reading::read_steps;
 use crate::schema::{DataFields, FileFields, ModelFields, VERSION, outer_schema};
@@ -33,6 +34,8 @@ pub struct PipelineSpec {
     pub epoch: u32,
     /// Where images come from.
     pub data: Option<DataSpec>,
+    /// What becomes of annotated objects that the steps cut or shrink.
+    pub objects: ObjectRules,
     /// Steps on the images, in order.
     pub steps: Vec<StepSpec>,
     /// A model that runs on the images after the steps.
@@ -60,6 +63,8 @@ pub struct DataSpec {
     pub on_error: OnDataError,
     /// Masks beside the images.
     pub masks: Option<MaskSpec>,
+    /// Objects in the images.
+    pub annotations: Option<AnnotationSpec>,
 }
 
 /// Where the masks of the images lie.
@@ -69,6 +74,8 @@ pub struct MaskSpec {
     pub folder: PathBuf,
     /// Their classes.
     pub classes: MaskClasses,
+    /// Class id of pixels that belong to no class.
+    pub ignore: Option<u8>,
 }
 
 /// Where images lie.
@@ -227,13 +234,18 @@ impl PipelineSpec {
             }
         };
         let folder = file.parent().unwrap_or(Path::new("")).to_owned();
+        let data = fields.data.and_then(|data| data_spec(data, &folder, "/data", &mut problems));
+        if problems.has_errors() {
+            return Err(Report::from(problems));
+        }
         let (input, model) = written.split_at(in_model);
         let (input_ids, model_ids) = ids.split_at(in_model);
         let steps = input.iter().zip(input_ids).filter_map(|(step, id)| step_spec(step, id, &ids)).collect();
         let model_steps = model.iter().zip(model_ids).filter_map(|(step, id)| site_step_spec(step, id, &ids)).collect();
         Ok(Self {
             file: file.to_owned(),
-            data: fields.data.and_then(|data| data_spec(data, &folder)),
+            data,
+            objects: fields.objects,
             model: fields.model.map(|model| model_spec(model, model_steps, &folder)),
             folder,
             seed: fields.seed,
@@ -297,7 +309,13 @@ fn site_step_spec(written: &Written, id: &str, ids: &[String]) -> Option<SiteSte
     Some(SiteStepSpec { at, at_path, tokens: written.tokens, step: step_spec(written, id, ids)? })
 }
 
-pub(crate) fn data_spec(fields: DataFields, folder: &Path) -> Option<DataSpec> {
+/// The data source whose fields stand at `pointer`; reports what no schema knows.
+pub(crate) fn data_spec(
+    fields: DataFields,
+    folder: &Path,
+    pointer: &str,
+    problems: &mut Problems<'_>,
+) -> Option<DataSpec> {
     let source = match (fields.folder, fields.flat, fields.shards) {
         (Some(path), _, _) => DataSource::Folder(folder.join(path)),
         (_, Some(path), _) => DataSource::Flat(folder.join(path)),
@@ -311,7 +329,15 @@ pub(crate) fn data_spec(fields: DataFields, folder: &Path) -> Option<DataSpec> {
         drop_last: fields.drop_last,
         limit: fields.limit,
         on_error: fields.on_error,
-        masks: fields.masks.map(|masks| MaskSpec { folder: folder.join(masks.folder), classes: masks.classes }),
+        masks: fields.masks.map(|masks| MaskSpec {
+            folder: folder.join(masks.folder),
+            classes: masks.classes,
+            ignore: masks.ignore,
+        }),
+        annotations: match fields.annotations {
+            Some(annotations) => Some(annotations.spec(folder, &format!("{pointer}/annotations"), problems)?),
+            None => None,
+        },
     })
 }
 

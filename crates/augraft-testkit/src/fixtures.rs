@@ -68,6 +68,7 @@ pub fn batch(shape: &Shape, n: usize) -> Batch {
         images,
         labels,
         masks: None,
+        objects: None,
         index,
         transfer: vec![Transfer::IDENTITY; channels],
         image_size: shape.image_size,

@@ -200,6 +200,7 @@ fn batch(images: Array4<f32>, classes: usize) -> Batch {
         images: Images::F32(images),
         labels,
         masks: None,
+        objects: None,
         index,
         transfer: vec![Transfer::IDENTITY; channels],
         image_size: None,

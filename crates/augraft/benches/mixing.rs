@@ -16,7 +16,7 @@ fn batch() -> Batch {
     let index: Vec<u64> = (0..SHAPE[0] as u64).collect();
     let images = Images::F32(Array4::from_shape_fn(SHAPE, |(n, c, y, x)| (n + c + y + x) as f32));
     let labels = Labels::one_hot(&vec![Some(0); SHAPE[0]], 10, &index);
-    Batch { images, labels, masks: None, index, transfer: vec![Transfer::IDENTITY; 3], image_size: None }
+    Batch { images, labels, masks: None, objects: None, index, transfer: vec![Transfer::IDENTITY; 3], image_size: None }
 }
 
 /// Rows of the tensor that a kernel writes: first element and length of each.

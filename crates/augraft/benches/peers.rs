@@ -140,7 +140,8 @@ impl Case {
         let from = images(input);
         let index: Vec<u64> = (0..SAMPLES as u64).collect();
         let (labels, transfer) = (labels(&index), vec![Transfer::IDENTITY; 3]);
-        let batch = Batch { images: from.clone(), labels, masks: None, index, transfer, image_size: None };
+        let batch =
+            Batch { images: from.clone(), labels, masks: None, objects: None, index, transfer, image_size: None };
         let keeps_shape = operator.check(&batch.shape()).map_err(|issue| issue.message)? == batch.shape();
         let (key, scratch) = (StepKey::new(1, name), Scratch::default());
         Ok(Ok(Self::Operator(Box::new(Step { operator, key, epoch: 0, from, batch, scratch, keeps_shape }))))

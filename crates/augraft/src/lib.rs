@@ -4,6 +4,7 @@
 
 mod command;
 mod failure;
+mod objects;
 mod output;
 mod palette;
 mod preview;

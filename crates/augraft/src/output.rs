@@ -2,15 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use augraft_data::{JsonLines, NpzArray, OutputFolder, write_gray, write_npz, write_png};
+use augraft_data::{Dataset, JsonLines, NpzArray, OutputFolder, write_gray, write_npz, write_png};
 use augraft_engine::{Outcome, StepDraws};
 use augraft_onnx::Tensor;
 use augraft_operator::{Batch, Images, Labels, Masks, sample_of, view_of};
+use augraft_pipeline::Plan;
 use ndarray::{Array1, Array2, ArrayView1, Axis, s};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
+use crate::objects::ObjectFiles;
 
 /// Classes listed per prediction.
 const TOP: usize = 5;
@@ -21,21 +23,26 @@ pub(crate) struct Output {
     labels: JsonLines,
     draws: JsonLines,
     predictions: Option<JsonLines>,
+    objects: Option<ObjectFiles>,
     classes: Vec<String>,
     batches: usize,
 }
 
 impl Output {
     /// Opens the folder that becomes `path` when the run is complete.
-    pub(crate) fn create(path: &Path, classes: &[String], predicts: bool) -> Result<Self, Failure> {
+    pub(crate) fn create(path: &Path, dataset: &Dataset, plan: &Plan) -> Result<Self, Failure> {
         let folder = OutputFolder::create(path)?;
         let lines = |name: &str| JsonLines::create(folder.path().join(name));
         for name in ["images", "batches"] {
             std::fs::create_dir(folder.path().join(name)).map_err(Failure::user)?;
         }
         let (labels, draws) = (lines("labels.jsonl")?, lines("draws.jsonl")?);
-        let predictions = if predicts { Some(lines("predictions.jsonl")?) } else { None };
-        Ok(Self { folder, labels, draws, predictions, classes: classes.to_vec(), batches: 0 })
+        let predictions = if plan.model.is_some() { Some(lines("predictions.jsonl")?) } else { None };
+        let objects = match &plan.objects {
+            Some(planned) => Some(ObjectFiles::new(lines("objects.jsonl")?, planned.clone(), dataset)),
+            None => None,
+        };
+        Ok(Self { folder, labels, draws, predictions, objects, classes: dataset.classes().to_vec(), batches: 0 })
     }
 
     /// The folder while it is written.
@@ -68,6 +75,27 @@ impl Output {
             Some(Images::F32(shares)) => arrays.push(("masks", NpzArray::F32(shares.view().into_dyn()))),
             Some(Images::Ragged(_)) | None => {}
         }
+        let objects = self.objects.as_mut().map(|files| files.write(batch)).transpose()?;
+        let flags = |values: &ndarray::ArrayD<bool>| values.mapv(u8::from);
+        let kept = objects.map(|known| {
+            let valid = [
+                flags(&known.valid.into_dyn()),
+                flags(&known.ignore.into_dyn()),
+                flags(&known.keypoint_visible.into_dyn()),
+            ];
+            (known.boxes, known.classes, known.weights, known.keypoints, valid)
+        });
+        if let Some((boxes, classes, weights, keypoints, [valid, ignore, visible])) = &kept {
+            arrays.push(("boxes", NpzArray::F32(boxes.view().into_dyn())));
+            arrays.push(("box_classes", NpzArray::I64(classes.view().into_dyn())));
+            arrays.push(("box_weights", NpzArray::F32(weights.view().into_dyn())));
+            arrays.push(("box_valid", NpzArray::U8(valid.view())));
+            arrays.push(("box_ignore", NpzArray::U8(ignore.view())));
+            if keypoints.dim().2 > 0 {
+                arrays.push(("keypoints", NpzArray::F32(keypoints.view().into_dyn())));
+                arrays.push(("keypoint_visible", NpzArray::U8(visible.view())));
+            }
+        }
         write_npz(&file, &arrays)?;
         self.batches += 1;
         for (row, mut record) in label_records(&batch.labels).into_iter().enumerate() {
@@ -84,6 +112,9 @@ impl Output {
         self.labels.finish()?;
         self.draws.finish()?;
         self.predictions.map_or(Ok(()), JsonLines::finish)?;
+        if let Some(objects) = self.objects {
+            objects.finish(self.folder.path())?;
+        }
         Ok(Written { folder: self.folder })
     }
 
@@ -186,7 +217,7 @@ fn addressed(index: u64) -> Map<String, Value> {
 }
 
 /// The name of a file of a sample: its index, and the number of the view where it is not the sample itself.
-fn file_name(index: u64) -> String {
+pub(crate) fn file_name(index: u64) -> String {
     match view_of(index) {
         0 => format!("{:06}.png", sample_of(index)),
         view => format!("{:06}-{view}.png", sample_of(index)),

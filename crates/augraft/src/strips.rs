@@ -56,6 +56,7 @@ fn samples(photos: &Path) -> Result<Batch, Failure> {
         images: Images::U8(images),
         labels: Labels::multi_hot(&loaded.labels, dataset.classes().len(), &loaded.index),
         masks: None,
+        objects: None,
         index: loaded.index,
         transfer: vec![Transfer::IDENTITY; 3],
         image_size: None,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Turns pixels into floats: `(pixel / 255 - mean) / std`, per channel.
 ///
 /// Bytes are computed as `pixel * scale + bias` in f32, with `scale = 1 / (255 * std)` and `bias = -mean / std` rounded once, which every runtime
-/// repeats bit for bit. Floats are taken as 0 to 1 already: `(value - mean) / std`.
+/// repeats bit for bit. Feature maps are taken as 0 to 1 already: `(value - mean) / std`.
 ///
 /// The statistics are a name (`imagenet`, `cifar10`, `cifar100`, `half`: mean and std 0.5, `unit`: mean 0 and std 1) or numbers.
 ///
@@ -58,6 +58,9 @@ impl Default for Normalize {
     }
 }
 
+/// Means and deviations beyond are not those of values of 0 to 1.
+const LARGEST: f64 = 2.0;
+
 impl Operator for Normalize {
     const NAME: &'static str = "normalize";
     const SINCE: &'static str = "0.1.0";
@@ -72,6 +75,16 @@ impl Operator for Normalize {
             if values.len() != shape.channels {
                 return Err(Issue::new(path, format!("has {} values for {} channels", values.len(), shape.channels)));
             }
+        }
+        if shape.element == Element::F32 && shape.image_size.is_none() {
+            return Err(Issue::new("", "the images are normalized already").help("leave one of the two steps out"));
+        }
+        if let Some((path, at)) = [("mean", &mean), ("std", &std)]
+            .into_iter()
+            .find_map(|(path, values)| Some((path, values.iter().position(|value| *value > LARGEST)?)))
+        {
+            let message = "the statistics are those of pixels of 0 to 1, and this is one of pixels of 0 to 255";
+            return Err(Issue::new(format!("{path}[{at}]"), message).help("divide `mean` and `std` by 255"));
         }
         if let Some(at) = std.iter().position(|std| *std <= 0.0) {
             return Err(Issue::new(format!("std[{at}]"), "a standard deviation is above 0"));

@@ -79,7 +79,7 @@ impl Operator for CoarseDropout {
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
-        self.fill.check(shape.channels)?;
+        self.fill.check(shape)?;
         self.count.check()?;
         self.height.check("height")?;
         self.width.check("width")?;

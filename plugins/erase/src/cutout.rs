@@ -98,7 +98,7 @@ impl Operator for Cutout {
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
-        self.fill.check(shape.channels)?;
+        self.fill.check(shape)?;
         let halved = matches!(self.placement, Placement::Border | Placement::UniformPixel);
         if halved && self.length == Length::Pixels(Side::of(1)) {
             return Err(Issue::new("length", "a hole of one pixel is rounded down to nothing").help("use 2 or more"));

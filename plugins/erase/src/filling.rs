@@ -1,6 +1,6 @@
 //! What holes are filled with.
 
-use augraft_operator::{Dice, Fill, Issue, Lowered, Tensor, Value, box_mask};
+use augraft_operator::{Dice, Fill, Issue, Lowered, Shape, Tensor, Value, box_mask};
 use ndarray::ArrayViewMut3;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,9 +38,9 @@ impl Default for Filling {
 }
 
 impl Filling {
-    /// Checks that it fits a tensor of `channels` channels.
-    pub(crate) fn check(&self, channels: usize) -> Result<(), Issue> {
-        if let Filling::Value(fill) = self { fill.check(channels) } else { Ok(()) }
+    /// Checks that it fits images of this shape.
+    pub(crate) fn check(&self, shape: &Shape) -> Result<(), Issue> {
+        if let Filling::Value(fill) = self { fill.check(shape) } else { Ok(()) }
     }
 
     /// The key of the noise, by `lane` and the next one; 0 where there is none.

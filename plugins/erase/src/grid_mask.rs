@@ -106,7 +106,7 @@ impl Operator for GridMask {
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
-        self.fill.check(shape.channels)?;
+        self.fill.check(shape)?;
         if let Some([low, high]) = self.d.map(|ends| ends.map(Side::get)) {
             if low < 2 {
                 return Err(

@@ -66,7 +66,7 @@ impl Operator for HideAndSeek {
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
-        self.fill.check(shape.channels)?;
+        self.fill.check(shape)?;
         if !(1..=64).contains(&self.sizes.len()) {
             return Err(Issue::new("sizes", format!("{} sizes instead of 1 to 64", self.sizes.len())));
         }

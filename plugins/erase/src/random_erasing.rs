@@ -164,7 +164,7 @@ impl Operator for RandomErasing {
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
-        self.fill.check(shape.channels)?;
+        self.fill.check(shape)?;
         self.count.check()?;
         if self.scale.high() > 1.0 {
             return Err(Issue::new("scale[1]", "a share of the area is at most 1"));

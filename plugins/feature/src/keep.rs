@@ -106,6 +106,10 @@ impl Operator for Keep {
         Drawn { apply, top, left, bottom, right }
     }
 
+    fn erases<D: Dice>(&self, _: &Drawn<D>) -> Vec<[D::Int; 4]> {
+        Vec::new()
+    }
+
     fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, _: &mut Scratch) {
         each_sample!(batch.images, draws, |draw, image| if draw.apply {
             erase(&mut image, [draw.top, draw.left, draw.bottom, draw.right], self.channels.as_deref(), true);

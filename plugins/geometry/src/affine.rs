@@ -125,7 +125,7 @@ impl Operator for Affine {
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
-        self.fill.check(shape.channels)?;
+        self.fill.check(shape)?;
         if self.shear.ends().iter().flatten().any(|angle| angle.abs() >= STEEPEST) {
             return Err(Issue::new("shear", "a shear is less than 85 degrees either way"));
         }

@@ -71,7 +71,7 @@ impl Operator for Pad {
     type Draw<D: Dice> = Fixed<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
-        self.fill.check(shape.channels)?;
+        self.fill.check(shape)?;
         Ok(match shape.layout {
             Layout::Ragged | Layout::Open => shape.clone(),
             Layout::Dense { height, width } => shape.resized(self.padding.padded([height, width])),

@@ -54,7 +54,7 @@ impl Operator for RandomCrop {
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
-        self.fill.check(shape.channels)?;
+        self.fill.check(shape)?;
         Ok(shape.resized(self.size.sides()))
     }
 

@@ -159,6 +159,7 @@ fn prepared(
             images: Images::Ragged(images),
             labels: Labels::one_hot(&vec![None; index.len()], 0, index),
             masks,
+            objects: None,
             index: index.to_vec(),
             transfer: vec![Transfer::IDENTITY; 3],
             image_size: None,

@@ -1,11 +1,16 @@
 //! From a pipeline file to a plan with its data.
 
-use augraft_data::{BatchPlan, Dataset, Error as DataError, OnError, Source, load_batch};
+use augraft_data::{
+    Annotation, AnnotationSource, BatchPlan, Dataset, Error as DataError, MaskFolder, OnError, Source, load_batch,
+};
 use augraft_engine::{EngineError, inspect, load_operator, open};
 use augraft_onnx::{Model, baked_batch};
-use augraft_operator::{Batch, BatchDice, Dice, Images, Labels, Masks, Registry, Rows, Shape, Transfer};
+use augraft_operator::{
+    Batch, BatchDice, Dice, Images, Keypoint, Labels, Masks, Object, Objects, Registry, Rows, Shape, Transfer,
+};
 use augraft_pipeline::{
-    DataSource, DataSpec, Facts, ModelSpec, OnDataError, Overrides, PipelineSpec, Plan, Report, Step, plan, read_macro,
+    AnnotationFormat, AnnotationSpec, DataSource, DataSpec, Facts, ModelSpec, OnDataError, Overrides, PipelineSpec,
+    Plan, Report, Step, plan, read_macro,
 };
 
 use std::path::{Path, PathBuf};
@@ -84,6 +89,7 @@ pub(crate) fn prepare_with(
     let facts = Facts {
         classes: dataset.as_ref().map_or(given.classes.unwrap_or(0), |dataset| dataset.classes().len()),
         samples: dataset.as_ref().map(Dataset::len),
+        keypoints: dataset.as_ref().map_or(0, |dataset| dataset.keypoint_names().len()),
         sorted: spec.data.as_ref().zip(dataset.as_ref()).is_some_and(|(data, dataset)| is_sorted(dataset, data.batch)),
         input: given.input,
     };
@@ -125,17 +131,46 @@ pub(crate) fn open_dataset(spec: &PipelineSpec, data: &DataSpec, pointer: &str) 
     };
     let opened = Dataset::open_with_classes(&source, data.classes.as_deref());
     let opened = opened.and_then(|dataset| match &data.masks {
-        Some(masks) => dataset.with_masks(&masks.folder),
+        Some(masks) => dataset.with_masks(MaskFolder {
+            folder: masks.folder.clone(),
+            classes: masks.classes.count(),
+            ignore: masks.ignore,
+        }),
         None => Ok(dataset),
     });
-    opened.map_err(|error| {
+    let opened = opened.and_then(|dataset| match &data.annotations {
+        Some(annotations) => dataset.with_annotations(&source_of(annotations), annotations.classes.as_deref()),
+        None => Ok(dataset),
+    });
+    let dataset = opened.map_err(|error| {
         let field = match &error {
             DataError::ClassList { .. } | DataError::Missing { what: "class list", .. } => "classes",
             DataError::Mask { .. } | DataError::Missing { what: "folder of masks", .. } => "masks/folder",
+            DataError::Annotations { .. }
+            | DataError::Missing { what: "annotation file" | "folder of annotations", .. } => "annotations",
             _ => field,
         };
         spec.problem(&format!("{pointer}/{field}"), "bad-data", error.to_string(), None)
-    })
+    })?;
+    let joints = dataset.keypoint_names().len();
+    let pairs = data.annotations.iter().flat_map(|annotations| &annotations.flip_pairs);
+    match pairs.flatten().find(|keypoint| **keypoint >= joints) {
+        None => Ok(dataset),
+        Some(keypoint) => {
+            let message = format!("there is no keypoint {keypoint}: the objects have {joints}, counted from 0");
+            Err(spec.problem(&format!("{pointer}/annotations/flip_pairs"), "out-of-range", message, None))
+        }
+    }
+}
+
+fn source_of(annotations: &AnnotationSpec) -> AnnotationSource {
+    match &annotations.source {
+        AnnotationFormat::Coco(file) => AnnotationSource::Coco(file.clone()),
+        AnnotationFormat::Yolo { folder, keypoints } => {
+            AnnotationSource::Yolo { folder: folder.clone(), keypoints: *keypoints }
+        }
+        AnnotationFormat::Voc(folder) => AnnotationSource::Voc(folder.clone()),
+    }
 }
 
 impl Prepared {
@@ -187,6 +222,18 @@ pub(crate) fn load(
         OnDataError::Skip => OnError::Skip,
     };
     let loaded = load_batch(dataset, &wanted, on_error)?;
+    let sizes: Vec<[usize; 2]> = loaded.images.iter().map(|image| [image.dim().0, image.dim().1]).collect();
+    // COCO counts the middles of pixels from 0.
+    let is_coco = data.annotations.as_ref().is_some_and(|known| matches!(known.source, AnnotationFormat::Coco(_)));
+    let middle = if is_coco { 0.5 } else { 0.0 };
+    let objects = loaded.annotations.map(|annotations| Objects {
+        samples: annotations
+            .into_iter()
+            .zip(loaded.index.iter().zip(sizes))
+            .map(|(found, (index, size))| found.into_iter().map(|one| object(one, *index, size, middle)).collect())
+            .collect(),
+        flip_pairs: plan.objects.iter().flat_map(|objects| objects.flip_pairs.clone()).collect(),
+    });
     let mut batch = Batch {
         images: Images::Ragged(loaded.images),
         labels: Labels::multi_hot(&loaded.labels, dataset.classes().len(), &loaded.index),
@@ -195,6 +242,7 @@ pub(crate) fn load(
             .as_ref()
             .zip(loaded.masks)
             .map(|(spec, masks)| Masks { images: Images::Ragged(masks), classes: spec.classes.count() }),
+        objects,
         index: loaded.index,
         transfer: vec![Transfer::IDENTITY; 3],
         image_size: None,
@@ -208,6 +256,19 @@ pub(crate) fn load(
         batch.select(&pairs.iter().map(|at| row(*at)).chain(donors).collect::<Vec<_>>());
     }
     Ok((batch, loaded.skipped))
+}
+
+/// An annotated object of the sample `index`, whose image has this height and width; `middle` is where a pixel has its place.
+fn object(annotation: Annotation, index: u64, size: [usize; 2], middle: f64) -> Object {
+    let bounds = annotation.bounds.map(f64::from);
+    let mut object = Object::new(annotation.class, (index, annotation.id), bounds, size);
+    (object.crowd, object.difficult) = (annotation.crowd, annotation.difficult);
+    let keypoint = |[x, y, visibility]: [f32; 3]| Keypoint {
+        at: [x, y].map(|at| f64::from(at) + middle),
+        visibility: visibility as u8,
+    };
+    object.keypoints = annotation.keypoints.into_iter().map(keypoint).collect();
+    object
 }
 
 /// A sample of the data set for each of `indices`, which the step mixes it with.

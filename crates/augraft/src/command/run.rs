@@ -29,7 +29,7 @@ pub(super) fn run(args: &PipelineArgs, registry: &Registry, color: bool) -> Resu
     }
     let mut program =
         Program::bind(plan, args.engine.onnxruntime.as_deref()).map_err(|error| prepared.refused(error))?;
-    let mut output = Output::create(&plan.out, dataset.classes(), plan.model.is_some())?;
+    let mut output = Output::create(&plan.out, dataset, plan)?;
     let batches = order.len(dataset.len());
     let planned: Vec<u64> = (0..batches).flat_map(|batch| order.indices(batch, dataset.len())).collect();
     let dropped = data.limit.map_or(dataset.len(), |limit| limit.min(dataset.len())) - planned.len();

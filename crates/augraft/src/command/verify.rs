@@ -170,6 +170,7 @@ fn made_batch(prepared: &Prepared, index: Vec<u64>) -> Batch {
         images,
         labels,
         masks: None,
+        objects: None,
         index,
         transfer: vec![Transfer { scale, bias: 0.0 }; channels],
         image_size: None,

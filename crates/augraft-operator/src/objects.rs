@@ -1,0 +1,385 @@
+//! Boxes and keypoints of objects, which move and mix with the pixels, natively.
+//!
+//! Places are `[x, y]` in pixels from the top left corner, continuous: pixel `i` covers `i..i + 1`.
+
+use std::sync::Arc;
+
+use crate::mixing::{Mixing, Patch, Region, Shows};
+use crate::motion::{Motion, Window};
+use crate::scalar::Row;
+
+/// A place `[x, y]`.
+type Place = [f64; 2];
+
+/// Edges `[left, top, right, bottom]`, ends exclusive.
+pub type Bounds = [f64; 4];
+
+/// The annotated objects of the samples of a batch.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Objects {
+    /// Those of each sample, its own first.
+    pub samples: Vec<Vec<Object>>,
+    /// Keypoints that change places in a mirror image.
+    pub flip_pairs: Vec<[usize; 2]>,
+}
+
+/// An object on its way through the steps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Object {
+    /// Its class.
+    pub class: usize,
+    /// Index in the data set of the sample that it comes from, and its number there.
+    pub origin: (u64, u64),
+    /// Weight, 1 until it is blended.
+    pub weight: f64,
+    /// Whether it stands for a crowd.
+    pub crowd: bool,
+    /// Whether it is marked as difficult.
+    pub difficult: bool,
+    /// Its keypoints.
+    pub keypoints: Vec<Keypoint>,
+    /// Corners, in order around it: an axis-aligned box until an affine step.
+    corners: [Place; 4],
+    /// Where it can be seen.
+    frame: Bounds,
+    /// The share of it within the frame that nothing covers.
+    shown: f64,
+}
+
+/// A keypoint of an object.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Keypoint {
+    /// Where it is.
+    pub at: Place,
+    /// 0 for unlabeled or covered, 1 for hidden, 2 for visible.
+    pub visibility: u8,
+}
+
+/// Which objects are left at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct ObjectRules {
+    /// Least area of a box in square pixels.
+    pub min_area: f64,
+    /// Least side of a box in pixels.
+    pub min_side: f64,
+    /// Least share of an object that must be visible, 0 to 1.
+    pub min_visibility: f64,
+    /// Whether an object that falls below is kept and marked, for a loss that leaves it out.
+    pub ignore: bool,
+}
+
+/// An object as it is at the end: a box within the image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// `[left, top, right, bottom]` in pixels.
+    pub bounds: [f32; 4],
+    /// Its class.
+    pub class: usize,
+    /// Weight, below 1 where it is blended.
+    pub weight: f32,
+    /// The share of it that is visible.
+    pub visibility: f32,
+    /// Whether a rule would have removed it.
+    pub ignore: bool,
+    /// Whether it stands for a crowd.
+    pub crowd: bool,
+    /// Whether it is marked as difficult.
+    pub difficult: bool,
+    /// Index in the data set of the sample that it comes from, and its number there.
+    pub origin: (u64, u64),
+    /// Places of its keypoints, and whether each is inside of the image and not covered.
+    pub keypoints: Vec<([f32; 2], bool)>,
+}
+
+impl Object {
+    /// An object with these bounds in an image of `[height, width]`.
+    #[must_use]
+    pub fn new(class: usize, origin: (u64, u64), [left, top, right, bottom]: Bounds, size: [usize; 2]) -> Self {
+        let [height, width] = size.map(|side| side as f64);
+        Self {
+            class,
+            origin,
+            weight: 1.0,
+            crowd: false,
+            difficult: false,
+            keypoints: Vec::new(),
+            corners: [[left, top], [right, top], [right, bottom], [left, bottom]],
+            frame: [0.0, 0.0, width, height],
+            shown: 1.0,
+        }
+    }
+
+    /// The least box around its corners, visible or not.
+    fn hull(&self) -> Bounds {
+        hull(self.corners)
+    }
+
+    /// The box of what can be seen of it.
+    fn visible(&self) -> Bounds {
+        meet(self.hull(), self.frame)
+    }
+
+    fn is_gone(&self) -> bool {
+        area(self.visible()) <= 0.0 || self.shown <= 0.0 || self.weight <= 0.0
+    }
+
+    /// The corners, frame and keypoints after a map of places; `swaps` where left and right change.
+    fn map(&mut self, place: impl Fn(Place) -> Place, [height, width]: [f64; 2], pairs: &[[usize; 2]], swaps: bool) {
+        self.corners = self.corners.map(&place);
+        let [left, top, right, bottom] = self.frame;
+        let frame = hull([[left, top], [right, top], [right, bottom], [left, bottom]].map(&place));
+        self.frame = meet(frame, [0.0, 0.0, width, height]);
+        self.keypoints.iter_mut().for_each(|point| point.at = place(point.at));
+        let known = self.keypoints.len();
+        for [a, b] in pairs.iter().filter(|[a, b]| swaps && *a.max(b) < known) {
+            self.keypoints.swap(*a, *b);
+        }
+    }
+
+    /// Takes away what a rectangle covers: the box ends at it where a rectangle is left, else the share that is visible falls.
+    fn cover(&mut self, hole: Bounds) {
+        let seen = self.visible();
+        let inner = meet(seen, hole);
+        let covered = area(inner);
+        if covered <= 0.0 {
+            return;
+        }
+        for point in &mut self.keypoints {
+            if inside(point.at, hole) {
+                point.visibility = 0;
+            }
+        }
+        let spans = |low: usize, high: usize| inner[low] <= seen[low] && inner[high] >= seen[high];
+        match (spans(1, 3), spans(0, 2)) {
+            (true, true) => self.shown = 0.0,
+            (true, false) if inner[0] <= seen[0] => self.frame[0] = inner[2],
+            (true, false) if inner[2] >= seen[2] => self.frame[2] = inner[0],
+            (false, true) if inner[1] <= seen[1] => self.frame[1] = inner[3],
+            (false, true) if inner[3] >= seen[3] => self.frame[3] = inner[1],
+            _ => self.shown *= 1.0 - covered / area(seen),
+        }
+    }
+
+    fn seen(&self, rules: &ObjectRules) -> Option<Seen> {
+        let (bounds, whole) = (self.visible(), area(self.hull()));
+        let visible = area(bounds) * self.shown;
+        if self.is_gone() {
+            return None;
+        }
+        let [left, top, right, bottom] = bounds;
+        let small = area(bounds) < rules.min_area || (right - left).min(bottom - top) < rules.min_side;
+        let dropped = small || visible < rules.min_visibility * whole;
+        if dropped && !rules.ignore {
+            return None;
+        }
+        let points = self.keypoints.iter();
+        let points =
+            points.map(|point| (point.at.map(|at| at as f32), point.visibility > 0 && inside(point.at, self.frame)));
+        Some(Seen {
+            bounds: bounds.map(|edge| edge as f32),
+            class: self.class,
+            weight: self.weight as f32,
+            visibility: (visible / whole) as f32,
+            ignore: dropped,
+            crowd: self.crowd,
+            difficult: self.difficult,
+            origin: self.origin,
+            keypoints: points.collect(),
+        })
+    }
+}
+
+fn hull(corners: [Place; 4]) -> Bounds {
+    let [low, high]: [fn(f64, f64) -> f64; 2] = [f64::min, f64::max];
+    let of = |axis: usize, choose: fn(f64, f64) -> f64| {
+        choose(choose(corners[0][axis], corners[1][axis]), choose(corners[2][axis], corners[3][axis]))
+    };
+    [of(0, low), of(1, low), of(0, high), of(1, high)]
+}
+
+fn meet(a: Bounds, b: Bounds) -> Bounds {
+    [a[0].max(b[0]), a[1].max(b[1]), a[2].min(b[2]), a[3].min(b[3])]
+}
+
+fn area([left, top, right, bottom]: Bounds) -> f64 {
+    (right - left).max(0.0) * (bottom - top).max(0.0)
+}
+
+fn inside([x, y]: Place, [left, top, right, bottom]: Bounds) -> bool {
+    x >= left && x < right && y >= top && y < bottom
+}
+
+impl Objects {
+    /// The objects at the end, those of each sample.
+    #[must_use]
+    pub fn seen(&self, rules: &ObjectRules) -> Vec<Vec<Seen>> {
+        self.samples.iter().map(|objects| objects.iter().filter_map(|object| object.seen(rules)).collect()).collect()
+    }
+
+    /// Takes the samples at these rows.
+    pub(crate) fn select(&mut self, rows: &[usize]) {
+        self.samples = rows.iter().map(|row| self.samples[*row].clone()).collect();
+    }
+
+    /// Moves as the pixels of images of `sizes` (height, width) do.
+    pub(crate) fn follow(&mut self, motions: &[Motion<Row>], sizes: &[[usize; 2]]) {
+        for ((objects, motion), size) in self.samples.iter_mut().zip(motions).zip(sizes) {
+            follow(objects, motion, *size, &self.flip_pairs);
+        }
+    }
+
+    /// Loses what rectangles `[top, left, bottom, right]` of each sample erase.
+    pub(crate) fn erase(&mut self, row: usize, holes: &[[i64; 4]]) {
+        for hole in holes {
+            self.samples[row].iter_mut().for_each(|object| object.cover(bounds_of(*hole)));
+        }
+    }
+
+    /// Mixes as the pixels of images of `[height, width]` are mixed.
+    pub(crate) fn mix(&mut self, mixings: &[Mixing<Row>], regions: &[Arc<Region>], size: [usize; 2]) {
+        let before = std::mem::take(&mut self.samples);
+        let mixed = |(row, mixing): (usize, &Mixing<Row>)| {
+            let mut mixed = match mixing {
+                Mixing::None | Mixing::Values { .. } => before[row].clone(),
+                Mixing::Paste(patch) => collage(&before, row, std::slice::from_ref(patch), size),
+                Mixing::Collage(patches) => collage(&before, row, patches, size),
+                Mixing::Blend { lam, .. } => {
+                    weighed(&before[row], *lam).chain(weighed(&before[mixing.partner(row)], 1.0 - lam)).collect()
+                }
+                Mixing::Region { .. } => {
+                    let shares = Shares::of(&regions[row], size);
+                    let own = before[row].iter().map(|object| shares.scaled(object, false));
+                    own.chain(before[mixing.partner(row)].iter().map(|object| shares.scaled(object, true))).collect()
+                }
+            };
+            mixed.retain(|object: &Object| !object.is_gone());
+            mixed
+        };
+        self.samples = mixings.iter().enumerate().map(mixed).collect();
+    }
+}
+
+fn bounds_of([top, left, bottom, right]: [i64; 4]) -> Bounds {
+    [left, top, right, bottom].map(|edge| edge as f64)
+}
+
+fn weighed(objects: &[Object], factor: f64) -> impl Iterator<Item = Object> + '_ {
+    objects.iter().map(move |object| Object { weight: object.weight * factor, ..object.clone() })
+}
+
+fn follow(objects: &mut [Object], motion: &Motion<Row>, size: [usize; 2], pairs: &[[usize; 2]]) {
+    let [h, w] = size.map(|side| side as f64);
+    let mut map = |place: &dyn Fn(Place) -> Place, size: [f64; 2], swaps: bool| {
+        objects.iter_mut().for_each(|object| object.map(place, size, pairs, swaps));
+    };
+    match motion {
+        Motion::Stay => {}
+        Motion::Mirror { rows, columns } => {
+            let place = |[x, y]: Place| [if *columns { w - x } else { x }, if *rows { h - y } else { y }];
+            map(&place, [h, w], rows != columns);
+        }
+        Motion::Transpose(false) => {}
+        Motion::Transpose(true) => map(&|[x, y]| [y, x], [w, h], true),
+        Motion::Quarter(k) => match k % 4 {
+            1 => map(&|[x, y]| [y, w - x], [w, h], false),
+            2 => map(&|[x, y]| [w - x, h - y], [h, w], false),
+            3 => map(&|[x, y]| [h - y, x], [w, h], false),
+            _ => {}
+        },
+        Motion::Window(window) => {
+            let (factors, [top, left]) = (factors(window, size), window.corner.map(|at| at as f64));
+            let out = window.size.of(size).map(|side| side as f64);
+            map(&|[x, y]| [(x - left) * factors[1], (y - top) * factors[0]], out, false);
+        }
+        Motion::Affine(affine) => {
+            let ([a, b, x0], [c, d, y0]) = (affine.map.x, affine.map.y);
+            let over = 1.0 / (a * d - b * c);
+            let place = |[x, y]: Place| {
+                let (x, y) = (x - 0.5 * w - x0, y - 0.5 * h - y0);
+                [(d * x - b * y) * over + 0.5 * w, (a * y - c * x) * over + 0.5 * h]
+            };
+            map(&place, [h, w], false);
+        }
+        Motion::Chain(parts) => {
+            let mut size = size;
+            for part in parts {
+                follow(objects, part, size, pairs);
+                if let Motion::Window(window) = part {
+                    size = window.size.of(size);
+                }
+            }
+        }
+    }
+}
+
+/// Rows and columns of the result for each of the input.
+fn factors(window: &Window<Row>, size: [usize; 2]) -> [f64; 2] {
+    let out = window.size.of(size);
+    match &window.stretch {
+        None => [1.0; 2],
+        Some(stretched) => [0, 1].map(|axis| out[axis] as f64 * (1.0 / stretched.length[axis] as f64)),
+    }
+}
+
+/// The objects of a sample with rectangles that show others.
+fn collage(before: &[Vec<Object>], row: usize, patches: &[Patch<Row>], [height, width]: [usize; 2]) -> Vec<Object> {
+    let patches = || patches.iter().filter(|patch| !patch.is_empty());
+    let covered: usize = patches().map(|patch| patch.sides().iter().product::<usize>()).sum();
+    let whole = covered == height * width;
+    let mut objects = if whole { Vec::new() } else { before[row].clone() };
+    for patch in patches() {
+        let is_own_place = patch.partner.is_none() && patch.shows == Shows::Place;
+        if is_own_place && !whole {
+            continue;
+        }
+        let hole = bounds_of(patch.edges);
+        objects.iter_mut().for_each(|object| object.cover(hole));
+        let shown = before[patch.source(row)].iter().map(|object| {
+            let mut object = object.clone();
+            if patch.shows != Shows::Place {
+                let [rows, columns] = patch.sides();
+                let [y, x] = [rows as f64 * (1.0 / height as f64), columns as f64 * (1.0 / width as f64)];
+                let place = |at: Place| [hole[0] + at[0] * x, hole[1] + at[1] * y];
+                object.map(place, [height as f64, width as f64], &[], false);
+            }
+            object.frame = meet(object.frame, hole);
+            object
+        });
+        objects.extend(shown.collect::<Vec<_>>());
+    }
+    objects
+}
+
+/// How much of each pixel comes from the partner.
+struct Shares {
+    taken: Vec<f64>,
+    size: [usize; 2],
+}
+
+impl Shares {
+    fn of(region: &Arc<Region>, size: [usize; 2]) -> Self {
+        let mut taken = vec![0.0; size[0] * size[1]];
+        match &*region.flat() {
+            Region::Taken(runs) => runs.iter().for_each(|run| taken[run.clone()].fill(1.0)),
+            Region::Weights([_, other]) => {
+                taken.iter_mut().zip(other).for_each(|(to, weight)| *to = f64::from(*weight))
+            }
+        }
+        Self { taken, size }
+    }
+
+    /// The object with the share of its visible box that the partner has there, or the sample itself.
+    fn scaled(&self, object: &Object, partner: bool) -> Object {
+        let [left, top, right, bottom] = object.visible();
+        // The pixels whose middle is inside.
+        let span = |from: f64, to: f64, side: usize| {
+            let edge = |at: f64| (at - 0.5).ceil().clamp(0.0, side as f64) as usize;
+            edge(from)..edge(to)
+        };
+        let (rows, columns) = (span(top, bottom, self.size[0]), span(left, right, self.size[1]));
+        let count = (rows.len() * columns.len()) as f64;
+        let taken: f64 = rows.flat_map(|y| self.taken[y * self.size[1]..][columns.clone()].iter()).sum();
+        let share = if count > 0.0 { taken / count } else { 0.0 };
+        Object { shown: object.shown * if partner { share } else { 1.0 - share }, ..object.clone() }
+    }
+}
