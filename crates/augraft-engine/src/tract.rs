@@ -122,7 +122,13 @@ impl TractSession {
         }
         match self.purpose {
             Use::Graph => model.into_typed()?.into_runnable(),
-            Use::Network | Use::CutNetwork | Use::OptimizedGraph => model.into_optimized()?.into_runnable(),
+            Use::Network | Use::CutNetwork | Use::OptimizedGraph => {
+                let optimized = model.clone().into_optimized()?;
+                // The optimizer sometimes leaves a placeholder where it folded constants, which fails when it is run.
+                let order = optimized.eval_order()?;
+                let is_whole = order.iter().all(|node| optimized.node(*node).op.name() != "Dummy");
+                if is_whole { optimized.into_runnable() } else { model.into_typed()?.into_runnable() }
+            }
         }
     }
 }

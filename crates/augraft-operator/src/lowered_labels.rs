@@ -9,7 +9,7 @@ use crate::mixing::{LabelRule, Mixing, Patch};
 use crate::motion::Motion;
 use crate::move_graph::lower_motion;
 use crate::move_images::Content;
-use crate::picture::Picture;
+use crate::picture::{Picture, length};
 use crate::recorder::Recorder;
 use crate::shape::{Element, Issue, Layout, Shape};
 
@@ -104,7 +104,7 @@ impl<'g> Mixed<'g> {
     /// Pixels of a rectangle, f64 `[N]`.
     fn covered(&self, patch: &Patch<Recorder<'g>>) -> Value<'g> {
         let [top, left, bottom, right] = patch.edges;
-        let side = |from: Value<'g>, to: Value<'g>| (to - from).cast(DataType::F64).binary("Max", self.real(0.0));
+        let side = |from: Value<'g>, to: Value<'g>| length((to - from).cast(DataType::F64));
         side(top, bottom) * side(left, right)
     }
 

@@ -8,7 +8,7 @@ use crate::mix_graph::LoweredRegion;
 use crate::mixing::{Mixing, Patch, Shows};
 use crate::motion::{Motion, Window};
 use crate::objects::ObjectRules;
-use crate::picture::{Picture, positions};
+use crate::picture::{Picture, length, positions};
 use crate::recorder::Recorder;
 
 /// Edges left, top, right, bottom.
@@ -88,7 +88,7 @@ fn meet<'g>(a: Edges<'g>, b: Edges<'g>) -> Edges<'g> {
 }
 
 fn area<'g>([left, top, right, bottom]: Edges<'g>) -> Value<'g> {
-    (right - left).maximum(zero(left)) * (bottom - top).maximum(zero(left))
+    length(right - left) * length(bottom - top)
 }
 
 /// A drawn number for all objects of a sample (`[N, 1]`) or all their keypoints (`[N, 1, 1]`); a constant is one for all.

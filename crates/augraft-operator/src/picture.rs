@@ -51,6 +51,11 @@ impl<'g> Picture<'g> {
     }
 }
 
+/// A length in f64, 0 where it would be negative.
+pub(crate) fn length(value: Value<'_>) -> Value<'_> {
+    value.maximum(value.graph().constant(Tensor::scalar(0f64)))
+}
+
 /// Whole numbers from `start` on along an axis of planes, a constant f64.
 pub(crate) fn places(graph: &Graph, start: i64, count: usize, axis: usize) -> Value<'_> {
     let values: Vec<f64> = (start..start + count as i64).map(|at| at as f64).collect();
