@@ -90,6 +90,27 @@ fn a_blend_gives_shares_that_sum_to_one() {
 }
 
 #[test]
+fn padding_is_of_no_class_before_and_after_a_blend() {
+    let folder = TempDir::new().expect("a folder");
+    let ids = masks::<u8>(&written(&folder, "padded", "  - pad: { padding: 3 }\n"));
+    assert_eq!(ids.shape(), [7, 46, 42]);
+    assert!(ids.indexed_iter().all(|(at, id)| (*id == 255) == (at[1] < 3 || at[1] >= 43 || at[2] < 3 || at[2] >= 39)));
+    let shares = masks::<f32>(&written(&folder, "mixed", "  - pad: { padding: 3 }\n  - mixup: { mode: elem }\n"));
+    assert!(shares.slice(s![.., .., ..3, ..]).iter().all(|share| *share == 0.0));
+    let turned = masks::<u8>(&written(&folder, "turned", "  - affine: { degrees: [45, 45] }\n"));
+    assert!(turned.iter().any(|id| *id == 255) && turned.iter().all(|id| *id == 255 || usize::from(*id) < CLASSES));
+}
+
+#[test]
+fn soft_masks_are_verified_within_what_their_weights_promise() {
+    let folder = TempDir::new().expect("a folder");
+    let _ = written(&folder, "steps", "  - smoothmix: { mode: elem }\n  - horizontal_flip\n");
+    let _ = succeed(PROGRAM, folder.path(), &["export", "steps.yaml", "-o", "steps.onnx"]);
+    let said = succeed(PROGRAM, folder.path(), &["verify", "steps.onnx", "steps.yaml"]);
+    assert!(said.contains("masks_out") && said.contains("as promised"), "{said}");
+}
+
+#[test]
 fn exported_files_move_masks_too() {
     let folder = TempDir::new().expect("a folder");
     let steps = "  - horizontal_flip\n  - random_crop: { size: 32, padding: 3 }\n  - cutmix: { mode: elem, label: visible_mask }\n  - mixup: { mode: elem }\n  - cutmix: { mode: half, partner: flip }\n";
@@ -135,6 +156,13 @@ fn masks_that_cannot_be_used_are_named() {
         fs::write(file, &bytes[..bytes.len() - 9]).expect("a file");
     };
     assert_snapshot!(refused(cut, given), @"error: the mask `masks/cat/a.png` cannot be used: the PNG data end early; write class ids as a gray or palette PNG of 8 bits");
+    let binary = |file: &Path| {
+        GrayImage::from_fn(6, 4, |x, _| Luma([if x > 2 { 255 } else { 0 }])).save(file).expect("a mask");
+    };
+    assert_snapshot!(refused(binary, "masks: { folder: masks, classes: 2 }"), @"error: the mask `masks/cat/a.png` has the class id 255 in row 0, column 3, and there are 2 classes; write 0 and 1 for two classes, or say that 255 is no class with `ignore: 255`");
+    assert_snapshot!(refused(binary, given), @"error: the mask `masks/cat/a.png` has the class id 255 in row 0, column 3, and there are 3 classes; say that it is no class with `ignore: 255`");
+    let beyond = |file: &Path| GrayImage::from_fn(6, 4, |x, _| Luma([x as u8])).save(file).expect("a mask");
+    assert_snapshot!(refused(beyond, given), @"error: the mask `masks/cat/a.png` has the class id 3 in row 0, column 3, and there are 3 classes; raise `classes`, or write ids from 0 on");
     assert_snapshot!(refused(|_| {}, "masks: { folder: nowhere, classes: 3 }"), @"
     error[bad-data]: the folder of masks `nowhere` does not exist; check the path
      --> p.yaml:2:42

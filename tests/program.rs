@@ -205,6 +205,13 @@ fn snapshots_hold_until_a_seed_changes() {
     let output = run(PROGRAM, folder.path(), &["snapshot", "p.yaml", "--check"]);
     assert_eq!(output.status.code(), Some(1));
     assert_snapshot!(String::from_utf8_lossy(&output.stderr), @"
+    warning[last-sample-alone]: the last of 7 samples is alone in its batch of 2, so `cutmix` mixes it with itself
+     --> p.yaml:6:5
+      |
+    6 |   - cutmix: { mode: elem, partner: roll }
+      |     ^^^^^^
+      |
+      = help: set `drop_last: true`, or use another `batch`
     p.yaml.snap differs (- as recorded, + now):
       line 1:
         - seed 1, epoch 0, 2 samples: [0, 1]

@@ -33,7 +33,7 @@ fn an_export_that_cannot_be() {
     assert_snapshot!(export("steps: [cutmix]\n", &["--draws", "inputs", "--opset", "12"]), @"error: opset 12 is not one of 13 to 21; older ones are for grafts into old models");
     assert_snapshot!(export("steps: [cutmix]\n", &["--draws", "baked"]), @"error: baked draws depend on the size of the images, which is left open; give it with `--size H W`");
     assert_snapshot!(export("steps: [cutmix]\n", &["--draws", "baked", "--batch", "4"]), @"error: baked draws depend on the size of the images, which is left open; give it with `--size H W`");
-    assert_snapshot!(export("steps: [normalize: half, gaussian_noise]\n", &[]), @"error: step `gaussian_noise`: runs natively only, because its noise is drawn for each pixel; leave the step out of what is exported");
+    assert_snapshot!(export("steps: [normalize: half, fmix]\n", &[]), @"error: step `fmix`: runs natively only, because its mask comes from a Fourier transform; leave the step out of what is exported");
     assert_snapshot!(export("steps: [normalize: half, dropblock]\n", &[]), @"
     error[step-does-not-fit]: `dropblock` needs the size of the images, which is left open here
      --> p.yaml:2:26
@@ -44,8 +44,8 @@ fn an_export_that_cannot_be() {
       = help: give it with `--size H W`
     ");
     assert_snapshot!(export("data: { folder: photos }\nsteps: [resize: { size: 8 }, cutmix]\n", &["--size", "4", "4"]), @"error: --size and --classes stand in for data, but the pipeline has data; leave them out");
-    assert_snapshot!(export(&format!("steps:\n{}", "  - mixup\n".repeat(6)), &[]), @"error: step `mixup-6`: the labels of an exported file follow at most 32 sources in a pixel, and with this step there may be 64; leave the step out of what is exported; each blend doubles the sources, a paste does not");
-    assert_snapshot!(export("steps: [cutmix, gridmix]\n", &["--draws", "inputs", "--opset", "13"]), @"");
+    assert_snapshot!(export(&format!("steps:\n  - normalize\n{}", "  - mixup\n".repeat(6)), &["--classes", "3"]), @"error: step `mixup-6`: the labels of an exported file follow at most 32 sources in a pixel, and with this step there may be 64; leave the step out of what is exported; each blend doubles the sources, a paste does not");
+    assert_snapshot!(export("steps: [cutmix, gridmix]\n", &["--draws", "inputs", "--opset", "13", "--classes", "3"]), @"error: step `gridmix`: its labels are counted pixel by pixel, because several steps cut and move the samples; that needs opset 16, and the file has 13; use `--opset 16` or a later one, or one mixing step");
 }
 
 #[test]

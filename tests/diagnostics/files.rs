@@ -66,7 +66,7 @@ fn numbers_beyond_single_precision() {
       = help: means lie within 0 to 1, deviations above 0 and about 1 at most
     ");
     assert_snapshot!(refused(&format!("{resized}  - cutout: {{ fill: 1.0e+300 }}\n")), @"
-    error[step-does-not-fit]: `cutout.fill`: a value is beyond single precision
+    error[step-does-not-fit]: `cutout.fill`: the value is beyond single precision
      --> p.yaml:5:21
       |
     5 |   - cutout: { fill: 1.0e+300 }

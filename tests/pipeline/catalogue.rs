@@ -68,6 +68,7 @@ fn the_schema_describes_every_field() {
     /seed {"type":"integer","format":"uint64","minimum":0,"description":"Seed of every draw.","default":0,"maximum":9223372036854775807}
     /epoch {"type":"integer","format":"uint32","minimum":0,"description":"Epoch: draws and order differ from epoch to epoch.","default":0,"maximum":4294967295}
     /data {"type":"object","additionalProperties":false,"description":"Where images come from and how they are batched.","oneOf":[{"required":["folder"]},{"required":["flat"]},{"required":["shards"]}]}
+    /objects {"type":"object","additionalProperties":false,"description":"What becomes of annotated objects that the steps cut or shrink."}
     /operators {"type":"array","description":"Headers of operators that are ONNX files, relative to the pipeline file.","default":[]}
     /steps {"type":"array","description":"Steps on the images, in order; each is a map from the name of an operator to its configuration."}
     /model {"type":"object","additionalProperties":false,"required":["file"],"description":"A model that runs on the images after the steps."}
@@ -83,6 +84,7 @@ fn the_schema_describes_every_field() {
     data/limit {"type":"integer","format":"uint","minimum":1,"description":"Use only this many samples."}
     data/on_error {"oneOf":[{"type":"string","const":"fail","description":"Stop."},{"type":"string","const":"skip","description":"Leave it out of its batch and say so in the report."}],"description":"What to do with an image that cannot be read."}
     data/masks {"type":"object","additionalProperties":false,"required":["folder","classes"],"description":"Semantic masks beside the images."}
+    data/annotations {"type":["string","object"],"additionalProperties":false,"description":"Objects in the images: a COCO file, or a map that names a file or a folder and its format.","minLength":1,"if":{"type":"object"},"then":{"oneOf":[{"required":["coco"]},{"required":["yolo"]},{"required":["voc"]}]}}
     model/file {"type":"string","description":"ONNX file, relative to the pipeline file.","minLength":1}
     model/engine {"oneOf":[{"type":"string","const":"tract","description":"Embedded, on the CPU."},{"type":"string","const":"onnxruntime","description":"ONNX Runtime, loaded when it is used."}],"description":"Who runs the model."}
     model/device {"type":"string","pattern":"^(cpu|cuda|cuda:[0-9]{1,4})$","examples":["cpu","cuda:0"],"description":"What it runs on: `cpu`, or `cuda:N` with onnxruntime."}
@@ -169,7 +171,7 @@ fn operators_are_listed_and_have_pages() {
     Turns pixels into floats: `(pixel / 255 - mean) / std`, per channel.
 
     Bytes are computed as `pixel * scale + bias` in f32, with `scale = 1 / (255 * std)` and `bias = -mean / std` rounded once, which every runtime
-    repeats bit for bit. Floats are taken as 0 to 1 already: `(value - mean) / std`.
+    repeats bit for bit. Feature maps are taken as 0 to 1 already: `(value - mean) / std`.
 
     The statistics are a name (`imagenet`, `cifar10`, `cifar100`, `half`: mean and std 0.5, `unit`: mean 0 and std 1) or numbers.
 

@@ -59,6 +59,12 @@ fn warnings(steps: &str) -> String {
     lines(&plan_of(&format!("augraft: 1\ndata: {{ flat: x }}\nsteps:\n{steps}\n")).warnings)
 }
 
+fn warned(text: &str, facts: &Facts) -> String {
+    let planned =
+        plan(&spec(text), &Overrides::default(), facts, &mut |_: &ModelSpec, _| Ok::<_, String>(model_facts()));
+    lines(&planned.unwrap_or_else(|report| panic!("{report}")).warnings)
+}
+
 fn at_model(steps: &str) -> String {
     let input = "  - resized_crop: { size: 224 }\n  - normalize\n";
     format!(
@@ -269,7 +275,13 @@ fn doubtful_pipelines_are_warned_of() {
     5:5 mixup-on-bytes | `mixup` blends bytes here, and rounds each blend to a whole level | put it after `normalize`
     6:18 idle-step | `cutmix` never acts with `p: 0` | leave the step out, or raise `p`
     ");
-    assert_snapshot!(warnings("  - resize: { size: 8 }\n  - cutmix\n  - horizontal_flip\n  - center_crop: { size: 4 }"), @"7:5 geometry-after-mix | `center_crop` comes after `cutmix`, so the label weights are no longer the shares of the pixels | put it before `cutmix`");
+    let alone = Facts { classes: 10, samples: Some(101), ..Facts::default() };
+    let plain = "augraft: 1\ndata: { flat: x, batch: 10 }\nsteps:\n  - resize: { size: 8 }\n  - cutmix\n";
+    assert_snapshot!(warned(plain, &alone), @"5:5 last-sample-alone | the last of 101 samples is alone in its batch of 10, so `cutmix` mixes it with itself | set `drop_last: true`, or use another `batch`");
+    assert_eq!(warned(&plain.replace("batch: 10", "batch: 10, drop_last: true"), &alone), "");
+    let sorted = Facts { classes: 10, samples: Some(100), sorted: true, ..Facts::default() };
+    assert_snapshot!(warned(plain, &sorted), @"5:5 sorted-by-class | the samples are read class by class, so `cutmix` mostly mixes samples of one class and few labels become soft | set `shuffle: true` in `data`");
+    assert_eq!(warned(&plain.replace("batch: 10", "batch: 10, shuffle: true"), &sorted), "");
     let overrides = |batch| Overrides { batch: Some(batch), ..Overrides::default() };
     let flip = "augraft: 1\ndata: { flat: x }\nsteps:\n  - resize: { size: 8 }\n  - cutmix: { partner: flip }\n";
     assert_snapshot!(lines(&planned(flip, &overrides(7)).expect("a plan").warnings), @"5:24 odd-batch-with-flip | with 7 samples in a batch, `partner: flip` mixes the middle one with itself | use an even batch, or `partner: roll`");
@@ -287,9 +299,18 @@ fn doubtful_pipelines_are_warned_of() {
 }
 
 #[test]
+fn values_in_another_unit_than_the_images_are_refused() {
+    let steps = |steps: &str| refused(&format!("augraft: 1\nsteps:\n  - resize: {{ size: 8 }}\n{steps}"));
+    assert_snapshot!(steps("  - normalize: { mean: [123.7, 116.3, 103.5], std: [58.4, 57.1, 57.4] }\n"), @"4:25 step-does-not-fit | `normalize.mean[0]`: the statistics are those of pixels of 0 to 1, and this is one of pixels of 0 to 255 | divide `mean` and `std` by 255");
+    assert_snapshot!(steps("  - normalize\n  - normalize: half\n"), @"5:16 step-does-not-fit | `normalize` the images are normalized already | leave one of the two steps out");
+    assert_snapshot!(steps("  - random_erasing: { compat: official }\n"), @"4:5 step-does-not-fit | `random_erasing.fill[0]`: the images are bytes here, and 0.4914 is no level of 0 to 255 | write a whole number, or put the step after `normalize`");
+    assert_snapshot!(steps("  - cutout: { fill: 300 }\n"), @"4:21 step-does-not-fit | `cutout.fill`: the images are bytes here, and 300 is no level of 0 to 255 | write a whole number, or put the step after `normalize`");
+}
+
+#[test]
 fn sound_pipelines_are_not_warned_of() {
     let sound = [
-        "  - resize: { size: 8 }\n  - cutout: { fill: 127 }\n  - normalize\n  - mixup\n  - cutmix\n  - vertical_flip",
+        "  - resize: { size: 8 }\n  - cutout: { fill: 127 }\n  - normalize\n  - mixup\n  - cutmix\n  - center_crop: { size: 4 }",
         "  - resize: { size: 8 }\n  - normalize\n  - cutout\n  - mixup\n  - center_crop: { size: 4 }\n  - cutmix: { partner: flip }\n  - cutmix",
     ];
     assert_eq!(sound.map(warnings), ["", ""]);

@@ -80,7 +80,7 @@ modle:
     8 | modle:
       | ^^^^^
       |
-      = help: did you mean `model`? fields: `augraft`, `seed`, `epoch`, `data`, `operators`, `steps`, `model`, `experiment`, `out`
+      = help: did you mean `model`? fields: `augraft`, `seed`, `epoch`, `data`, `objects`, `operators`, `steps`, `model`, `experiment`, `out`
     ");
 }
 
@@ -151,7 +151,7 @@ fn the_outer_maps_are_checked() {
     1:7 out-of-range | `seed` must be at most 9223372036854775807, but is 9223372036854775808 | -
     ");
     assert_snapshot!(lines(&report("augraft: 1\nsteps: []\nseed: 99999999999999999999999\n")), @"3:7 out-of-range | `seed` must be at most 9223372036854775807, but is 1e+23 | -");
-    assert_snapshot!(lines(&report("- cutmix\n")), @"1:1 wrong-type | the pipeline must be a map of `augraft`, `seed`, `epoch`, `data`, `operators`, `steps`, `model`, `experiment`, `out`, but is a list of 1 | -");
+    assert_snapshot!(lines(&report("- cutmix\n")), @"1:1 wrong-type | the pipeline must be a map of `augraft`, `seed`, `epoch`, `data`, `objects`, `operators`, `steps`, `model`, `experiment`, `out`, but is a list of 1 | -");
     assert_snapshot!(lines(&report("augraft: 1\nsteps: cutmix\nout: ''\n")), @"
     2:8 wrong-type | `steps` must be a list of values, but is the text `cutmix` | -
     3:6 wrong-type | `out` must not be empty | -
