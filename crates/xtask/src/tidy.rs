@@ -1,11 +1,13 @@
 //! `cargo xtask tidy`: the rules of the repository that no compiler knows.
 
+mod circles;
 mod crates;
 mod manifest;
 mod mask;
 mod source;
 mod tree;
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::{Context, bail};
@@ -34,6 +36,7 @@ fn problems(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
     let mut problems = tree::top_level_problems(&tree::names(&workspace.root)?, &ignored);
     problems.extend(crates::problems(&crates));
     let mut facade = String::new();
+    let mut sources: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
     for file in &files {
         let absolute = workspace.root.join(&file.path);
         problems.extend(tree::image_problem(file));
@@ -48,6 +51,13 @@ fn problems(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
             problems.extend(manifest::problems(&file.path, &text));
         }
         problems.extend(source::problems(&file.path, &text));
+        let owner = crates.iter().find_map(|of_crate| of_crate.source(&file.path));
+        if let Some((folder, below)) = owner.filter(|(_, below)| source::is_module(below)) {
+            sources.entry(folder).or_default().push((below, text));
+        }
+    }
+    for (folder, files) in &sources {
+        problems.extend(circles::problems(folder, files)?);
     }
     problems.extend(crates::link_problems(&crates, &facade));
     Ok(problems)

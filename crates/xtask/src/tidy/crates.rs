@@ -59,6 +59,13 @@ impl Crate {
         }
     }
 
+    /// Returns the folder of the source and the path below it of a file of this crate.
+    pub(super) fn source(&self, path: &str) -> Option<(String, String)> {
+        let folder = format!("{}src", self.manifest.strip_suffix("Cargo.toml")?);
+        let below = path.strip_prefix(&folder)?.strip_prefix('/')?.to_owned();
+        Some((folder, below))
+    }
+
     fn is_plugin(&self) -> bool {
         self.manifest.starts_with("plugins/")
     }

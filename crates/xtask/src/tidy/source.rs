@@ -68,6 +68,11 @@ pub(super) fn is_text(path: &str) -> bool {
     matches!(extension(path), "rs" | "toml" | "yaml" | "yml" | "md") && !path.contains("/generated/")
 }
 
+/// Tells whether the file below `src` is a module of its crate that people wrote.
+pub(super) fn is_module(below: &str) -> bool {
+    extension(below) == "rs" && !below.starts_with("bin/") && !below.starts_with("generated/")
+}
+
 /// Returns the problems of one file.
 pub(super) fn problems(path: &str, text: &str) -> Vec<String> {
     if extension(path) != "rs" {
