@@ -10,7 +10,7 @@ use ndarray::{Array2, Array4};
 use crate::error::EngineError;
 use crate::native::{StepDraws, run_steps};
 use crate::network::Network;
-use crate::runtime::open;
+use crate::open::open;
 
 /// A plan that is ready to run.
 pub struct Program<'p> {

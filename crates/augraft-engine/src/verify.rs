@@ -1,6 +1,8 @@
 //! An exported or grafted file against the native steps, on one backend.
 
 mod allowance;
+mod facts;
+mod finding;
 
 use std::collections::BTreeMap;
 
@@ -9,6 +11,8 @@ use augraft_operator::{Batch, Draws, Images, Labels, ObjectRules, Scratch};
 use augraft_pipeline::{Plan, Step};
 
 use self::allowance::{blended_error, flat, magnitude, own_error, rounding};
+pub use self::facts::FileFacts;
+pub use self::finding::{Finding, Subject};
 use crate::compare::{images_tensor, largest_difference};
 use crate::emit::DrawSource;
 use crate::error::EngineError;
@@ -16,97 +20,17 @@ use crate::export::exported_steps;
 use crate::native::run_steps;
 use crate::network::Network;
 use crate::objects::{ObjectArrays, as_given, object_difference};
-use crate::runtime::{Runtime, Use};
+use crate::runtime::{Runtime, Session, Use};
 
 /// Largest difference of the edges of boxes, relative to the longer side of the images.
 const OBJECT_ROUNDING: f32 = 1e-5;
-
-/// What is compared.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subject {
-    /// What the step of this id draws, and leaves.
-    Step(String),
-    /// An output of the file.
-    Output(&'static str),
-}
-
-impl Subject {
-    /// Id of the step, or name of the output.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Step(id) => id,
-            Self::Output(name) => name,
-        }
-    }
-}
-
-/// How one step or output of a file compares with its native form, over all batches so far.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Finding {
-    /// What is compared.
-    pub subject: Subject,
-    /// Samples that were compared.
-    pub samples: usize,
-    /// Samples for which some drawn value differs; none for an output, or where the file is given its draws.
-    pub draws: Option<usize>,
-    /// Largest difference of an element; none where the file does not show what the step leaves.
-    pub largest: Option<f32>,
-    /// What the parity of the steps so far allows, in the batch that comes closest to it.
-    pub allowed: f32,
-    /// Whether the file keeps what the steps promise, in every batch.
-    pub holds: bool,
-}
-
-impl Finding {
-    fn of(subject: Subject, samples: usize, draws: Option<usize>, largest: Option<f32>, allowed: f32) -> Self {
-        let holds = draws.unwrap_or(0) == 0 && largest.is_none_or(|largest| largest <= allowed);
-        Self { subject, samples, draws, largest, allowed, holds }
-    }
-}
-
-/// What a file says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileFacts {
-    /// Whether it is a model with steps inside, not the steps alone.
-    pub grafted: bool,
-    /// Where its draws come from.
-    pub draws: DrawSource,
-    /// Ids of the steps that come before it.
-    pub before: Vec<String>,
-    /// The samples whose draws are baked in.
-    pub baked: Vec<u64>,
-}
-
-impl FileFacts {
-    /// Reads the metadata that `export` and `graft` write.
-    ///
-    /// # Errors
-    /// When the file was written by something else.
-    pub fn of(model: &Model) -> Result<Self, EngineError> {
-        let entries = &model.proto().metadata_props;
-        let find = |key: &str| entries.iter().find(|entry| entry.key() == key).map(|entry| entry.value().to_owned());
-        let list = |text: String| text.split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect::<Vec<_>>();
-        let foreign = || {
-            EngineError::Unfit(
-                "it was not written by `augraft export` or `augraft graft`, which say in the metadata what is inside"
-                    .to_owned(),
-            )
-        };
-        let draws = find("augraft_draws").and_then(|text| text.parse().ok()).ok_or_else(foreign)?;
-        let before = list(find("augraft_steps_before").ok_or_else(foreign)?);
-        let baked =
-            list(find("augraft_index").unwrap_or_default()).iter().filter_map(|text| text.parse().ok()).collect();
-        Ok(Self { grafted: find("augraft_kind").as_deref() == Some("graft"), draws, before, baked })
-    }
-}
 
 /// A file that is ready to be compared with the plan that it was written from.
 pub struct Verifier<'p> {
     plan: &'p Plan,
     file: Model,
     facts: FileFacts,
-    session: Box<dyn crate::runtime::Session>,
+    session: Box<dyn Session>,
     network: Option<Network>,
     /// Whether engines add in one order, so that exact steps give exact logits.
     is_raw: bool,

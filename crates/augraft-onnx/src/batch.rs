@@ -1,8 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::elements::element_types;
-use crate::flow::{Flow, outputs};
+use crate::flow::Flow;
 use crate::model::{Dim, Model};
+use crate::nodes::outputs;
 use crate::payload::int64_values;
 use crate::proto::tensor_proto::DataType;
 use crate::proto::{GraphProto, NodeProto, TensorProto};

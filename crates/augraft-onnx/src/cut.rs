@@ -3,8 +3,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::border::{declared, described, unknown};
 use crate::elements::element_types;
 use crate::error::Error;
-use crate::flow::{Flow, Position, bodies, free_names, label, outputs as outputs_of};
+use crate::flow::{Flow, Position};
 use crate::model::Model;
+use crate::nodes::{bodies, free_names, label, outputs as outputs_of};
 use crate::proto::tensor_proto::DataType;
 use crate::proto::{FunctionProto, GraphProto, ModelProto, NodeProto, ValueInfoProto};
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::flow::{Flow, is_standard};
+use crate::flow::Flow;
+use crate::nodes::is_standard;
 use crate::proto::tensor_proto::DataType;
 use crate::proto::{NodeProto, TensorProto, ValueInfoProto, type_proto};
 

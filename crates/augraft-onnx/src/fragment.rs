@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::graph::{Inner, Node, Side};
 use crate::proto::{
     GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto,
     TypeProto, ValueInfoProto, tensor_shape_proto, type_proto,
 };
+use crate::recorded::{Node, Recorded, Side};
 use crate::tensor::DataType;
 
 /// Nodes in topological order, with what they take, give and hold constant.
@@ -19,7 +19,7 @@ pub struct Fragment {
 }
 
 impl Fragment {
-    pub(crate) fn new(inner: &Inner) -> Self {
+    pub(crate) fn new(inner: &Recorded) -> Self {
         let name = |id: &u32| inner.values[*id as usize].name.clone();
         let info = |(id, shape): &(u32, Vec<Side>)| value_info(&name(id), inner.values[*id as usize].dtype, shape);
         // What was computed while the graph was built leaves constants that no node reads.
@@ -91,7 +91,7 @@ pub(crate) fn ir_version(opset: i64) -> i64 {
 }
 
 /// The nodes, each after those that it reads; the order of the calls is kept where it can be.
-fn ordered(inner: &Inner) -> Vec<&Node> {
+fn ordered(inner: &Recorded) -> Vec<&Node> {
     let producer: BTreeMap<u32, usize> =
         inner.nodes.iter().enumerate().flat_map(|(at, node)| node.outputs.iter().map(move |id| (*id, at))).collect();
     let mut done = vec![false; inner.nodes.len()];

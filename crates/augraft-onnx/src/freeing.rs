@@ -9,9 +9,10 @@ use crate::batch::{baked_batch, image_reshapes, images, is_baked};
 use crate::border::declared;
 use crate::border::input_of;
 use crate::error::Error;
-use crate::flow::{Flow, label, outputs, reads};
+use crate::flow::Flow;
 use crate::fresh::{Constants, names_in};
 use crate::model::{Dim, Model, port};
+use crate::nodes::{label, outputs, reads};
 use crate::proto::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 
 /// A model that takes any batch size, and how it came about.

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::flow::bodies;
-use crate::model::initialiser_names;
+use crate::nodes::{bodies, initialiser_names};
 use crate::proto::tensor_proto::DataType;
 use crate::proto::{GraphProto, NodeProto, TensorProto};
 

@@ -8,10 +8,11 @@ use crate::border::input_of;
 use crate::cut::check_site;
 use crate::error::Error;
 use crate::external::{MESSAGE_LIMIT, TOO_LARGE};
-use crate::flow::{Flow, bodies_mut, outputs};
+use crate::flow::Flow;
 use crate::fragment::{Fragment, entries};
 use crate::fresh::{fresh, names_in};
-use crate::model::{Dim, Model, initialiser_names};
+use crate::model::{Dim, Model};
+use crate::nodes::{bodies_mut, initialiser_names, outputs};
 use crate::proto::tensor_shape_proto::dimension;
 use crate::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto, type_proto};
 

@@ -1,70 +1,59 @@
-//! A typed builder for ONNX graphs: values are copyable handles with the usual operators.
+//! A typed builder for ONNX graphs: what is recorded, and copyable handles to it.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fmt;
 
 use prost::Message;
 
 use crate::fragment::Fragment;
 use crate::proto::{AttributeProto, ModelProto};
+use crate::recorded::{Named, Node, Recorded, Side};
 use crate::tensor::{DataType, Tensor};
-use crate::value::{Value, int_attribute};
-
-/// A side of a graph input or output: fixed, or named and free.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Side {
-    /// This many elements.
-    Fixed(usize),
-    /// Any number, equal wherever the name is.
-    Named(&'static str),
-}
 
 /// A graph under construction; nodes are recorded in the order of the calls, equal ones once.
 pub struct Graph {
     opset: i64,
-    inner: RefCell<Inner>,
+    inner: RefCell<Recorded>,
 }
 
-#[derive(Default)]
-pub(crate) struct Inner {
-    pub(crate) values: Vec<Named>,
-    pub(crate) nodes: Vec<Node>,
-    pub(crate) initializers: Vec<(u32, Tensor)>,
-    pub(crate) inputs: Vec<(u32, Vec<Side>)>,
-    pub(crate) outputs: Vec<(u32, Vec<Side>)>,
-    pub(crate) docs: BTreeMap<String, String>,
-    constants: BTreeMap<(DataType, Vec<usize>, Vec<u8>), u32>,
-    /// Places of constants in `initializers`.
-    stored: BTreeMap<u32, usize>,
-    known: BTreeMap<(String, Vec<u32>, Vec<u8>), u32>,
-    scope: String,
-    counts: BTreeMap<String, usize>,
+/// A handle to a tensor of a graph.
+#[derive(Clone, Copy)]
+pub struct Value<'g> {
+    pub(crate) graph: &'g Graph,
+    pub(crate) id: u32,
 }
 
-impl Inner {
-    /// Whether a caller chose the name of a tensor, so that it must stay.
-    pub(crate) fn is_chosen(&self, id: u32) -> bool {
-        self.values[id as usize].chosen
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.name())
     }
 }
 
-/// A tensor: its name, whether a caller chose it, whether a node makes it, and its element type.
-pub(crate) struct Named {
-    pub(crate) name: String,
-    chosen: bool,
-    made: bool,
-    pub(crate) dtype: DataType,
-}
+impl<'g> Value<'g> {
+    /// The graph that this value belongs to.
+    #[must_use]
+    pub fn graph(self) -> &'g Graph {
+        self.graph
+    }
 
-pub(crate) struct Node {
-    pub(crate) op: Cow<'static, str>,
-    /// None where an optional input is left out.
-    pub(crate) inputs: Vec<Option<u32>>,
-    pub(crate) outputs: Vec<u32>,
-    pub(crate) attributes: Vec<AttributeProto>,
-    pub(crate) scope: String,
+    /// Number of the value within its graph.
+    #[must_use]
+    pub fn id(self) -> u32 {
+        self.id
+    }
+
+    /// Element type.
+    #[must_use]
+    pub fn dtype(self) -> DataType {
+        self.graph.dtype_of(self.id)
+    }
+
+    /// Name in the graph.
+    #[must_use]
+    pub fn name(self) -> String {
+        self.graph.name_of(self.id)
+    }
 }
 
 impl fmt::Debug for Graph {
@@ -132,22 +121,6 @@ impl Graph {
         self.constant(Tensor::vector(values.to_vec()))
     }
 
-    /// The integers from 0 up to `count`, an int64 scalar.
-    pub fn range<'g>(&'g self, count: Value<'g>) -> Value<'g> {
-        if let Some(count) = count.constant_int() {
-            return self.constant(Tensor::vector((0..count).collect()));
-        }
-        let [zero, one] = [0i64, 1].map(|value| self.constant(Tensor::scalar(value)));
-        if self.opset >= 11 {
-            return self.node("Range", &[zero, count, one], vec![], DataType::I64);
-        }
-        // Before opset 11: the column of the 1 in each row of an identity matrix.
-        let sides = self.concat(&[count.unsqueeze(&[0]), count.unsqueeze(&[0])], 0);
-        let square = self.constant(Tensor::scalar(0f32)).expand(sides);
-        let attributes = vec![int_attribute("axis", 1), int_attribute("keepdims", 0)];
-        self.node("ArgMax", &[square.unary("EyeLike")], attributes, DataType::I64)
-    }
-
     /// Names a value that a later [`define`](Self::define) produces.
     pub fn declare(&self, name: &str, dtype: DataType) -> Value<'_> {
         let scope = self.inner.borrow().scope.clone();
@@ -183,14 +156,6 @@ impl Graph {
         self.define(value, op, inputs, attributes);
         self.inner.borrow_mut().known.insert(key, value.id);
         value
-    }
-
-    /// Joins values along `axis`.
-    ///
-    /// # Panics
-    /// When there is no value.
-    pub fn concat<'g>(&'g self, values: &[Value<'g>], axis: i64) -> Value<'g> {
-        self.node("Concat", values, vec![int_attribute("axis", axis)], values[0].dtype())
     }
 
     /// Calls a value exactly `name`: its own tensor, or a copy where that has a name that someone chose or is a constant.

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::elements::element_types;
 use crate::error::Error;
-use crate::flow::{Flow, bodies, is_random, label};
-use crate::graph::Graph;
+use crate::flow::Flow;
+use crate::graph::{Graph, Value};
 use crate::model::Model;
+use crate::nodes::{bodies, is_random, label};
 use crate::opset::raise_opset;
 use crate::proto::attribute_proto::AttributeType;
 use crate::proto::{AttributeProto, TensorProto};
 use crate::tensor::{DataType, Tensor};
-use crate::value::Value;
 
 /// Says why the nodes of a model cannot stand inside another graph, or returns `None` when they can.
 ///
@@ -107,8 +107,8 @@ impl Graph {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::Side;
     use crate::proto::NodeProto;
+    use crate::recorded::Side;
 
     #[test]
     fn an_output_that_is_left_out_feeds_no_input_that_is_left_out() {

@@ -11,6 +11,7 @@
 //!                         └──cut──> Stage, Stage, ...  (models that run one after the other)
 //! ```
 
+mod attributes;
 mod batch;
 mod border;
 mod cost;
@@ -28,13 +29,15 @@ mod head;
 mod inline;
 mod model;
 mod names;
+mod nodes;
+mod operators;
 mod opset;
 mod payload;
 mod prune;
+mod recorded;
 mod sites;
 mod tensor;
 mod validate;
-mod value;
 
 #[rustfmt::skip]
 #[expect(
@@ -46,6 +49,7 @@ mod value;
 #[path = "generated/onnx_ml.rs"]
 pub mod proto;
 
+pub use attributes::{int_attribute, ints_attribute, text_attribute};
 pub use batch::baked_batch;
 pub use border::with_outputs;
 pub use cut::{Stage, cut};
@@ -53,13 +57,13 @@ pub use error::Error;
 pub use fragment::Fragment;
 pub use freeing::{FreedBatch, free_batch};
 pub use graft::{Grafted, Splice, Splices, graft};
-pub use graph::{Graph, Side};
+pub use graph::{Graph, Value};
 pub use head::pooled_map;
 pub use inline::not_inlinable;
 pub use model::{Dim, Model, Port};
 pub use names::{matching, nearest};
 pub use opset::raise_opset;
 pub use prune::prune;
+pub use recorded::Side;
 pub use sites::{Site, multiply_adds, sites};
 pub use tensor::{DataType, Tensor};
-pub use value::{Value, int_attribute, ints_attribute, text_attribute};

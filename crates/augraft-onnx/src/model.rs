@@ -9,9 +9,9 @@ use prost::Message;
 
 use crate::error::Error;
 use crate::external::{self, MESSAGE_LIMIT, TOO_LARGE};
-use crate::flow::{bodies, is_standard};
+use crate::nodes::{bodies, initialiser_names, is_standard};
 use crate::proto::tensor_shape_proto::dimension;
-use crate::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto, type_proto};
+use crate::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, ValueInfoProto, type_proto};
 use crate::tensor::Tensor;
 use crate::validate::validate;
 
@@ -155,12 +155,6 @@ impl fmt::Debug for Model {
             .field("initialisers", &graph.initializer.len())
             .finish()
     }
-}
-
-/// Returns the names of the dense and sparse initialisers of a graph.
-pub(crate) fn initialiser_names(graph: &GraphProto) -> BTreeSet<&str> {
-    let sparse = graph.sparse_initializer.iter().filter_map(|sparse| sparse.values.as_ref());
-    graph.initializer.iter().chain(sparse).map(TensorProto::name).collect()
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {

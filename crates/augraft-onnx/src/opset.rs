@@ -2,11 +2,12 @@
 
 mod rewrite;
 
+use self::rewrite::{Step, rewrite};
 use crate::error::Error;
-use crate::flow::{bodies_mut, is_standard, label};
 use crate::fragment::ir_version;
 use crate::fresh::{Constants, names_in, names_of};
-use crate::model::{Model, initialiser_names};
+use crate::model::Model;
+use crate::nodes::{bodies_mut, initialiser_names, is_standard, label};
 use crate::proto::attribute_proto::AttributeType;
 use crate::proto::{AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto};
 
@@ -30,20 +31,6 @@ pub fn raise_opset(model: &Model, to: i64) -> Result<Model, Error> {
     }
     let raised = raised(model, Step { from, to }).map_err(|problem| Error::Opset { from, to, problem })?;
     Model::from_proto(raised)
-}
-
-/// From which version to which.
-#[derive(Clone, Copy)]
-struct Step {
-    from: i64,
-    to: i64,
-}
-
-impl Step {
-    /// Says whether a change that came with `version` lies on the way.
-    fn crosses(self, version: i64) -> bool {
-        self.from < version && version <= self.to
-    }
 }
 
 fn raised(model: &Model, step: Step) -> Result<ModelProto, String> {
@@ -76,7 +63,7 @@ fn raised(model: &Model, step: Step) -> Result<ModelProto, String> {
 /// Rewrites nodes and the bodies inside them, whose new constants go to the outermost scope: a body may read those.
 fn raise_nodes(nodes: &mut [NodeProto], step: Step, constants: &mut Constants) -> Result<(), String> {
     for node in nodes {
-        rewrite::rewrite(node, step, constants).map_err(|reason| format!("{} {reason}", label(node)))?;
+        rewrite(node, step, constants).map_err(|reason| format!("{} {reason}", label(node)))?;
         bodies_mut(node).try_for_each(|body| raise_nodes(&mut body.node, step, constants))?;
     }
     Ok(())

@@ -2,8 +2,9 @@ use std::collections::BTreeSet;
 
 use crate::border::with_outputs;
 use crate::error::Error;
-use crate::flow::{Flow, outputs};
-use crate::model::{Model, initialiser_names};
+use crate::flow::Flow;
+use crate::model::Model;
+use crate::nodes::{initialiser_names, outputs};
 use crate::proto::ValueInfoProto;
 
 /// Keeps what the tensors `names` need and nothing else; they are the outputs of the result, in this order.

@@ -3,8 +3,9 @@ use std::mem;
 
 use crate::cost::multiply_adds as node_costs;
 use crate::elements::element_types;
-use crate::flow::{Flow, outputs};
+use crate::flow::Flow;
 use crate::model::Model;
+use crate::nodes::outputs;
 use crate::proto::ValueInfoProto;
 
 /// A tensor of the main graph that a step can act on.

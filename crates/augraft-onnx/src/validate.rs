@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::mem;
 
 use crate::error::Error;
-use crate::flow::{bodies, bodies_mut, free_names, label, outputs, reads};
+use crate::nodes::{bodies, bodies_mut, free_names, label, outputs, reads};
 use crate::payload::{check_tensor, element_count};
 use crate::proto::tensor_shape_proto::dimension;
 use crate::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, ValueInfoProto, type_proto};

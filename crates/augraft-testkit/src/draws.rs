@@ -1,12 +1,11 @@
 //! Draws in a graph, against native draws.
 
-use augraft_engine::EngineError;
+use augraft_engine::{Backend, EngineError};
 use augraft_onnx::{Graph, Model, Side, Tensor};
 use augraft_operator::{AnyOperator, Column, Gate, Layout, Lowered, Recording, Rows, Shape, StepKey};
 
 use augraft_pipeline::Step;
 
-use crate::Backend;
 use crate::fixtures::{batch, known};
 use crate::lowering::{dtype_of, images_of};
 

@@ -1,13 +1,12 @@
 //! The ONNX form of an operator, against its native form on the same draws.
 
-use augraft_engine::{EngineError, largest_difference};
+use augraft_engine::{Backend, EngineError, largest_difference};
 use augraft_onnx::{DataType, Graph, Model, Side, Tensor, Value};
 use augraft_operator::{
     AnyOperator, Batch, Element, Images, Lowered, LoweredLabels, LoweredMasks, Masks, Parity, Rows, Scratch, Shape,
     StepKey,
 };
 
-use crate::Backend;
 use crate::fixtures::batch;
 
 /// Batches of the suite: none, one, even, odd.

@@ -10,21 +10,22 @@ use ndarray::{Array3, Array4, Axis, s};
 use rand_distr::{Distribution, Normal};
 
 use super::tensors::to_map;
-use super::{Executor, Group};
+use super::{Executor, Piece};
 use crate::error::ExperimentError;
+use crate::measure::Labelled;
 use crate::plan::{ExperimentPlan, SetSource};
 use crate::spec::{NoiseFields, NoiseKind};
 use crate::table::Boxes;
 use crate::units::{Unit, Walk};
 
-/// A batch of neighbouring images of a walk, run together whoever asks for them, so that their bytes depend on nothing else.
-pub(super) struct Piece {
-    /// Row in the batch; none for an image that could not be read.
-    pub(super) rows: Vec<Option<usize>>,
-    pub(super) boxes: Vec<Vec<[f64; 4]>>,
-    pub(super) transfer: Vec<Transfer>,
-    /// By place, as far as they are held.
-    pub(super) boundaries: Vec<Option<Arc<Boundary>>>,
+/// A chunk's units, and where their images lie.
+pub(super) struct Group {
+    pub(super) set: usize,
+    pub(super) units: Vec<Unit>,
+    /// Piece and row of each unit's own image.
+    pub(super) own: Vec<(u64, usize)>,
+    pub(super) partners: Option<Vec<(u64, usize)>>,
+    pub(super) labels: Vec<Labelled>,
 }
 
 impl Executor<'_> {

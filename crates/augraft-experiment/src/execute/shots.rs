@@ -4,7 +4,8 @@ use augraft_engine::Boundary;
 use augraft_operator::Transfer;
 use ndarray::{Array3, Axis};
 
-use super::{Executor, Group};
+use super::Executor;
+use super::pieces::Group;
 use crate::error::ExperimentError;
 use crate::spec::ChartFields;
 use crate::table::{Chunk, Shot};

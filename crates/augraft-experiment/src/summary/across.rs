@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{At, Cell, REPLICATES};
+use super::cells::{At, Cell, REPLICATES};
 use crate::metric::Metric;
 use crate::metrics::{area, bootstrap, crossing, holm};
 use crate::plan::{ExperimentPlan, SetSource, Setting};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ndarray::Array2;
 
-use super::{At, Cell, REPLICATES};
+use super::cells::{At, Cell, REPLICATES};
 use crate::metric::{MapMetric, Metric};
 use crate::metrics::{
     BoxIous, Rect, bootstrap, box_ious, energy_share, localized, max_box_acc, max_box_acc_v2, mean_interval, normalize,

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::batch::{Stored, is_baked, reshape_target};
-use crate::flow::{Flow, bodies, label};
+use crate::flow::Flow;
+use crate::nodes::{bodies, label};
 use crate::proto::{GraphProto, NodeProto};
 
 /// Returns the first node that works for one batch size and cannot be freed, in words.

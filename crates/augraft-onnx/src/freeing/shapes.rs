@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::flow::bodies_mut;
 use crate::fresh::fresh;
+use crate::nodes::bodies_mut;
 use crate::proto::tensor_shape_proto::{Dimension, dimension};
 use crate::proto::{GraphProto, ModelProto, ValueInfoProto, type_proto};
 

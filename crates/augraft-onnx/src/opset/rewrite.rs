@@ -2,11 +2,24 @@
 //!
 //! Operators that only gained element types, or attributes whose default keeps the old meaning, are not here.
 
-use super::Step;
-use crate::flow::is_standard;
+use crate::attributes::{int_attribute, text_attribute};
 use crate::fresh::Constants;
+use crate::nodes::is_standard;
 use crate::proto::{AttributeProto, NodeProto};
-use crate::value::{int_attribute, text_attribute};
+
+/// From which version to which.
+#[derive(Clone, Copy)]
+pub(super) struct Step {
+    pub(super) from: i64,
+    pub(super) to: i64,
+}
+
+impl Step {
+    /// Says whether a change that came with `version` lies on the way.
+    fn crosses(self, version: i64) -> bool {
+        self.from < version && version <= self.to
+    }
+}
 
 /// Rewrites one node; an error is the end of a sentence that begins with the node.
 pub(super) fn rewrite(node: &mut NodeProto, step: Step, constants: &mut Constants) -> Result<(), String> {

@@ -1,50 +1,12 @@
-//! Handles to the tensors of a graph under construction, with the usual operators.
+//! The standard operators on values of a graph under construction.
 
-use std::fmt;
 use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Not, Sub};
 
-use crate::graph::Graph;
-use crate::proto::{AttributeProto, attribute_proto::AttributeType};
+use crate::attributes::{int_attribute, ints_attribute};
+use crate::graph::{Graph, Value};
 use crate::tensor::{DataType, Tensor};
 
-/// A handle to a tensor of a graph.
-#[derive(Clone, Copy)]
-pub struct Value<'g> {
-    pub(crate) graph: &'g Graph,
-    pub(crate) id: u32,
-}
-
-impl fmt::Debug for Value<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.name())
-    }
-}
-
-impl<'g> Value<'g> {
-    /// The graph that this value belongs to.
-    #[must_use]
-    pub fn graph(self) -> &'g Graph {
-        self.graph
-    }
-
-    /// Number of the value within its graph.
-    #[must_use]
-    pub fn id(self) -> u32 {
-        self.id
-    }
-
-    /// Element type.
-    #[must_use]
-    pub fn dtype(self) -> DataType {
-        self.graph.dtype_of(self.id)
-    }
-
-    /// Name in the graph.
-    #[must_use]
-    pub fn name(self) -> String {
-        self.graph.name_of(self.id)
-    }
-
+impl Value<'_> {
     /// Adds a node with this value as its only input, of the same type.
     #[must_use]
     pub fn unary(self, op: &'static str) -> Self {
@@ -276,31 +238,28 @@ impl Not for Value<'_> {
     }
 }
 
-/// An integer attribute of a node.
-#[must_use]
-pub fn int_attribute(name: &str, value: i64) -> AttributeProto {
-    AttributeProto {
-        name: Some(name.to_owned()),
-        r#type: Some(AttributeType::Int as i32),
-        i: Some(value),
-        ..Default::default()
+impl Graph {
+    /// The integers from 0 up to `count`, an int64 scalar.
+    pub fn range<'g>(&'g self, count: Value<'g>) -> Value<'g> {
+        if let Some(count) = count.constant_int() {
+            return self.constant(Tensor::vector((0..count).collect()));
+        }
+        let [zero, one] = [0i64, 1].map(|value| self.constant(Tensor::scalar(value)));
+        if self.opset() >= 11 {
+            return self.node("Range", &[zero, count, one], vec![], DataType::I64);
+        }
+        // Before opset 11: the column of the 1 in each row of an identity matrix.
+        let sides = self.concat(&[count.unsqueeze(&[0]), count.unsqueeze(&[0])], 0);
+        let square = self.constant(Tensor::scalar(0f32)).expand(sides);
+        let attributes = vec![int_attribute("axis", 1), int_attribute("keepdims", 0)];
+        self.node("ArgMax", &[square.unary("EyeLike")], attributes, DataType::I64)
     }
-}
 
-/// An attribute of a node that is a list of integers.
-#[must_use]
-pub fn ints_attribute(name: &str, values: &[i64]) -> AttributeProto {
-    AttributeProto {
-        name: Some(name.to_owned()),
-        r#type: Some(AttributeType::Ints as i32),
-        ints: values.to_vec(),
-        ..Default::default()
+    /// Joins values along `axis`.
+    ///
+    /// # Panics
+    /// When there is no value.
+    pub fn concat<'g>(&'g self, values: &[Value<'g>], axis: i64) -> Value<'g> {
+        self.node("Concat", values, vec![int_attribute("axis", axis)], values[0].dtype())
     }
-}
-
-/// A text attribute of a node.
-#[must_use]
-pub fn text_attribute(name: &str, value: &str) -> AttributeProto {
-    let s = Some(value.as_bytes().to_vec().into());
-    AttributeProto { name: Some(name.to_owned()), r#type: Some(AttributeType::String as i32), s, ..Default::default() }
 }

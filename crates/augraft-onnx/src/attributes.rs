@@ -1,0 +1,32 @@
+//! Attributes of nodes, made from their values.
+
+use crate::proto::{AttributeProto, attribute_proto::AttributeType};
+
+/// An integer attribute of a node.
+#[must_use]
+pub fn int_attribute(name: &str, value: i64) -> AttributeProto {
+    AttributeProto {
+        name: Some(name.to_owned()),
+        r#type: Some(AttributeType::Int as i32),
+        i: Some(value),
+        ..Default::default()
+    }
+}
+
+/// An attribute of a node that is a list of integers.
+#[must_use]
+pub fn ints_attribute(name: &str, values: &[i64]) -> AttributeProto {
+    AttributeProto {
+        name: Some(name.to_owned()),
+        r#type: Some(AttributeType::Ints as i32),
+        ints: values.to_vec(),
+        ..Default::default()
+    }
+}
+
+/// A text attribute of a node.
+#[must_use]
+pub fn text_attribute(name: &str, value: &str) -> AttributeProto {
+    let s = Some(value.as_bytes().to_vec().into());
+    AttributeProto { name: Some(name.to_owned()), r#type: Some(AttributeType::String as i32), s, ..Default::default() }
+}
