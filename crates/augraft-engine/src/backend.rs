@@ -6,7 +6,7 @@ use crate::tract::Tract;
 
 /// A runtime and how it is used, with a name for messages.
 pub struct Backend {
-    /// For example `tract, optimised`.
+    /// For example `tract, optimized`.
     pub name: String,
     /// Opens sessions.
     pub runtime: Box<dyn Runtime>,
@@ -15,13 +15,13 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// tract as the model is written, and optimised.
+    /// tract as the model is written, and optimized.
     #[must_use]
     pub fn of_tract() -> [Self; 2] {
-        pair(Tract, "tract, raw", "tract, optimised")
+        pair(Tract, "tract, raw", "tract, optimized")
     }
 
-    /// ONNX Runtime without optimisation, and with what it does by default; `device` goes into the names of other devices than the CPU.
+    /// ONNX Runtime without optimization, and with what it does by default; `device` goes into the names of other devices than the CPU.
     #[must_use]
     pub fn of_onnxruntime(runtime: OnnxRuntime, device: Option<&str>) -> [Self; 2] {
         match device {
@@ -34,7 +34,7 @@ impl Backend {
     }
 }
 
-fn pair(runtime: impl Runtime + Copy + 'static, raw: &str, optimised: &str) -> [Backend; 2] {
+fn pair(runtime: impl Runtime + Copy + 'static, raw: &str, optimized: &str) -> [Backend; 2] {
     let backend = |(name, purpose): (&str, Use)| Backend { name: name.to_owned(), runtime: Box::new(runtime), purpose };
-    [(raw, Use::Graph), (optimised, Use::OptimizedGraph)].map(backend)
+    [(raw, Use::Graph), (optimized, Use::OptimizedGraph)].map(backend)
 }

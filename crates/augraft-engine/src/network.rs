@@ -66,7 +66,7 @@ impl Network {
         Self { tokens, ..self }
     }
 
-    /// The first output, N x K, for normalised images N,C,H,W.
+    /// The first output, N x K, for normalized images N,C,H,W.
     ///
     /// # Errors
     /// When the runtime fails or the output is no matrix.

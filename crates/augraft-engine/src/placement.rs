@@ -19,7 +19,7 @@ const RUN_OF_A_NODE: &str = "_kernel_time";
 /// Where ONNX Runtime ran a node, and how much it made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeRun {
-    /// Name of the node; a node that optimisation made has one that ONNX Runtime chose.
+    /// Name of the node; a node that optimization made has one that ONNX Runtime chose.
     pub name: String,
     /// Operator, for example `Where`, or `MemcpyToHost` for a copy that ONNX Runtime put in.
     pub op_type: String,

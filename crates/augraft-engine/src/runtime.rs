@@ -13,9 +13,9 @@ pub enum Use {
     Network,
     /// A network, or a stage of it, that must give the same bytes whole and cut.
     CutNetwork,
-    /// A graph whose samples meet (partners, draws): the batch runs as one, without optimisation.
+    /// A graph whose samples meet (partners, draws): the batch runs as one, without optimization.
     Graph,
-    /// The same, with the optimisation that the runtime does by default.
+    /// The same, with the optimization that the runtime does by default.
     OptimizedGraph,
 }
 

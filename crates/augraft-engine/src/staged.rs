@@ -97,7 +97,7 @@ impl StagedNetwork {
         place.checked_sub(1).and_then(|site| self.sites.get(site)).unwrap_or(&self.input)
     }
 
-    /// Normalised images N,C,H,W at place 0.
+    /// Normalized images N,C,H,W at place 0.
     #[must_use]
     pub fn start(&self, images: Array4<f32>) -> Boundary {
         Boundary { place: 0, tensors: Tensors::from([(self.input.clone(), Tensor::F32(images.into_dyn()))]) }

@@ -228,7 +228,7 @@ impl<'p> Verifier<'p> {
         let differs = |row: usize| {
             columns.iter().any(|(field, native)| {
                 let name = format!("{}/{field}", step.id);
-                let made = found.get(&name).cloned().or_else(|| self.file.initialiser(&name));
+                let made = found.get(&name).cloned().or_else(|| self.file.initializer(&name));
                 let fits = |made: &Tensor| made.dtype() == native.dtype() && made.shape() == native.shape();
                 made.filter(fits).is_none_or(|made| made.rows(row..row + 1) != native.rows(row..row + 1))
             })

@@ -71,7 +71,7 @@ impl<'p> Executor<'p> {
     }
 }
 
-/// A batch of neighbouring images of a walk, run together whoever asks for them, so that their bytes depend on nothing else.
+/// A batch of neighboring images of a walk, run together whoever asks for them, so that their bytes depend on nothing else.
 struct Piece {
     /// Row in the batch; none for an image that could not be read.
     rows: Vec<Option<usize>>,

@@ -8,7 +8,7 @@ use crate::table::Row;
 
 /// What is known of a unit.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Labelled {
+pub(crate) struct Labeled {
     /// Number of the unit.
     pub(crate) unit: u64,
     /// Index of the image in its data.
@@ -22,7 +22,7 @@ pub(crate) struct Labelled {
 }
 
 /// The class weights of a mixed label: `lam` for the image, the rest for the partner.
-fn mixed(labels: &Labelled, lam: f64) -> Vec<(usize, f64)> {
+fn mixed(labels: &Labeled, lam: f64) -> Vec<(usize, f64)> {
     match (labels.a, labels.b) {
         (Some(a), Some(b)) => vec![(a, lam), (b, 1.0 - lam)],
         (Some(a), None) => vec![(a, 1.0)],
@@ -35,7 +35,7 @@ pub(crate) fn measure(
     logits: ArrayView1<'_, f32>,
     set: usize,
     setting: usize,
-    labels: &Labelled,
+    labels: &Labeled,
     done: &Done,
     changed: f32,
 ) -> Row {

@@ -103,7 +103,7 @@ pub enum Detection {
     AuprIn,
     /// Average precision of the other set.
     AuprOut,
-    /// False positives where 95 % of the data is recognised.
+    /// False positives where 95 % of the data is recognized.
     Fpr95,
     /// True negatives there.
     Tnr95,

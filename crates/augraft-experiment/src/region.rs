@@ -36,7 +36,7 @@ pub struct Region {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "usize")]
     pub column: Option<usize>,
-    /// Number of groups of neighbouring channels.
+    /// Number of groups of neighboring channels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "usize", range(min = 1))]
     pub groups: Option<usize>,

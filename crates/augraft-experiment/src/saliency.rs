@@ -8,7 +8,7 @@ use ndarray::{Array2, Array3, Array4, ArrayView2, ArrayView3, Axis, s};
 use crate::acts::Act;
 use crate::error::ExperimentError;
 use crate::execute::Executor;
-use crate::measure::Labelled;
+use crate::measure::Labeled;
 use crate::metrics::softmax;
 use crate::plan::SaliencyPlan;
 use crate::region::Region;
@@ -20,7 +20,7 @@ pub(crate) struct Explained {
     /// Its row in the batch.
     pub(crate) row: usize,
     pub(crate) setting: usize,
-    pub(crate) labels: Labelled,
+    pub(crate) labels: Labeled,
 }
 
 /// Where the samples are, on their way through the model.

@@ -65,7 +65,7 @@ pub(crate) fn image_reshapes(flow: &Flow, images: &BTreeSet<&str>) -> Vec<(usize
     of_images.filter_map(|(index, node)| Some((index, reshape_target(node, &stored)?))).collect()
 }
 
-/// The tensors that are stored in a graph: initialisers and the values of `Constant` nodes.
+/// The tensors that are stored in a graph: initializers and the values of `Constant` nodes.
 pub(crate) struct Stored<'m> {
     tensors: BTreeMap<&'m str, &'m TensorProto>,
     lists: BTreeMap<&'m str, &'m [i64]>,

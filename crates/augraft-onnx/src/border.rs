@@ -66,7 +66,7 @@ pub(crate) fn unknown(model: &Model, name: &str) -> Error {
     Error::UnknownTensor { name: name.to_owned(), nearest: nearest(model, name, 3) }
 }
 
-/// The graph input that declares an initialiser, as files before IR 4 need it.
+/// The graph input that declares an initializer, as files before IR 4 need it.
 pub(crate) fn input_of(tensor: &TensorProto) -> ValueInfoProto {
     let dim = |&size: &i64| Dimension { value: Some(dimension::Value::DimValue(size)), ..Dimension::default() };
     let shape = TensorShapeProto { dim: tensor.dims.iter().map(dim).collect() };

@@ -63,8 +63,8 @@ pub fn cut(model: &Model, sites: &[&str]) -> Result<Vec<Stage>, Error> {
 pub(crate) fn check_site<'m>(model: &Model, flow: &Flow<'m>, site: &str) -> Result<(Position, &'m str), Error> {
     let fault = |problem: &str| Err(Error::Cut { site: site.to_owned(), problem: problem.to_owned() });
     let Some((name, position)) = flow.find(site) else {
-        let initialiser = flow.graph.initializer.iter().any(|tensor| tensor.name() == site);
-        return if initialiser { fault("it is an initialiser, not an activation") } else { Err(unknown(model, site)) };
+        let initializer = flow.graph.initializer.iter().any(|tensor| tensor.name() == site);
+        return if initializer { fault("it is an initializer, not an activation") } else { Err(unknown(model, site)) };
     };
     if flow.is_constant(site) {
         return fault("it is computed from constants alone and the same for every image");
@@ -182,7 +182,7 @@ impl<'m> Plan<'m> {
         let assumed = |name: &str| element(name).unwrap_or(DataType::Float as i32);
         let mut input: Vec<ValueInfoProto> =
             inputs.iter().map(|name| described(name, &self.declared, Some(assumed(name)))).collect();
-        // Before IR 4 an initialiser must be listed as an input.
+        // Before IR 4 an initializer must be listed as an input.
         if whole.ir_version() < 4 {
             input.extend(graph.input.iter().filter(|input| constants.contains(input.name())).cloned());
         }

@@ -104,7 +104,7 @@ fn output_type(node: &NodeProto, slot: usize, types: &BTreeMap<&str, i32>) -> Op
         ("RandomNormalLike" | "RandomUniformLike" | "EyeLike" | "Bernoulli", _) => {
             attribute("dtype").or_else(|| input(0))
         }
-        // Statistics of a normalisation may be wider than its data, and a mask has the type of the data before opset 10.
+        // Statistics of a normalization may be wider than its data, and a mask has the type of the data before opset 10.
         ("BatchNormalization" | "Dropout" | "LayerNormalization", 1..) => None,
         (op, _) if UNCERTAIN.contains(&op) || op.contains("Sequence") || op.starts_with("Optional") => None,
         // The other standard operators return what they are given.

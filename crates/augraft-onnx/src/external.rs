@@ -15,7 +15,7 @@ pub(crate) const MESSAGE_LIMIT: u64 = i32::MAX as u64;
 
 /// Why a model beyond the limit is of no use here, and what to do.
 pub(crate) const TOO_LARGE: &str =
-    "one protobuf message holds no more, and steps and cuts are written into one; use a smaller or quantised model";
+    "one protobuf message holds no more, and steps and cuts are written into one; use a smaller or quantized model";
 
 /// Moves all external data of a freshly decoded model into the model.
 ///

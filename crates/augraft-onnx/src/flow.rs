@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::Model;
-use crate::nodes::{initialiser_names, is_random, is_standard, outputs, reads};
+use crate::nodes::{initializer_names, is_random, is_standard, outputs, reads};
 use crate::proto::{GraphProto, ValueInfoProto};
 
 /// Where a tensor stands in topological order: graph inputs first, then the outputs of each node.
@@ -12,7 +12,7 @@ pub(crate) type Position = (usize, usize);
 /// The dataflow of a validated model.
 pub(crate) struct Flow<'m> {
     pub(crate) graph: &'m GraphProto,
-    /// The graph inputs without initialisers.
+    /// The graph inputs without initializers.
     pub(crate) inputs: Vec<&'m str>,
     /// The names that each node reads, captured ones included.
     pub(crate) reads: Vec<Vec<&'m str>>,
@@ -24,8 +24,8 @@ pub(crate) struct Flow<'m> {
 impl<'m> Flow<'m> {
     pub(crate) fn of(model: &'m Model) -> Self {
         let graph = model.graph();
-        let initialisers = initialiser_names(graph);
-        let inputs = graph.input.iter().map(ValueInfoProto::name).filter(|name| !initialisers.contains(name));
+        let initializers = initializer_names(graph);
+        let inputs = graph.input.iter().map(ValueInfoProto::name).filter(|name| !initializers.contains(name));
         let inputs: Vec<&str> = inputs.collect();
         let mut positions: BTreeMap<&str, Position> =
             inputs.iter().enumerate().map(|(slot, &name)| (name, (0, slot))).collect();
@@ -43,7 +43,7 @@ impl<'m> Flow<'m> {
         flow
     }
 
-    /// Returns the index of the node that produces a tensor; inputs and initialisers have none.
+    /// Returns the index of the node that produces a tensor; inputs and initializers have none.
     pub(crate) fn producer(&self, name: &str) -> Option<usize> {
         self.position(name).and_then(|(place, _)| place.checked_sub(1))
     }
@@ -58,7 +58,7 @@ impl<'m> Flow<'m> {
         self.positions.get_key_value(name).map(|(&name, &position)| (name, position))
     }
 
-    /// Says whether a tensor is an initialiser or computed from initialisers alone.
+    /// Says whether a tensor is an initializer or computed from initializers alone.
     pub(crate) fn is_constant(&self, name: &str) -> bool {
         match self.position(name) {
             Some((0, _)) => false,

@@ -109,7 +109,7 @@ fn free_targets(proto: &mut ModelProto, flow: &Flow, reshapes: &BTreeMap<usize, 
     }
     let new: Vec<TensorProto> = constants.into_tensors().collect();
     if listed {
-        // Before IR 4 an initialiser must be listed as an input.
+        // Before IR 4 an initializer must be listed as an input.
         graph.input.extend(new.iter().map(input_of));
     }
     graph.initializer.extend(new);
@@ -120,7 +120,7 @@ fn drop_targets(graph: &mut GraphProto, flow: &Flow, reshapes: &BTreeMap<usize, 
     let old = reshapes.keys().filter_map(|&index| flow.graph.node[index].input.get(1)).map(String::as_str);
     let mut unused: BTreeSet<&str> = old.collect();
     let read = graph.node.iter().flat_map(reads).chain(graph.output.iter().map(ValueInfoProto::name));
-    // From IR 4 on an input with an initialiser is a promise to callers.
+    // From IR 4 on an input with an initializer is a promise to callers.
     let promised = graph.input.iter().map(ValueInfoProto::name).filter(|_| !listed);
     for name in read.chain(promised) {
         unused.remove(name);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::nodes::{bodies, initialiser_names};
+use crate::nodes::{bodies, initializer_names};
 use crate::proto::tensor_proto::DataType;
 use crate::proto::{GraphProto, NodeProto, TensorProto};
 
@@ -60,7 +60,7 @@ pub(crate) fn fresh(wanted: &str, taken: &mut BTreeSet<String>) -> String {
 
 /// Returns every tensor name in a graph and the graphs inside it, where a new name must not hide one.
 pub(crate) fn names_in(graph: &GraphProto) -> BTreeSet<String> {
-    let mut names: BTreeSet<String> = initialiser_names(graph).into_iter().map(str::to_owned).collect();
+    let mut names: BTreeSet<String> = initializer_names(graph).into_iter().map(str::to_owned).collect();
     let listed = graph.input.iter().chain(&graph.output).chain(&graph.value_info);
     names.extend(listed.map(|info| info.name().to_owned()));
     names.extend(names_of(&graph.node));

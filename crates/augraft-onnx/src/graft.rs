@@ -12,7 +12,7 @@ use crate::flow::Flow;
 use crate::fragment::{Fragment, entries};
 use crate::fresh::{fresh, names_in};
 use crate::model::{Dim, Model};
-use crate::nodes::{bodies_mut, initialiser_names, outputs};
+use crate::nodes::{bodies_mut, initializer_names, outputs};
 use crate::proto::tensor_shape_proto::dimension;
 use crate::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto, type_proto};
 
@@ -230,7 +230,7 @@ fn replace(name: &mut String, names: &BTreeMap<String, String>) {
 }
 
 fn own_names(graph: &GraphProto) -> BTreeSet<String> {
-    let mut own = initialiser_names(graph);
+    let mut own = initializer_names(graph);
     own.extend(graph.input.iter().map(ValueInfoProto::name));
     own.extend(graph.node.iter().flat_map(outputs));
     own.into_iter().map(str::to_owned).collect()

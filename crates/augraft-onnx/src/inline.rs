@@ -32,7 +32,7 @@ pub fn not_inlinable(model: &Model) -> Option<String> {
         bodies(node).next().map(|_| format!("{what} has a graph inside"))
     };
     let graph = model.graph();
-    let sparse = graph.sparse_initializer.first().map(|_| "it has sparse initialisers".to_owned());
+    let sparse = graph.sparse_initializer.first().map(|_| "it has sparse initializers".to_owned());
     graph.node.iter().find_map(node).or(sparse)
 }
 

@@ -9,7 +9,7 @@ use prost::Message;
 
 use crate::error::Error;
 use crate::external::{self, MESSAGE_LIMIT, TOO_LARGE};
-use crate::nodes::{bodies, initialiser_names, is_standard};
+use crate::nodes::{bodies, initializer_names, is_standard};
 use crate::proto::tensor_shape_proto::dimension;
 use crate::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, ValueInfoProto, type_proto};
 use crate::tensor::Tensor;
@@ -102,11 +102,11 @@ impl Model {
         standard.map_or(1, OperatorSetIdProto::version)
     }
 
-    /// Returns the inputs that a caller must give, in order: those without an initialiser.
+    /// Returns the inputs that a caller must give, in order: those without an initializer.
     #[must_use]
     pub fn inputs(&self) -> Vec<Port> {
-        let initialisers = initialiser_names(self.graph());
-        self.graph().input.iter().filter(|input| !initialisers.contains(input.name())).map(port).collect()
+        let initializers = initializer_names(self.graph());
+        self.graph().input.iter().filter(|input| !initializers.contains(input.name())).map(port).collect()
     }
 
     /// Returns the graph's outputs in order.
@@ -134,9 +134,9 @@ impl Model {
         self.graph().node.iter().any(|node| node.output.iter().any(|output| output == name))
     }
 
-    /// Returns the initialiser called `name`, where it has an element type that [`Tensor`] holds.
+    /// Returns the initializer called `name`, where it has an element type that [`Tensor`] holds.
     #[must_use]
-    pub fn initialiser(&self, name: &str) -> Option<Tensor> {
+    pub fn initializer(&self, name: &str) -> Option<Tensor> {
         let tensor = self.graph().initializer.iter().find(|tensor| tensor.name() == name)?;
         Tensor::from_proto(tensor)
     }
@@ -152,7 +152,7 @@ impl fmt::Debug for Model {
         f.debug_struct("Model")
             .field("graph", &graph.name())
             .field("nodes", &graph.node.len())
-            .field("initialisers", &graph.initializer.len())
+            .field("initializers", &graph.initializer.len())
             .finish()
     }
 }

@@ -8,8 +8,8 @@ use crate::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
 const RANDOM: [&str; 6] =
     ["Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"];
 
-/// Returns the names of the dense and sparse initialisers of a graph.
-pub(crate) fn initialiser_names(graph: &GraphProto) -> BTreeSet<&str> {
+/// Returns the names of the dense and sparse initializers of a graph.
+pub(crate) fn initializer_names(graph: &GraphProto) -> BTreeSet<&str> {
     let sparse = graph.sparse_initializer.iter().filter_map(|sparse| sparse.values.as_ref());
     graph.initializer.iter().chain(sparse).map(TensorProto::name).collect()
 }
@@ -43,7 +43,7 @@ pub(crate) fn reads(node: &NodeProto) -> Vec<&str> {
 
 /// Returns the names that a body takes from the graphs around it.
 pub(crate) fn free_names(graph: &GraphProto) -> Vec<&str> {
-    let mut own: BTreeSet<&str> = initialiser_names(graph);
+    let mut own: BTreeSet<&str> = initializer_names(graph);
     own.extend(graph.input.iter().map(ValueInfoProto::name));
     own.extend(graph.node.iter().flat_map(outputs));
     let results = graph.output.iter().map(ValueInfoProto::name).filter(|name| !name.is_empty());

@@ -7,15 +7,15 @@ use crate::error::Error;
 use crate::fragment::ir_version;
 use crate::fresh::{Constants, names_in, names_of};
 use crate::model::Model;
-use crate::nodes::{bodies_mut, initialiser_names, is_standard, label};
+use crate::nodes::{bodies_mut, initializer_names, is_standard, label};
 use crate::proto::attribute_proto::AttributeType;
 use crate::proto::{AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto};
 
 /// The versions whose changes are known.
 const KNOWN: std::ops::RangeInclusive<i64> = 13..=21;
 
-/// The first IR version in which an initialiser need not be a graph input.
-const FREE_INITIALISERS: i64 = 4;
+/// The first IR version in which an initializer need not be a graph input.
+const FREE_INITIALIZERS: i64 = 4;
 
 /// Rewrites a model of standard opset 13 to 21 for a later opset, 21 at most.
 ///
@@ -80,7 +80,7 @@ fn raise_function(function: &mut FunctionProto, to: i64) -> Result<(), String> {
     let mut constants = Constants::beside(taken);
     raise_nodes(&mut function.node, step, &mut constants)
         .map_err(|problem| format!("in its function '{}', {problem}", function.name()))?;
-    // A function has no initialisers.
+    // A function has no initializers.
     function.node.splice(..0, constants.into_tensors().map(constant_node));
     set_version(&mut function.opset_import, to);
     Ok(())
@@ -115,18 +115,18 @@ fn raise_format(proto: &mut ModelProto, opset: i64) {
         return;
     }
     proto.ir_version = Some(needed);
-    if let Some(graph) = proto.graph.as_mut().filter(|_| old < FREE_INITIALISERS) {
-        unlist_initialisers(graph);
+    if let Some(graph) = proto.graph.as_mut().filter(|_| old < FREE_INITIALIZERS) {
+        unlist_initializers(graph);
     }
 }
 
-/// Takes initialisers out of the inputs, where they are constants before IR 4 and mere defaults from then on.
-fn unlist_initialisers(graph: &mut GraphProto) {
+/// Takes initializers out of the inputs, where they are constants before IR 4 and mere defaults from then on.
+fn unlist_initializers(graph: &mut GraphProto) {
     let constants: Vec<bool> = {
-        let initialisers = initialiser_names(graph);
-        graph.input.iter().map(|input| initialisers.contains(input.name())).collect()
+        let initializers = initializer_names(graph);
+        graph.input.iter().map(|input| initializers.contains(input.name())).collect()
     };
     let mut constants = constants.into_iter();
     graph.input.retain(|_| constants.next() == Some(false));
-    graph.node.iter_mut().flat_map(bodies_mut).for_each(unlist_initialisers);
+    graph.node.iter_mut().flat_map(bodies_mut).for_each(unlist_initializers);
 }

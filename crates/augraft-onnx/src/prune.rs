@@ -4,7 +4,7 @@ use crate::border::with_outputs;
 use crate::error::Error;
 use crate::flow::Flow;
 use crate::model::Model;
-use crate::nodes::{initialiser_names, outputs};
+use crate::nodes::{initializer_names, outputs};
 use crate::proto::ValueInfoProto;
 
 /// Keeps what the tensors `names` need and nothing else; they are the outputs of the result, in this order.
@@ -30,8 +30,8 @@ pub fn prune(model: &Model, names: &[String]) -> Result<Model, Error> {
     graph.quantization_annotation.retain(|annotation| needed.contains(annotation.tensor_name()));
     let kept: BTreeSet<String> = graph.node.iter().flat_map(outputs).map(str::to_owned).collect();
     graph.value_info.retain(|info| kept.contains(info.name()));
-    let initialisers: BTreeSet<String> = initialiser_names(graph).into_iter().map(str::to_owned).collect();
-    graph.input.retain(|port| needed.contains(port.name()) || initialisers.contains(port.name()));
+    let initializers: BTreeSet<String> = initializer_names(graph).into_iter().map(str::to_owned).collect();
+    graph.input.retain(|port| needed.contains(port.name()) || initializers.contains(port.name()));
     let info = |name: &String| graph.output.iter().find(|info| info.name() == name).cloned();
     let listed: Vec<ValueInfoProto> = names.iter().filter_map(info).collect();
     graph.output = listed;

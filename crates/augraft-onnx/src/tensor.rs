@@ -171,7 +171,7 @@ impl Tensor {
         if let Tensor::F32(array) = self { Some(array) } else { None }
     }
 
-    /// Writes the tensor as an ONNX initialiser called `name`.
+    /// Writes the tensor as an ONNX initializer called `name`.
     #[must_use]
     pub fn to_proto(&self, name: &str) -> TensorProto {
         TensorProto {

@@ -100,13 +100,13 @@ fn check_shape(info: &ValueInfoProto) -> Result<(), Error> {
     )))
 }
 
-/// Checks that every tensor of one graph has one source; an initialiser may be the default of an input.
+/// Checks that every tensor of one graph has one source; an initializer may be the default of an input.
 fn check_names(graph: &GraphProto) -> Result<(), Error> {
     let sparse = graph.sparse_initializer.iter().filter_map(|sparse| sparse.values.as_ref());
-    let initialisers = graph.initializer.iter().chain(sparse).map(|tensor| (tensor.name(), "an initialiser"));
+    let initializers = graph.initializer.iter().chain(sparse).map(|tensor| (tensor.name(), "an initializer"));
     let made = graph.node.iter().flat_map(|node| outputs(node).map(|name| (name, "a node output")));
     let mut sources: BTreeMap<&str, &str> = BTreeMap::new();
-    for (name, source) in initialisers.chain(made) {
+    for (name, source) in initializers.chain(made) {
         if name.is_empty() {
             return Err(Error::invalid(format!("{source} has no name")));
         }

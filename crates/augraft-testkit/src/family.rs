@@ -126,7 +126,7 @@ pub fn assert_promises(package: &str, folder: &str) {
 
 /// Compares the draws in the graph with native ones, over many rows and three seeds, on every backend.
 ///
-/// `AUGRAFT_DRAW_ROWS` is the number of rows on every backend; without it there are 10,000 where nothing is optimised, and 1,000 elsewhere.
+/// `AUGRAFT_DRAW_ROWS` is the number of rows on every backend; without it there are 10,000 where nothing is optimized, and 1,000 elsewhere.
 ///
 /// # Panics
 /// When a draw differs.

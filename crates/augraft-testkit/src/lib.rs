@@ -28,7 +28,7 @@ pub use lowering::{Expectation, compare_lowering, is_lowered, lower_operator};
 pub use promises::{check_identity, check_promises};
 pub use reference::{Case, Python, python};
 
-/// Every backend that works here: tract raw and optimised, and ONNX Runtime without and with optimisation where its library is found.
+/// Every backend that works here: tract raw and optimized, and ONNX Runtime without and with optimization where its library is found.
 ///
 /// Where `AUGRAFT_DEVICE` names a CUDA device, for example `cuda:0`, ONNX Runtime runs there too.
 ///

@@ -48,7 +48,7 @@ pub(crate) fn normal_below(z: f64) -> f64 {
     0.5 * libm::erfc(-z / core::f64::consts::SQRT_2)
 }
 
-/// Probability that a chi-square number of `freedom` degrees is at least `x`: the regularised gamma function Q of Numerical Recipes 6.2.
+/// Probability that a chi-square number of `freedom` degrees is at least `x`: the regularized gamma function Q of Numerical Recipes 6.2.
 pub(crate) fn chi_square_above(x: f64, freedom: f64) -> f64 {
     let (a, x) = (0.5 * freedom, 0.5 * x);
     if x <= 0.0 {

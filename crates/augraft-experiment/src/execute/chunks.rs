@@ -8,7 +8,7 @@ use super::Executor;
 use super::pieces::Group;
 use crate::acts::{Act, Done, Samples};
 use crate::error::ExperimentError;
-use crate::measure::{Labelled, measure};
+use crate::measure::{Labeled, measure};
 use crate::plan::Setting;
 use crate::saliency::{self, Explained};
 use crate::table::{Chunk, Row};
@@ -50,7 +50,7 @@ impl Executor<'_> {
             set,
             own: kept.iter().filter_map(|unit| row_of(unit.number)).collect(),
             partners: plan.pairs.map(|_| kept.iter().filter_map(|unit| row_of(unit.partner?)).collect()),
-            labels: kept.iter().map(|unit| self.labelled(&walk, unit)).collect(),
+            labels: kept.iter().map(|unit| self.labeled(&walk, unit)).collect(),
             units: kept,
         };
         let mut chunk = Chunk { skipped: std::mem::take(&mut self.skipped), ..Chunk::default() };
@@ -71,13 +71,13 @@ impl Executor<'_> {
         Ok(chunk)
     }
 
-    fn labelled(&self, walk: &Walk<'_>, unit: &Unit) -> Labelled {
+    fn labeled(&self, walk: &Walk<'_>, unit: &Unit) -> Labeled {
         let image = walk.at(unit.number).unwrap_or_default();
         let partner = unit.partner.and_then(|place| walk.at(place));
         let label = |image: u64| walk.label(image).filter(|label| *label < self.plan.classes.len());
         // Another set has classes of its own, which say nothing of the model's.
         let known = walk.is_data();
-        Labelled {
+        Labeled {
             unit: unit.number,
             image,
             partner,
@@ -203,8 +203,8 @@ impl Executor<'_> {
             )));
         }
         for (row, (setting, unit)) in jobs.iter().enumerate() {
-            let labelled = &group.labels[*unit];
-            rows[*setting].push(measure(logits.row(row), group.set, *setting, labelled, &done[row], changed[row]));
+            let labeled = &group.labels[*unit];
+            rows[*setting].push(measure(logits.row(row), group.set, *setting, labeled, &done[row], changed[row]));
         }
         if explained {
             let jobs: Vec<Explained> = jobs

@@ -1,4 +1,4 @@
-//! Batches of neighbouring images: loading, preparing, and their clean runs as far as they are held.
+//! Batches of neighboring images: loading, preparing, and their clean runs as far as they are held.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use rand_distr::{Distribution, Normal};
 use super::tensors::to_map;
 use super::{Executor, Piece};
 use crate::error::ExperimentError;
-use crate::measure::Labelled;
+use crate::measure::Labeled;
 use crate::plan::{ExperimentPlan, SetSource};
 use crate::spec::{NoiseFields, NoiseKind};
 use crate::table::Boxes;
@@ -25,7 +25,7 @@ pub(super) struct Group {
     /// Piece and row of each unit's own image.
     pub(super) own: Vec<(u64, usize)>,
     pub(super) partners: Option<Vec<(u64, usize)>>,
-    pub(super) labels: Vec<Labelled>,
+    pub(super) labels: Vec<Labeled>,
 }
 
 impl Executor<'_> {

@@ -105,7 +105,7 @@ impl Executor<'_> {
 /// Values beyond which a quantile is not worth sorting them.
 const MOST_VALUES: usize = 1 << 28;
 
-/// The quantile of sorted values, linear between neighbours, as `numpy.quantile`.
+/// The quantile of sorted values, linear between neighbors, as `numpy.quantile`.
 fn interpolated(sorted: &[f32], quantile: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return f64::INFINITY };
     let at = quantile * last as f64;

@@ -90,9 +90,9 @@ pub fn auroc_variance(positive: &[f64], negative: &[f64]) -> f64 {
 ///
 /// It has no width when the kinds are fully separated, where the variance is 0. NaN below two samples of a kind.
 pub fn auroc_interval(positive: &[f64], negative: &[f64]) -> [f64; 2] {
-    let centre = auroc(positive, negative);
+    let center = auroc(positive, negative);
     let reach = Z * sqrt(auroc_variance(positive, negative));
-    [centre - reach, centre + reach].map(|end| end.clamp(0.0, 1.0))
+    [center - reach, center + reach].map(|end| end.clamp(0.0, 1.0))
 }
 
 /// How many samples of each kind score at least `score`.
@@ -140,8 +140,8 @@ fn ascending(values: &[f64]) -> Option<Vec<f64>> {
 
 /// Sample variance; NaN below two values.
 fn variance(values: &[f64]) -> f64 {
-    let centre = mean(values);
-    let squares: f64 = values.iter().map(|value| (value - centre) * (value - centre)).sum();
+    let center = mean(values);
+    let squares: f64 = values.iter().map(|value| (value - center) * (value - center)).sum();
     squares / (values.len() as f64 - 1.0)
 }
 

@@ -19,9 +19,9 @@ pub fn wilson(successes: f64, n: u64) -> [f64; 2] {
     let total = n as f64;
     let rate = successes.clamp(0.0, total) / total;
     let square = Z * Z / total;
-    let centre = rate + square / 2.0;
+    let center = rate + square / 2.0;
     let reach = Z * sqrt((rate * (1.0 - rate) + square / 4.0) / total);
-    let [low, high] = [centre - reach, centre + reach].map(|end| (end / (1.0 + square)).clamp(0.0, 1.0));
+    let [low, high] = [center - reach, center + reach].map(|end| (end / (1.0 + square)).clamp(0.0, 1.0));
     // Rounding must not leave the rate outside, as it would at 0 and 1.
     [low.min(rate), high.max(rate)]
 }
@@ -70,10 +70,10 @@ pub fn mean_interval(values: &[f64]) -> [f64; 2] {
     if values.len() < 2 {
         return [f64::NAN; 2];
     }
-    let centre = mean(values);
-    let squares: f64 = values.iter().map(|value| (value - centre) * (value - centre)).sum();
+    let center = mean(values);
+    let squares: f64 = values.iter().map(|value| (value - center) * (value - center)).sum();
     let reach = Z * sqrt(squares / (values.len() - 1) as f64 / values.len() as f64);
-    [centre - reach, centre + reach]
+    [center - reach, center + reach]
 }
 
 /// Percentile bootstrap 95 % interval `[low, high]` of a statistic of `n` samples.

@@ -173,7 +173,7 @@ pub fn energy_share(map: ArrayView2<f32>, region: ArrayView2<bool>) -> f64 {
     inside / total
 }
 
-/// Neighbouring elements of a row of a mask, and a run of the same component that comes before it or is itself.
+/// Neighboring elements of a row of a mask, and a run of the same component that comes before it or is itself.
 struct Run {
     row: usize,
     start: usize,

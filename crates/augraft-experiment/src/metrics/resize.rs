@@ -7,7 +7,7 @@ const A: f64 = -0.75;
 
 /// Resizes a map by cubic convolution to `[height, width]`.
 ///
-/// Centres of elements are at half integers, beyond the border its values repeat, and shrinking does not smooth first:
+/// Centers of elements are at half integers, beyond the border its values repeat, and shrinking does not smooth first:
 /// `INTER_CUBIC` of OpenCV and `bicubic` of PyTorch without `align_corners` and `antialias`, up to rounding. The
 /// values may overshoot those of the map. An empty map gives NaN. Keys, "Cubic Convolution Interpolation for Digital Image
 /// Processing" (1981).
@@ -30,9 +30,9 @@ pub fn resize_bicubic(map: ArrayView2<f32>, [height, width]: [usize; 2]) -> Arra
 fn taps(from: usize, to: usize) -> Vec<[(usize, f64); 4]> {
     let scale = from as f64 / to as f64;
     let tap = |place| {
-        let centre = (place as f64 + 0.5) * scale - 0.5;
-        let base = libm::floor(centre);
-        let [near, far] = [centre - base, 1.0 - (centre - base)];
+        let center = (place as f64 + 0.5) * scale - 0.5;
+        let base = libm::floor(center);
+        let [near, far] = [center - base, 1.0 - (center - base)];
         let weights = [outer(1.0 + near), inner(near), inner(far), outer(1.0 + far)];
         [0, 1, 2, 3].map(|k| {
             let at = (base + k as f64 - 1.0).clamp(0.0, (from - 1) as f64);

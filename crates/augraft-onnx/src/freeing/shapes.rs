@@ -38,7 +38,7 @@ pub(super) fn fresh_symbol(graph: &GraphProto) -> String {
 pub(super) fn free(proto: &mut ModelProto, batch: &Batch, changes: &mut Vec<String>) {
     let graph = proto.graph.as_mut().expect("validation refuses a model without a graph");
     let Batch { images, size, symbol } = batch;
-    // The first input with a batch: before IR 4 initialisers stand among the inputs.
+    // The first input with a batch: before IR 4 initializers stand among the inputs.
     let input = graph.input.iter_mut().find(|input| images.contains(input.name()));
     if let Some(input) = input.filter(|input| begins_with(input, *size)) {
         rename_first(input, symbol);

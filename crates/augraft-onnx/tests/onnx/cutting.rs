@@ -11,7 +11,7 @@ fn outputs_of_nodes(stage: &Stage) -> Vec<&str> {
     stage.model.proto().graph.as_ref().unwrap().node.iter().map(|node| node.output[0].as_str()).collect()
 }
 
-fn initialisers(stage: &Stage) -> Vec<&str> {
+fn initializers(stage: &Stage) -> Vec<&str> {
     stage.model.proto().graph.as_ref().unwrap().initializer.iter().map(TensorProto::name).collect()
 }
 
@@ -32,8 +32,8 @@ fn a_clean_site_hands_one_tensor_over() {
     assert_eq!(outputs_of_nodes(&stages[0]), ["c1", "r1", "w2_real", "c2", "r2", "s"]);
     assert_eq!((stages[0].inputs.as_slice(), stages[0].outputs.as_slice()), (&["x".into()][..], &["s".into()][..]));
     assert_eq!((stages[1].inputs.as_slice(), stages[1].outputs.as_slice()), (&["s".into()][..], &["y".into()][..]));
-    assert_eq!(initialisers(&stages[0]), ["w1", "w2", "scale"]);
-    assert_eq!(initialisers(&stages[1]), ["w3", "b3"]);
+    assert_eq!(initializers(&stages[0]), ["w1", "w2", "scale"]);
+    assert_eq!(initializers(&stages[1]), ["w3", "b3"]);
     assert_eq!(stages[1].results, ["y"]);
     assert_eq!(stages[1].site, None);
 }
@@ -166,7 +166,7 @@ fn nodes_that_no_output_needs_are_dropped() {
 }
 
 #[test]
-fn old_models_list_initialisers_as_inputs() {
+fn old_models_list_initializers_as_inputs() {
     let mut graph = residual();
     graph.input.extend(["w1", "w2", "scale", "w3", "b3"].map(|name| value(name, &[])));
     let old = Model::from_proto(ModelProto { ir_version: Some(3), ..proto(graph) }).unwrap();
@@ -215,7 +215,7 @@ fn captured_names_belong_to_the_stage_of_their_reader() {
     let model = model(graph);
     let stages = checked(&model, &["q"]);
     assert_eq!(stages[1].inputs, ["q", "r"]);
-    assert_eq!(initialisers(&stages[1]), ["w"]);
+    assert_eq!(initializers(&stages[1]), ["w"]);
     let error = cut(&model, &["r"]).unwrap_err();
     assert!(error.to_string().contains("inside the body of If of 'y'"), "{error}");
 }
@@ -223,7 +223,7 @@ fn captured_names_belong_to_the_stage_of_their_reader() {
 #[test]
 fn impossible_sites_are_explained() {
     let model = model(residual());
-    assert!(cut(&model, &["w1"]).unwrap_err().to_string().contains("initialiser"));
+    assert!(cut(&model, &["w1"]).unwrap_err().to_string().contains("initializer"));
     assert!(cut(&model, &["w2_real"]).unwrap_err().to_string().contains("constants alone"));
     let Error::UnknownTensor { nearest, .. } = cut(&model, &["R1"]).unwrap_err() else { panic!("R1 does not exist") };
     assert_eq!(nearest[0], "r1");

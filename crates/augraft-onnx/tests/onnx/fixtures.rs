@@ -70,7 +70,7 @@ pub(crate) fn model(graph: GraphProto) -> Model {
     Model::from_proto(proto(graph)).unwrap()
 }
 
-/// Nodes from `x` to `y` without initialisers.
+/// Nodes from `x` to `y` without initializers.
 pub(crate) fn plain(nodes: Vec<NodeProto>) -> GraphProto {
     GraphProto {
         name: Some("plain".into()),

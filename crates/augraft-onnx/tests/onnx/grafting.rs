@@ -113,7 +113,7 @@ fn more_than_two_gibibytes_are_refused_before_they_are_read() {
     // A file without blocks: nothing is written.
     File::create(&large).unwrap().set_len(3 << 30).unwrap();
     let said = Model::load(&large).unwrap_err().to_string().replace(&large.display().to_string(), "large.onnx");
-    assert_snapshot!(said, @"cannot read large.onnx: it holds more than 2 GiB; one protobuf message holds no more, and steps and cuts are written into one; use a smaller or quantised model");
+    assert_snapshot!(said, @"cannot read large.onnx: it holds more than 2 GiB; one protobuf message holds no more, and steps and cuts are written into one; use a smaller or quantized model");
 
     let mut proto = crate::fixtures::proto(residual());
     let tensor = &mut proto.graph.as_mut().unwrap().initializer[0];
@@ -125,5 +125,5 @@ fn more_than_two_gibibytes_are_refused_before_they_are_read() {
     }];
     let file = folder.path().join("m.onnx");
     std::fs::write(&file, prost::Message::encode_to_vec(&proto)).unwrap();
-    assert_snapshot!(Model::load(&file).unwrap_err(), @"the data of tensor 'w1' cannot be read from 'large.onnx': it holds more than 2 GiB; one protobuf message holds no more, and steps and cuts are written into one; use a smaller or quantised model");
+    assert_snapshot!(Model::load(&file).unwrap_err(), @"the data of tensor 'w1' cannot be read from 'large.onnx': it holds more than 2 GiB; one protobuf message holds no more, and steps and cuts are written into one; use a smaller or quantized model");
 }

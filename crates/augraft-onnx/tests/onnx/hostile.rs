@@ -94,7 +94,7 @@ fn graphs_that_do_not_hang_together() {
     let weights = vec![floats("w", &[1]), floats("w", &[1])];
     insta::assert_snapshot!(
         of_graph(GraphProto { initializer: weights, ..plain(vec![node("Relu", &["x"], &["y"])]) }),
-        @"net.onnx is not a valid ONNX model: two tensors are named 'w': an initialiser and an initialiser"
+        @"net.onnx is not a valid ONNX model: two tensors are named 'w': an initializer and an initializer"
     );
 }
 

@@ -264,7 +264,7 @@ fn constants_leave_the_inputs_of_an_old_format() {
         raised.graph.unwrap().input.iter().map(ValueInfoProto::name).map(str::to_owned).collect()
     };
     assert_eq!(inputs(3), ["x"]);
-    // From IR 4 on a listed initialiser is a default that a caller may replace.
+    // From IR 4 on a listed initializer is a default that a caller may replace.
     assert_eq!(inputs(4), ["x", "w1"]);
 }
 

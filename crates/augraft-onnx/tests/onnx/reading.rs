@@ -10,7 +10,7 @@ fn message(graph: GraphProto) -> String {
 }
 
 #[test]
-fn ports_leave_initialisers_out() {
+fn ports_leave_initializers_out() {
     let mut graph = residual();
     graph.input.push(value("w1", &[3, 3, 3]));
     let model = model(graph);

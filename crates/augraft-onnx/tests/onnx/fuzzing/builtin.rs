@@ -68,7 +68,7 @@ fn resampled() -> GraphProto {
     }
 }
 
-/// Lists the initialisers as inputs, as before IR 4.
+/// Lists the initializers as inputs, as before IR 4.
 fn listed(mut graph: GraphProto) -> GraphProto {
     let names: Vec<String> = graph.initializer.iter().map(|tensor| tensor.name().to_owned()).collect();
     graph.input.extend(names.iter().map(|name| value(name, &[])));

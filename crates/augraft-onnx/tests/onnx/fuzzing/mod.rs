@@ -34,7 +34,7 @@ impl Seedling {
 /// Returns one mutant; the same three arguments always give the same.
 pub(crate) fn mutant(seedlings: &[Seedling], seed: u64, case: u64) -> Vec<u8> {
     let mut random = Lcg(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ case.wrapping_mul(0xd134_2543_de82_ef95));
-    // The first steps of neighbouring states are alike.
+    // The first steps of neighboring states are alike.
     for _ in 0..3 {
         random.below(2);
     }
