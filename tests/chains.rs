@@ -267,7 +267,9 @@ fn exported_chains_are_what_runs_natively() {
             plan.masks = Some(MASK_CLASSES);
         }
         if chain % 3 != 0 {
-            plan.objects = Some(annotated(&mut samples));
+            let objects = annotated(&mut samples);
+            let rules = ObjectRules { ignore: chain % 4 < 2, ..objects.rules };
+            plan.objects = Some(ObjectPlan { rules, ..objects });
         }
         let draws = [DrawSource::Graph, DrawSource::Inputs, DrawSource::Baked][chain as usize % 3];
         let options = ExportOptions { draws, baked: samples.index.clone(), ..ExportOptions::default() };

@@ -24,6 +24,7 @@ pub fn workspace() -> &'static Path {
 pub fn shared(test: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("AUGRAFT_SHARED").map(PathBuf::from);
     if folder.is_none() {
+        assert!(!augraft_testkit::is_required("shared"), "{test} is required, and AUGRAFT_SHARED is not set");
         eprintln!("skipped {test}: AUGRAFT_SHARED is not set");
     }
     folder

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use crate::support::{Case, RUN};
 
-const NOISY: &str = "steps: [resize: { size: 8 }, normalize: unit, gaussian_noise]\n";
+const NOISY: &str = "steps: [resize: { size: 8 }, normalize: unit, fmix]\n";
 
 fn without_data(steps: &str) -> Case {
     let case = Case::new();
@@ -31,9 +31,9 @@ fn an_output_folder_that_is_not_ours() {
 #[test]
 fn an_export_of_a_native_step() {
     let case = Case::new();
-    assert_snapshot!(case.pipeline(NOISY).refused(&["export", "p.yaml", "--output", "m.onnx"]), @"error: step `gaussian_noise`: runs natively only, because its noise is drawn for each pixel; leave the step out of what is exported");
+    assert_snapshot!(case.pipeline(NOISY).refused(&["export", "p.yaml", "--output", "m.onnx"]), @"error: step `fmix`: runs natively only, because its mask comes from a Fourier transform; leave the step out of what is exported");
     assert_snapshot!(case.accepted(RUN), @"
-    model.onnx not written: step `gaussian_noise`: runs natively only, because its noise is drawn for each pixel; leave the step out of what is exported
+    model.onnx not written: step `fmix`: runs natively only, because its mask comes from a Fourier transform; leave the step out of what is exported
     out/here: 4 images
     ");
 }

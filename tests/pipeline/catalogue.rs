@@ -49,6 +49,35 @@ fn the_schema_accepts_pipelines_and_nothing_else() {
 }
 
 #[test]
+fn the_schema_accepts_former_names_and_marks_them() {
+    let schema = pipeline_schema(&Registry::linked());
+    for step in
+        [json!("gaussian_noise"), json!({ "add_noise": { "std": 1 }, "id": "n" }), json!({ "gaussian_noise": null })]
+    {
+        assert!(accepts(&schema, &json!({ "augraft": 1, "steps": [step] })), "{step}");
+    }
+    let site = json!({ "at": "a", "add_noise": { "p": 1 } });
+    assert!(accepts(&schema, &json!({ "augraft": 1, "steps": [], "model": { "file": "m", "steps": [site] } })));
+    assert!(!accepts(&schema, &json!({ "augraft": 1, "steps": [{ "add_noise": { "q": 1 } }] })));
+    let steps = schema["$defs"]["step"]["anyOf"].as_array().expect("steps");
+    let deprecated = |step: &&Value| step.to_string().contains("\"deprecated\":true");
+    let names = steps.iter().filter(deprecated).map(|step| match step["const"].as_str() {
+        Some(name) => format!("{name}: {}", step["description"]),
+        None => {
+            format!("{}: {}", step["required"][0], step["properties"][step["required"][0].as_str().expect("a name")])
+        }
+    });
+    assert_snapshot!(names.collect::<Vec<_>>().join("\n"), @r##"
+    "add_noise": {"description":"The former name of `noise` with { relative: true }.","anyOf":[{"$ref":"#/$defs/operator_noise"},{"type":"null"}],"deprecated":true}
+    "gaussian_noise": {"description":"The former name of `noise`.","anyOf":[{"$ref":"#/$defs/operator_noise"},{"type":"null"}],"deprecated":true}
+    add_noise: "The former name of `noise` with { relative: true }."
+    gaussian_noise: "The former name of `noise`."
+    "##);
+    assert!(!operators_table(&Registry::linked()).contains("add_noise"));
+    assert!(page(&Registry::linked(), "add_noise").expect("a page").starts_with("noise (erase)"));
+}
+
+#[test]
 fn the_schema_describes_every_field() {
     let schema = pipeline_schema(&Registry::linked());
     let mut lines = Vec::new();

@@ -269,6 +269,35 @@ fn sites_are_tensors_of_the_model_in_its_order() {
 }
 
 #[test]
+fn an_operator_by_a_former_name_keeps_its_id_and_its_options() {
+    let plan = plan_of(
+        "augraft: 1\nsteps:\n  - resize: { size: 8 }\n  - normalize\n  - add_noise\n  - gaussian_noise: { std: 0.3 }\n  - add_noise: { std: 0.2 }\n  - { add_noise: { relative: false }, id: mine }\n",
+    );
+    let known = |step: &augraft::pipeline::Step| format!("{} {} {}", step.id, step.name, step.operator.config());
+    assert_snapshot!(plan.steps[2..].iter().map(known).collect::<Vec<_>>().join("\n"), @r#"
+    add_noise noise {"distribution":"gaussian","std":0.1,"relative":true,"p":1.0}
+    gaussian_noise noise {"distribution":"gaussian","std":0.3,"relative":false,"p":1.0}
+    add_noise-2 noise {"distribution":"gaussian","std":0.2,"relative":true,"p":1.0}
+    mine noise {"distribution":"gaussian","std":0.1,"relative":false,"p":1.0}
+    "#);
+    assert_snapshot!(lines(&plan.warnings), @"
+    5:5 renamed-operator | `add_noise` is called `noise` now | write `noise: { relative: true }`, and `id: add_noise` to keep its draws
+    6:5 renamed-operator | `gaussian_noise` is called `noise` now | write `noise: { std: 0.3 }`, and `id: gaussian_noise` to keep its draws
+    7:5 renamed-operator | `add_noise` is called `noise` now | write `noise: { relative: true, std: 0.2 }`, and `id: add_noise-2` to keep its draws
+    8:7 renamed-operator | `add_noise` is called `noise` now | write `noise: { relative: false }`
+    ");
+    assert_eq!(plan.steps[2].key, StepKey::new(0, "add_noise"));
+    let twice = plan_of("augraft: 1\nsteps:\n  - repeat: { count: 2, steps: [add_noise] }\n");
+    assert_snapshot!(lines(&twice.warnings), @"3:33 renamed-operator | `add_noise` is called `noise` now | write `noise: { relative: true }`, and `id: add_noise` to keep its draws");
+    let wrong = "augraft: 1\nsteps:\n  - add_nois\n  - gaussian_noise: { st: 1 }\n";
+    let refused = PipelineSpec::parse(wrong, Path::new("p.yaml"), &Registry::linked()).expect_err("problems");
+    assert_snapshot!(lines(&refused.diagnostics), @"
+    3:5 unknown-operator | there is no operator `add_nois` | did you mean `noise`?
+    4:23 unknown-field | unknown field `st` in `noise` | did you mean `std`? fields: `distribution`, `std`, `relative`, `p`
+    ");
+}
+
+#[test]
 fn doubtful_pipelines_are_warned_of() {
     assert_snapshot!(warnings("  - resize: { size: 8 }\n  - cutout\n  - normalize"), @"5:5 erase-before-normalize | `cutout` comes before `normalize`, so its fill of 0 is black and not the mean color | put it after `normalize`, or give a `fill` in bytes");
     assert_snapshot!(warnings("  - resize: { size: 8 }\n  - mixup: { p: 0.5 }\n  - cutmix: { p: 0 }"), @"

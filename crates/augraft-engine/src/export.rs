@@ -59,7 +59,8 @@ pub fn export(plan: &Plan, options: &ExportOptions) -> Result<Model, EngineError
     masks_output(&graph, batch.masks, &shape, after.clone());
     objects_output(&graph, batch.objects.as_ref(), plan, &after);
     if let Some(labels) = batch.labels {
-        let soft = labels.soft().map_err(|issue| EngineError::Unfit(issue.message))?;
+        let mixing = steps.iter().rfind(|step| step.effects.mixes).map_or("", |step| &step.id);
+        let soft = labels.soft().map_err(|issue| EngineError::step(mixing, issue))?;
         graph.output(soft, "labels_out", &class_sides);
     }
     drop(columns);

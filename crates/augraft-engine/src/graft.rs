@@ -1,7 +1,7 @@
 //! A plan's steps inside its model, as one ONNX file.
 
 use augraft_onnx::{DataType, Grafted, Graph, Model, Side, Splice, Splices, Value, raise_opset};
-use augraft_operator::{Issue, Lowered, LoweredLabels};
+use augraft_operator::{Lowered, LoweredLabels};
 use augraft_pipeline::{ModelPlan, Plan, Step, Tokens};
 
 use crate::emit::{Columns, DrawSource, ExportOptions, dtype_of, emit_steps, sides_of};
@@ -57,6 +57,8 @@ pub fn graft(plan: &Plan, model: &Model, options: &ExportOptions) -> Result<Graf
     let class_sides = [after.clone(), Side::Fixed(classes)];
     masks_output(&graph, batch.masks, &batch.shape, after.clone());
     objects_output(&graph, batch.objects.as_ref(), plan, &after);
+    let mixing = steps.iter().chain(planned.sites.iter().flat_map(|site| &site.steps)).rfind(|step| step.effects.mixes);
+    let unfit = |issue| EngineError::step(mixing.map_or("", |step| &step.id), issue);
     let into_model = match steps.last() {
         Some(last) if batch.images.id() != images.id() => graph.name(batch.images, &format!("{}/out", last.id)),
         _ => batch.images,
@@ -87,10 +89,6 @@ pub fn graft(plan: &Plan, model: &Model, options: &ExportOptions) -> Result<Graf
     let sites: Vec<&str> = planned.sites.iter().map(|site| site.tensor.as_str()).collect();
     entries.push(("augraft_sites".to_owned(), sites.join(",")));
     Ok(augraft_onnx::graft(&raised, graph.into_fragment(), &splices, &entries)?)
-}
-
-fn unfit(issue: Issue) -> EngineError {
-    EngineError::Unfit(issue.message)
 }
 
 /// The map N,D,H,W in the rows of a tensor N,T,D.

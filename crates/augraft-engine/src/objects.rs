@@ -145,7 +145,14 @@ pub(crate) fn object_difference(seen: &[Vec<Seen>], found: impl Fn(&str) -> Opti
         (Some(Tensor::F32(places)), Some(Tensor::Bool(visible))) => Some((places, visible)),
         _ => None,
     };
+    let ignored = match found("box_ignore_out") {
+        Some(Tensor::Bool(ignored)) => Some(ignored),
+        _ => None,
+    };
     let mut largest = 0f32;
+    // No number is as far as any.
+    let mut apart =
+        |a: f32, b: f32| largest = largest.max(if (a - b).is_nan() { f32::INFINITY } else { (a - b).abs() });
     for (row, objects) in seen.iter().enumerate() {
         let places: Vec<usize> = (0..valid.shape()[1]).filter(|place| valid[[row, *place]]).collect();
         if places.len() != objects.len() {
@@ -155,17 +162,16 @@ pub(crate) fn object_difference(seen: &[Vec<Seen>], found: impl Fn(&str) -> Opti
             if classes[[row, place]] != object.class as i64 || (weights[[row, place]] - object.weight).abs() > 1e-6 {
                 return Some(f32::INFINITY);
             }
-            for edge in 0..4 {
-                largest = largest.max((boxes[[row, place, edge]] - object.bounds[edge]).abs());
+            if ignored.as_ref().is_some_and(|ignored| ignored[[row, place]]) != object.ignore {
+                return Some(f32::INFINITY);
             }
+            (0..4).for_each(|edge| apart(boxes[[row, place, edge]], object.bounds[edge]));
             let Some((places, visible)) = &points else { continue };
             for (joint, (at, is_visible)) in object.keypoints.iter().enumerate() {
                 if visible[[row, place, joint]] != *is_visible {
                     return Some(f32::INFINITY);
                 }
-                for axis in 0..2 {
-                    largest = largest.max((places[[row, place, joint, axis]] - at[axis]).abs());
-                }
+                (0..2).for_each(|axis| apart(places[[row, place, joint, axis]], at[axis]));
             }
         }
     }

@@ -6,7 +6,8 @@ use ndarray::{Array2, ArrayViewMut1, Axis};
 
 use crate::mixing::{Mixing, Region};
 use crate::motion::Motion;
-use crate::provenance::{Provenance, Weights, add};
+use crate::pieces::{Weights, add};
+use crate::provenance::Provenance;
 use crate::scalar::Row;
 use crate::scratch::Scratch;
 

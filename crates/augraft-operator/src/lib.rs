@@ -4,6 +4,7 @@
 //! no YAML, does no input or output, and runs no model.
 
 mod address;
+mod any_operator;
 mod batch;
 mod border;
 mod counter;
@@ -21,24 +22,29 @@ mod lowered_objects;
 mod mask;
 mod mix_graph;
 mod mix_images;
+mod mixed_planes;
 mod mixing;
 mod modes;
 mod motion;
 mod move_graph;
 mod move_images;
 mod numbers;
+mod object_values;
 mod objects;
 mod operator;
 mod partner;
 mod philox;
 mod picture;
+mod pieces;
 mod pixel;
+mod place_noise;
 mod provenance;
 mod recorded_words;
 mod recorder;
 mod rectangle;
 mod registry;
 mod resample;
+mod resample_floats;
 mod resample_graph;
 mod runs;
 mod scalar;
@@ -52,6 +58,7 @@ mod targets;
 mod warp;
 
 pub use address::{MAX_VIEWS, Rows, sample_of, view_of};
+pub use any_operator::AnyOperator;
 pub use batch::{Batch, Masks, Transfer};
 pub use border::PaddingMode;
 pub use counter::{LANES, MAX_CELLS};
@@ -64,7 +71,6 @@ pub use key::{StepKey, step_hash};
 pub use labels::Labels;
 pub use lowered::{Lowered, LoweredMasks};
 pub use lowered_labels::{LoweredLabels, MAX_LAYERS};
-pub use lowered_objects::{LoweredObjects, ObjectInputs, ObjectOutputs};
 pub use mask::box_mask;
 pub use mix_graph::LoweredRegion;
 pub use mixing::{Label, LabelRule, Mixing, Patch, Region, Shows};
@@ -72,13 +78,18 @@ pub use modes::{MixMode, Mode};
 pub use motion::{Affine, Motion, Outside, Stretched, Window, WindowSize};
 pub use move_images::IGNORE;
 pub use numbers::{Count, Deviation, Fill, Frame, Margin, PositiveRange, Probability, Scope, Side, Size};
+pub use object_values::{LoweredObjects, ObjectInputs, ObjectOutputs};
 pub use objects::{Bounds, Keypoint, Object, ObjectRules, Objects, Seen};
-pub use operator::{AnyOperator, Operator};
+pub use operator::Operator;
 pub use partner::Partner;
 pub use philox::{PhiloxRng, philox4x32};
-pub use picture::positions;
+pub use picture::{positions, whole_quotient};
+pub use pieces::Rectangle;
 pub use pixel::Pixel;
-pub use provenance::Rectangle;
+pub use place_noise::{
+    channel_words, draw_stream, lower_channel_words, lower_pixel_places, lower_place_words, lower_word_byte,
+    lower_word_normal, lower_word_unit, place_words, word_byte, word_normal, word_unit,
+};
 pub use recorder::{Recorder, Recording};
 pub use rectangle::{Aspects, start_within};
 pub use registry::{Entry, Macro, Registry};

@@ -4,14 +4,15 @@ use std::rc::Rc;
 
 use augraft_onnx::{DataType, Tensor, Value};
 
-use crate::lowered_labels::{LoweredLabels, Mixed};
-use crate::lowered_objects::LoweredObjects;
+use crate::lowered_labels::LoweredLabels;
 use crate::mask::box_mask;
 use crate::mix_graph::{LoweredRegion, lower_mixing};
+use crate::mixed_planes::Mixed;
 use crate::mixing::{Label, LabelRule, Mixing};
 use crate::motion::Motion;
 use crate::move_graph::lower_motion;
 use crate::move_images::Content;
+use crate::object_values::LoweredObjects;
 use crate::picture::Picture;
 use crate::recorder::{Recorder, first_half};
 use crate::shape::{Element, Issue, Shape};
@@ -95,23 +96,23 @@ impl<'g> Lowered<'g> {
         let before = Picture { values: self.images, shape: self.shape.clone(), sides: self.sides };
         let mixed =
             Mixed { mixing: step.mixing.clone(), region: step.region, sides: self.sides, size: self.shape.size() };
-        let mut labels = self.labels.map(|labels| match (step.smoothing, self.shape.classes) {
-            (Some([factor, offset]), _) => labels.smooth(factor, offset),
-            (None, _) => labels,
+        let labels = self.labels.map(|labels| {
+            let labels = match step.smoothing {
+                Some([factor, offset]) => labels.smooth(factor, offset),
+                None => labels,
+            };
+            match (weight(&mixed, &step.label, self.masks.as_ref()), mixed.partner()) {
+                (Some(weight), Some(partner)) => labels.blend(weight, partner),
+                _ => labels.mix(mixed),
+            }
         });
-        if let Some(known) = labels.take() {
-            labels = Some(match (weight(&mixed, &step.label, self.masks.as_ref()), mixed.partner()) {
-                (Some(weight), Some(partner)) => known.blend(weight, partner)?,
-                _ => known.mix(mixed)?,
-            });
-        }
         let objects = self.objects.map(|objects| {
             let left = step.holes.iter().fold(objects, |objects, hole| objects.cover(*hole));
-            (left.mix(&step.mixing, step.region, &before), before.clone())
+            left.mix(&step.mixing, step.region, &before).follow(&step.motion, before.sides)
         });
         let picture = lower_mixing(&step.mixing, step.region, before, Content::Values);
         let picture = lower_motion(&step.motion, picture, Content::Values)?;
-        let labels = labels.map(|labels| labels.follow(&step.motion)).transpose()?;
+        let labels = labels.map(|labels| labels?.follow(&step.motion)).transpose()?;
         let masks = self.masks.map(|masks| {
             let classes = masks.classes;
             let (picture, content) = masks.picture(step.mixing.is_soft(), &self.shape, self.sides);
@@ -124,7 +125,7 @@ impl<'g> Lowered<'g> {
             images: picture.values,
             labels,
             masks: masks.transpose()?,
-            objects: objects.map(|(objects, before)| objects.follow(&step.motion, &before, picture.sides)),
+            objects,
             shape: picture.shape,
             sides: picture.sides,
         })

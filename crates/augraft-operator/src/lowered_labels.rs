@@ -5,11 +5,12 @@ use std::rc::Rc;
 use augraft_onnx::{DataType, Tensor, Value, int_attribute, text_attribute};
 
 use crate::mix_graph::{LoweredRegion, lower_mixing};
-use crate::mixing::{LabelRule, Mixing, Patch};
+use crate::mixed_planes::Mixed;
+use crate::mixing::Mixing;
 use crate::motion::Motion;
 use crate::move_graph::lower_motion;
 use crate::move_images::Content;
-use crate::picture::{Picture, length};
+use crate::picture::Picture;
 use crate::recorder::Recorder;
 use crate::shape::{Element, Issue, Layout, Shape};
 
@@ -56,15 +57,6 @@ enum Later<'g> {
     Rows(Value<'g>),
 }
 
-/// A mixing of planes with these sides.
-#[derive(Clone)]
-pub(crate) struct Mixed<'g> {
-    pub(crate) mixing: Rc<Mixing<Recorder<'g>>>,
-    pub(crate) region: Option<LoweredRegion<'g>>,
-    pub(crate) sides: [Value<'g>; 2],
-    pub(crate) size: Option<[usize; 2]>,
-}
-
 impl std::fmt::Debug for LoweredLabels<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "labels of {:?}", self.base)
@@ -79,104 +71,6 @@ impl<'g> Layer<'g> {
     fn of_partner(self, partner: Value<'g>) -> Self {
         let source = Some(self.source.map_or(partner, |source| source.gather(partner, 0)));
         Self { source, weight: self.weight.map(|weight| weight.gather(partner, 0)) }
-    }
-}
-
-impl<'g> Mixed<'g> {
-    fn real(&self, value: f64) -> Value<'g> {
-        self.sides[0].graph().constant(Tensor::scalar(value))
-    }
-
-    /// The partners and what they are weighed with, f64 `[N]`; the sample itself has the rest.
-    fn shares(&self) -> Vec<(Value<'g>, Value<'g>)> {
-        let patch = |patch: &Patch<Recorder<'g>>| Some((patch.partner?, self.covered(patch) / self.total()));
-        match &*self.mixing {
-            Mixing::None | Mixing::Values { .. } => Vec::new(),
-            Mixing::Paste(only) => patch(only).into_iter().collect(),
-            Mixing::Collage(patches) => patches.iter().filter_map(patch).collect(),
-            Mixing::Blend { lam, partner } => vec![(*partner, self.real(1.0) - lam.cast(DataType::F64))],
-            Mixing::Region { partner, .. } => {
-                self.region.map(|region| (*partner, region.share())).into_iter().collect()
-            }
-        }
-    }
-
-    /// Pixels of a rectangle, f64 `[N]`.
-    fn covered(&self, patch: &Patch<Recorder<'g>>) -> Value<'g> {
-        let [top, left, bottom, right] = patch.edges;
-        let side = |from: Value<'g>, to: Value<'g>| length((to - from).cast(DataType::F64));
-        side(top, bottom) * side(left, right)
-    }
-
-    fn total(&self) -> Value<'g> {
-        let [height, width] = self.sides;
-        match (height * width).constant_int() {
-            Some(total) => self.real(total as f64),
-            None => height.cast(DataType::F64) * width.cast(DataType::F64),
-        }
-    }
-
-    /// The weight of the sample itself, f64 `[N]`.
-    fn own(&self, shares: &[(Value<'g>, Value<'g>)]) -> Value<'g> {
-        let left = |patches: &[Patch<Recorder<'g>>]| {
-            let brought = patches.iter().filter(|patch| patch.partner.is_some());
-            brought.fold(self.total(), |left, patch| left - self.covered(patch)) / self.total()
-        };
-        match &*self.mixing {
-            Mixing::Blend { lam, .. } => lam.cast(DataType::F64),
-            Mixing::Paste(patch) => left(std::slice::from_ref(patch)),
-            Mixing::Collage(patches) => left(patches),
-            _ => shares.iter().fold(self.real(1.0), |rest, (_, share)| rest - *share),
-        }
-    }
-
-    /// The weight of the sample's own label by a rule, f64 `[N]`.
-    pub(crate) fn weight(&self, rule: LabelRule, nominal: Option<Value<'g>>) -> Value<'g> {
-        let shares = self.shares();
-        let own = nominal.map_or_else(|| self.own(&shares), |nominal| nominal.cast(DataType::F64));
-        match rule {
-            LabelRule::Area | LabelRule::VisibleMask => own,
-            LabelRule::OneHot => own.less(self.real(0.5)).select(self.real(0.0), self.real(1.0)),
-            LabelRule::Complete => {
-                let mixed = shares.iter().fold(self.real(0.0), |sum, (_, share)| sum + *share);
-                self.real(0.0).less(mixed).select(self.real(0.5), self.real(1.0))
-            }
-        }
-    }
-
-    /// Position of the partner, int64 `[N]`.
-    pub(crate) fn partner(&self) -> Option<Value<'g>> {
-        match &*self.mixing {
-            Mixing::None => None,
-            Mixing::Paste(patch) => patch.partner,
-            Mixing::Collage(patches) => patches.iter().find_map(|patch| patch.partner),
-            Mixing::Blend { partner, .. } | Mixing::Region { partner, .. } | Mixing::Values { partner, .. } => {
-                Some(*partner)
-            }
-        }
-    }
-
-    /// How many other samples a sample may show.
-    fn partners(&self) -> usize {
-        match &*self.mixing {
-            Mixing::None | Mixing::Values { .. } => 0,
-            Mixing::Collage(patches) => patches.iter().filter(|patch| patch.partner.is_some()).count(),
-            Mixing::Paste(_) | Mixing::Blend { .. } | Mixing::Region { .. } => 1,
-        }
-    }
-
-    fn is_blend(&self) -> bool {
-        matches!(&*self.mixing, Mixing::Blend { .. })
-    }
-
-    fn mix_layers(&self, layers: &[Layer<'g>]) -> Vec<Layer<'g>> {
-        let shares = self.shares();
-        let own = self.own(&shares);
-        let kept = layers.iter().map(|layer| layer.weighed(own));
-        let brought = shares
-            .iter()
-            .flat_map(|(partner, share)| layers.iter().map(|layer| layer.of_partner(*partner).weighed(*share)));
-        kept.chain(brought).collect()
     }
 }
 
@@ -248,7 +142,7 @@ impl<'g> LoweredLabels<'g> {
         }
         match (&self.state, self.later.is_empty(), mixed.is_blend()) {
             (State::Whole(layers), true, true) => {
-                let layers = limited(mixed.mix_layers(layers))?;
+                let layers = limited(mix_layers(&mixed, layers))?;
                 Ok(Self { state: State::Whole(layers), ..self })
             }
             (State::Whole(layers), true, false) | (State::Whole(layers), false, true) => {
@@ -363,7 +257,7 @@ impl<'g> LoweredLabels<'g> {
     /// The layers of whole samples, where no two steps cut them.
     fn totals(&self, layers: &[Layer<'g>]) -> Result<Vec<Layer<'g>>, Issue> {
         let step = |layers: Vec<Layer<'g>>, later: &Later<'g>| match later {
-            Later::Mix(mixed) => limited(mixed.mix_layers(&layers)),
+            Later::Mix(mixed) => limited(mix_layers(mixed, &layers)),
             Later::Turn(_) => Ok(layers),
             Later::Rows(rows) => Ok(layers.iter().map(|layer| layer.of_partner(*rows)).collect()),
         };
@@ -413,6 +307,16 @@ impl<'g> LoweredLabels<'g> {
         let soft = (shares.matmul(self.base.cast(DataType::F64)) / divisor).cast(DataType::F32);
         some.select(soft, self.own.map_or(self.base, |own| self.base.gather(own, 0)))
     }
+}
+
+fn mix_layers<'g>(mixed: &Mixed<'g>, layers: &[Layer<'g>]) -> Vec<Layer<'g>> {
+    let shares = mixed.shares();
+    let own = mixed.own(&shares);
+    let kept = layers.iter().map(|layer| layer.weighed(own));
+    let brought = shares
+        .iter()
+        .flat_map(|(partner, share)| layers.iter().map(|layer| layer.of_partner(*partner).weighed(*share)));
+    kept.chain(brought).collect()
 }
 
 fn limited(layers: Vec<Layer<'_>>) -> Result<Vec<Layer<'_>>, Issue> {

@@ -1,184 +1,15 @@
-//! Boxes and keypoints of objects in a graph; [`Objects`](crate::Objects) natively.
-//!
-//! A batch has M places for objects; a place without one is not valid. Mixing puts the places of the partner behind a sample's own.
+//! What steps make of the boxes and keypoints of objects in a graph; [`Objects`](crate::Objects) natively.
 
 use augraft_onnx::{DataType, Tensor, Value};
 
 use crate::mix_graph::LoweredRegion;
 use crate::mixing::{Mixing, Patch, Shows};
-use crate::motion::{Motion, Window};
-use crate::objects::ObjectRules;
-use crate::picture::{Picture, length, positions};
+use crate::motion::{Motion, Window, WindowSize};
+use crate::object_values::{LoweredObjects, Points, area, hull, inside, meet, real, spread, zero};
+use crate::picture::{Picture, positions};
 use crate::recorder::Recorder;
 
-/// Edges left, top, right, bottom.
-type Edges<'g> = [Value<'g>; 4];
-
-/// Objects in a graph: numbers are f64, `[N, M]` each.
-#[derive(Debug, Clone)]
-pub struct LoweredObjects<'g> {
-    x: [Value<'g>; 4],
-    y: [Value<'g>; 4],
-    frame: Edges<'g>,
-    shown: Value<'g>,
-    weight: Value<'g>,
-    /// int64.
-    classes: Value<'g>,
-    /// bool.
-    valid: Value<'g>,
-    points: Option<Points<'g>>,
-    /// The keypoint that each one is in a mirror image.
-    pairs: Vec<usize>,
-}
-
-/// Keypoints, `[N, M, J]` each.
-#[derive(Debug, Clone)]
-struct Points<'g> {
-    x: Value<'g>,
-    y: Value<'g>,
-    visible: Value<'g>,
-}
-
-/// Objects as a file gives them.
-pub struct ObjectOutputs<'g> {
-    /// `[left, top, right, bottom]` in pixels, f32 `[N, M, 4]`; zeros where there is no object.
-    pub boxes: Value<'g>,
-    /// int64 `[N, M]`.
-    pub classes: Value<'g>,
-    /// Weights, f32 `[N, M]`.
-    pub weights: Value<'g>,
-    /// Where there is an object, bool `[N, M]`.
-    pub valid: Value<'g>,
-    /// Whether a rule would have removed it, bool `[N, M]`.
-    pub ignore: Value<'g>,
-    /// Keypoints `[x, y]`, f32 `[N, M, J, 2]`, and whether each is visible, bool `[N, M, J]`.
-    pub keypoints: Option<[Value<'g>; 2]>,
-}
-
-/// Objects as a file gets them.
-pub struct ObjectInputs<'g> {
-    /// `[left, top, right, bottom]` in pixels, f32 `[N, M, 4]`.
-    pub boxes: Value<'g>,
-    /// int64 `[N, M]`.
-    pub classes: Value<'g>,
-    /// Where there is an object, bool `[N, M]`.
-    pub valid: Value<'g>,
-    /// Keypoints `[x, y]`, f32 `[N, M, J, 2]`, and whether each is visible, bool `[N, M, J]`.
-    pub keypoints: Option<[Value<'g>; 2]>,
-}
-
-fn zero(value: Value<'_>) -> Value<'_> {
-    real(value, 0.0)
-}
-
-fn real(value: Value<'_>, number: f64) -> Value<'_> {
-    value.graph().constant(Tensor::scalar(number))
-}
-
-fn extreme<'g>(corners: &[Value<'g>; 4], choose: impl Fn(Value<'g>, Value<'g>) -> Value<'g>) -> Value<'g> {
-    choose(choose(corners[0], corners[1]), choose(corners[2], corners[3]))
-}
-
-fn hull<'g>(x: &[Value<'g>; 4], y: &[Value<'g>; 4]) -> Edges<'g> {
-    [extreme(x, Value::minimum), extreme(y, Value::minimum), extreme(x, Value::maximum), extreme(y, Value::maximum)]
-}
-
-fn meet<'g>(a: Edges<'g>, b: Edges<'g>) -> Edges<'g> {
-    [a[0].maximum(b[0]), a[1].maximum(b[1]), a[2].minimum(b[2]), a[3].minimum(b[3])]
-}
-
-fn area<'g>([left, top, right, bottom]: Edges<'g>) -> Value<'g> {
-    length(right - left) * length(bottom - top)
-}
-
-/// A drawn number for all objects of a sample (`[N, 1]`) or all their keypoints (`[N, 1, 1]`); a constant is one for all.
-fn spread<'g>(value: Value<'g>, axes: &[i64]) -> Value<'g> {
-    if value.constant_int().is_some() || value.constant_bool().is_some() { value } else { value.unsqueeze(axes) }
-}
-
 impl<'g> LoweredObjects<'g> {
-    /// Objects at the start of a graph, on images of these sides; `flip_pairs` change places in a mirror image, of `joints` keypoints.
-    #[must_use]
-    pub fn new(inputs: &ObjectInputs<'g>, sides: [Value<'g>; 2], joints: usize, flip_pairs: &[[usize; 2]]) -> Self {
-        let graph = inputs.boxes.graph();
-        let at = |value: Value<'g>, place: i64, axis: i64| {
-            value.gather(graph.constant(Tensor::scalar(place)), axis).cast(DataType::F64)
-        };
-        let [left, top, right, bottom] = [0, 1, 2, 3].map(|edge| at(inputs.boxes, edge, 2));
-        let [height, width] = sides.map(|side| side.cast(DataType::F64));
-        let all = |number: Value<'g>| number + (left - left);
-        let mut pairs: Vec<usize> = (0..joints).collect();
-        for [a, b] in flip_pairs.iter().filter(|[a, b]| *a.max(b) < joints) {
-            pairs.swap(*a, *b);
-        }
-        let one = all(real(left, 1.0));
-        Self {
-            x: [left, right, right, left],
-            y: [top, top, bottom, bottom],
-            frame: [zero(left), zero(left), width, height].map(all),
-            shown: one,
-            weight: one,
-            classes: inputs.classes,
-            valid: inputs.valid,
-            points: inputs.keypoints.map(|[places, visible]| Points {
-                x: at(places, 0, 3),
-                y: at(places, 1, 3),
-                visible,
-            }),
-            pairs,
-        }
-    }
-
-    /// The numbers of each object, and of its keypoints, after functions of them.
-    fn each(&self, number: impl Fn(Value<'g>) -> Value<'g>, flag: impl Fn(Value<'g>) -> Value<'g>) -> Self {
-        Self {
-            x: self.x.map(&number),
-            y: self.y.map(&number),
-            frame: self.frame.map(&number),
-            shown: number(self.shown),
-            weight: number(self.weight),
-            classes: number(self.classes),
-            valid: flag(self.valid),
-            points: self.points.as_ref().map(|points| Points {
-                x: number(points.x),
-                y: number(points.y),
-                visible: flag(points.visible),
-            }),
-            pairs: self.pairs.clone(),
-        }
-    }
-
-    /// The samples at these rows, int64.
-    pub(crate) fn at_rows(&self, rows: Value<'g>) -> Self {
-        // Not every runtime gathers truth values.
-        let flag = |value: Value<'g>| value.cast(DataType::I64).gather(rows, 0).cast(DataType::Bool);
-        self.each(|value| value.gather(rows, 0), flag)
-    }
-
-    /// The same with the objects of another behind them.
-    fn with(&self, other: &Self) -> Self {
-        let graph = self.shown.graph();
-        let join = |a: Value<'g>, b: Value<'g>| graph.concat(&[a, b], 1);
-        let flags =
-            |a: Value<'g>, b: Value<'g>| join(a.cast(DataType::I64), b.cast(DataType::I64)).cast(DataType::Bool);
-        let four = |a: &[Value<'g>; 4], b: &[Value<'g>; 4]| [0, 1, 2, 3].map(|at| join(a[at], b[at]));
-        Self {
-            x: four(&self.x, &other.x),
-            y: four(&self.y, &other.y),
-            frame: four(&self.frame, &other.frame),
-            shown: join(self.shown, other.shown),
-            weight: join(self.weight, other.weight),
-            classes: join(self.classes, other.classes),
-            valid: flags(self.valid, other.valid),
-            points: self.points.as_ref().zip(other.points.as_ref()).map(|(a, b)| Points {
-                x: join(a.x, b.x),
-                y: join(a.y, b.y),
-                visible: flags(a.visible, b.visible),
-            }),
-            pairs: self.pairs.clone(),
-        }
-    }
-
     /// Moves every place; `map` gets a place and the axes that drawn numbers lack beside it.
     fn map(&self, map: impl Fn([Value<'g>; 2], &[i64]) -> [Value<'g>; 2], sides: [Value<'g>; 2]) -> Self {
         let corners = |x: [Value<'g>; 4], y: [Value<'g>; 4]| {
@@ -213,9 +44,10 @@ impl<'g> LoweredObjects<'g> {
         self
     }
 
-    /// Moves as the pixels do; `before` and `after` are the planes of the images.
-    pub(crate) fn follow(self, motion: &Motion<Recorder<'g>>, before: &Picture<'g>, after: [Value<'g>; 2]) -> Self {
-        let [h, w] = before.sides.map(|side| side.cast(DataType::F64));
+    /// Moves as the pixels of images with these rows and columns do.
+    pub(crate) fn follow(self, motion: &Motion<Recorder<'g>>, before: [Value<'g>; 2]) -> Self {
+        let after = sides_after(motion, before);
+        let [h, w] = before.map(|side| side.cast(DataType::F64));
         match motion {
             Motion::Stay => self,
             Motion::Mirror { rows, columns } => {
@@ -251,7 +83,7 @@ impl<'g> LoweredObjects<'g> {
                 };
                 self.map(place, after)
             }
-            Motion::Window(window) => self.cut(window, before, after),
+            Motion::Window(window) => self.cut(window, after),
             Motion::Affine(affine) => {
                 let place = |[x, y]: [Value<'g>; 2], axes: &[i64]| {
                     let [[a, b, x0], [c, d, y0]] =
@@ -264,19 +96,17 @@ impl<'g> LoweredObjects<'g> {
                 self.map(place, after)
             }
             Motion::Chain(parts) => {
-                let sizes = parts.iter().scan(before.clone(), |picture, part| {
-                    let before = picture.clone();
-                    if matches!(part, Motion::Window(_)) {
-                        picture.sides = after;
-                    }
-                    Some((before, picture.sides))
-                });
-                sizes.zip(parts).fold(self, |objects, ((before, after), part)| objects.follow(part, &before, after))
+                let mut sides = before;
+                parts.iter().fold(self, |objects, part| {
+                    let moved = objects.follow(part, sides);
+                    sides = sides_after(part, sides);
+                    moved
+                })
             }
         }
     }
 
-    fn cut(self, window: &Window<Recorder<'g>>, before: &Picture<'g>, after: [Value<'g>; 2]) -> Self {
+    fn cut(self, window: &Window<Recorder<'g>>, after: [Value<'g>; 2]) -> Self {
         let place = |at: [Value<'g>; 2], axes: &[i64]| {
             [1, 0].map(|axis| {
                 let moved = at[1 - axis] - spread(window.corner[axis], axes).cast(DataType::F64);
@@ -289,7 +119,6 @@ impl<'g> LoweredObjects<'g> {
                 }
             })
         };
-        let _ = before;
         self.map(place, after)
     }
 
@@ -404,40 +233,17 @@ impl<'g> LoweredObjects<'g> {
         }
         rest.fold(self, |objects, patch| objects.cover(patch.edges).with(&placed(patch)))
     }
-
-    /// The objects at the end.
-    #[must_use]
-    pub fn outputs(&self, rules: &ObjectRules) -> ObjectOutputs<'g> {
-        let graph = self.shown.graph();
-        let whole = hull(&self.x, &self.y);
-        let bounds = meet(whole, self.frame);
-        let (size, zero) = (area(bounds), zero(self.shown));
-        let some = self.valid & zero.less(size) & zero.less(self.shown) & zero.less(self.weight);
-        let [left, top, right, bottom] = bounds;
-        let shortest = (right - left).minimum(bottom - top);
-        let dropped = size.less(real(size, rules.min_area))
-            | shortest.less(real(size, rules.min_side))
-            | (size * self.shown).less(real(size, rules.min_visibility) * area(whole));
-        let valid = if rules.ignore { some } else { some & !dropped };
-        let single = |value: Value<'g>| valid.select(value, zero).cast(DataType::F32).unsqueeze(&[2]);
-        let keypoints = self.points.as_ref().map(|points| {
-            let edges = self.frame.map(|edge| edge.unsqueeze(&[2]));
-            let alive = valid.unsqueeze(&[2]);
-            let visible = points.visible & inside([points.x, points.y], edges) & alive;
-            let place = |value: Value<'g>| alive.select(value, zero).cast(DataType::F32).unsqueeze(&[3]);
-            [graph.concat(&[place(points.x), place(points.y)], 3), visible]
-        });
-        ObjectOutputs {
-            boxes: graph.concat(&bounds.map(single), 2),
-            classes: self.classes,
-            weights: valid.select(self.weight, zero).cast(DataType::F32),
-            valid,
-            ignore: valid & dropped,
-            keypoints,
-        }
-    }
 }
 
-fn inside<'g>([x, y]: [Value<'g>; 2], [left, top, right, bottom]: Edges<'g>) -> Value<'g> {
-    x.at_least(left) & x.less(right) & y.at_least(top) & y.less(bottom)
+/// Rows and columns of images after a motion.
+fn sides_after<'g>(motion: &Motion<Recorder<'g>>, before: [Value<'g>; 2]) -> [Value<'g>; 2] {
+    let int = |number: usize| before[0].graph().constant(Tensor::scalar(number as i64));
+    match motion {
+        Motion::Window(window) => match window.size {
+            WindowSize::Fixed(size) => size.map(int),
+            WindowSize::Grown(more) => [0, 1].map(|axis| before[axis] + int(more[axis])),
+        },
+        Motion::Chain(parts) => parts.iter().fold(before, |sides, part| sides_after(part, sides)),
+        _ => before,
+    }
 }

@@ -5,7 +5,7 @@ use augraft_onnx::{DataType, Tensor, Value};
 use crate::mask::box_mask;
 use crate::mixing::{Mixing, Patch, Shows};
 use crate::move_images::Content;
-use crate::picture::{Picture, positions};
+use crate::picture::{Picture, positions, whole_quotient};
 use crate::recorder::Recorder;
 use crate::shape::Element;
 
@@ -88,7 +88,7 @@ pub(crate) fn lower_mixing<'g>(
     picture.with(values)
 }
 
-/// Images of floats.
+/// The elements nearest to averages.
 fn nearest(reals: Value<'_>, element: Element) -> Value<'_> {
     if element == Element::U8 { reals.round().cast(DataType::U8) } else { reals }
 }
@@ -180,7 +180,7 @@ impl<'g> Side<'g> {
 
     fn nearest(&self) -> Value<'g> {
         let [length, at] = self.pixels();
-        (at * self.side / length).unary("Floor")
+        whole_quotient(at * self.side, length)
     }
 
     /// A pixel, the one behind it, and the weight of that one.
@@ -188,7 +188,7 @@ impl<'g> Side<'g> {
         let [length, at] = self.pixels();
         let twice = length * self.real(2.0);
         let place = ((at * self.real(2.0) + self.real(1.0)) * self.side - length).binary("Max", self.real(0.0));
-        let low = (place / twice).unary("Floor");
+        let low = whole_quotient(place, twice);
         let rest = (place - low * twice) / twice;
         let last = self.side - self.real(1.0);
         [low, (low + self.real(1.0)).binary("Min", last), rest.cast(DataType::F32)]

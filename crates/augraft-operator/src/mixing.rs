@@ -12,13 +12,13 @@ use crate::runs::Runs;
 /// What a sample takes from a partner, as a value over [`Dice`]: numbers natively, nodes in a graph.
 ///
 /// An operator states it beside its draw; images, masks, labels and objects follow it. Which variant it is must depend on the configuration alone.
-/// Partners are positions in the batch, and show what they did before the step.
+/// Partners are positions in the batch; what they show is what values the step left before it mixes.
 pub enum Mixing<D: Dice> {
     /// Nothing.
     None,
     /// A rectangle.
     Paste(Patch<D>),
-    /// Several rectangles, which do not overlap.
+    /// Two rectangles or more that cover the image and do not overlap.
     Collage(Vec<Patch<D>>),
     /// `lam * own + (1 - lam) * partner` everywhere; a weight of 1 changes nothing.
     Blend {
@@ -27,7 +27,7 @@ pub enum Mixing<D: Dice> {
         /// Position of the partner.
         partner: D::Int,
     },
-    /// A region of any outline, or weights per pixel: what [`Operator::region`](crate::Operator::region) gives.
+    /// A region of any outline, or weights per pixel: what [`Operator::regions`](crate::Operator::regions) gives.
     Region {
         /// Position of the partner.
         partner: D::Int,
@@ -60,7 +60,7 @@ pub enum Shows {
     Place,
     /// All of it made to fit, by the nearest pixel: row `floor(y * H / h)` in row `y` of `h`.
     Nearest,
-    /// All of it made to fit, bilinearly, the centers of pixels aligned; masks by the nearest pixel.
+    /// All of it made to fit, bilinearly, the centers of pixels aligned; masks, and the rectangles of a collage, by the nearest pixel.
     Bilinear,
 }
 

@@ -49,7 +49,7 @@ pub struct Window<D: Dice> {
 pub enum WindowSize {
     /// Rows and columns.
     Fixed([usize; 2]),
-    /// Those of the input and this many more.
+    /// Those of the input and this many more: a copy whose corner is the same for every sample.
     Grown([usize; 2]),
 }
 
@@ -106,7 +106,7 @@ impl<D: Dice> Motion<D> {
         }
     }
 
-    /// Whether the images are another grid of pixels afterwards.
+    /// Whether every pixel stays where it is.
     pub(crate) fn is_stay(&self) -> bool {
         match self {
             Self::Stay => true,

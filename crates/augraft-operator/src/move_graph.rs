@@ -5,10 +5,10 @@
 use augraft_onnx::{DataType, Tensor, Value};
 
 use crate::border::PaddingMode;
-use crate::motion::{Affine, Motion, Outside, Stretched, Window};
+use crate::motion::{Affine, Motion, Outside, Stretched, Window, WindowSize};
 use crate::move_images::Content;
 use crate::numbers::Fill;
-use crate::picture::{Picture, places};
+use crate::picture::{Picture, places, whole_quotient};
 use crate::recorder::Recorder;
 use crate::resample_graph::{LoweredStretch, lower_resample};
 use crate::shape::{Element, Issue};
@@ -168,10 +168,14 @@ fn cut_each<'g>(
 
 /// A window that is larger than planes whose size is open, by the same number of pixels for all.
 fn grown<'g>(window: &Window<Recorder<'g>>, picture: Picture<'g>, outside: &Outside) -> Result<Picture<'g>, Issue> {
-    let crate::motion::WindowSize::Grown(more) = window.size else {
+    let alike = window.corner.iter().all(|edge| edge.constant_int().is_some());
+    let WindowSize::Grown(more) = window.size else {
         picture.shape.dense()?;
         return Ok(picture);
     };
+    if !alike || window.stretch.is_some() {
+        picture.shape.dense()?;
+    }
     let graph = picture.graph();
     let mut values = picture.values;
     for axis in 0..2 {
@@ -196,7 +200,7 @@ fn grown<'g>(window: &Window<Recorder<'g>>, picture: Picture<'g>, outside: &Outs
 fn shown<'g>(mode: PaddingMode, at: Value<'g>, side: Value<'g>) -> [Value<'g>; 2] {
     let real = |value: f64| at.graph().constant(Tensor::scalar(value));
     let (zero, one, two) = (real(0.0), real(1.0), real(2.0));
-    let within = |period: Value<'g>| at - (at / period).unary("Floor") * period;
+    let within = |period: Value<'g>| at - whole_quotient(at, period) * period;
     let inside = at.at_least(zero) & at.less(side);
     let pixel = match mode {
         PaddingMode::Constant => inside.select(at, zero),

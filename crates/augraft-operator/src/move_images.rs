@@ -219,7 +219,7 @@ impl Showing {
         let [rows, columns] = self.size.of([height, width]);
         let mut to = Array3::zeros([rows, columns, channels]);
         let (from, view) = (image.view().permuted_axes([2, 0, 1]), to.view_mut().permuted_axes([2, 0, 1]));
-        copy_window(window.corner, from, view, self.outside.mode, &self.outside.fill);
+        self.show(window, from, view, &mut Vec::new());
         to
     }
 

@@ -237,6 +237,9 @@ impl Objects {
 
     /// Mixes as the pixels of images of `[height, width]` are mixed.
     pub(crate) fn mix(&mut self, mixings: &[Mixing<Row>], regions: &[Arc<Region>], size: [usize; 2]) {
+        if let None | Some(Mixing::None | Mixing::Values { .. }) = mixings.first() {
+            return;
+        }
         let before = std::mem::take(&mut self.samples);
         let mixed = |(row, mixing): (usize, &Mixing<Row>)| {
             let mut mixed = match mixing {
@@ -323,9 +326,9 @@ fn factors(window: &Window<Row>, size: [usize; 2]) -> [f64; 2] {
 
 /// The objects of a sample with rectangles that show others.
 fn collage(before: &[Vec<Object>], row: usize, patches: &[Patch<Row>], [height, width]: [usize; 2]) -> Vec<Object> {
+    // A collage covers the image, so that what a sample shows of itself is one of its rectangles.
+    let whole = patches.len() > 1;
     let patches = || patches.iter().filter(|patch| !patch.is_empty());
-    let covered: usize = patches().map(|patch| patch.sides().iter().product::<usize>()).sum();
-    let whole = covered == height * width;
     let mut objects = if whole { Vec::new() } else { before[row].clone() };
     for patch in patches() {
         let is_own_place = patch.partner.is_none() && patch.shows == Shows::Place;

@@ -56,6 +56,14 @@ pub(crate) fn length(value: Value<'_>) -> Value<'_> {
     value.maximum(value.graph().constant(Tensor::scalar(0f64)))
 }
 
+/// The floor of a quotient of whole numbers, the divisor above 0, in f64.
+///
+/// A half in the numerator changes no floor, and keeps it from the runtimes that multiply by a reciprocal instead.
+#[must_use]
+pub fn whole_quotient<'g>(number: Value<'g>, by: Value<'g>) -> Value<'g> {
+    ((number + number.graph().constant(Tensor::scalar(0.5f64))) / by).unary("Floor")
+}
+
 /// Whole numbers from `start` on along an axis of planes, a constant f64.
 pub(crate) fn places(graph: &Graph, start: i64, count: usize, axis: usize) -> Value<'_> {
     let values: Vec<f64> = (start..start + count as i64).map(|at| at as f64).collect();

@@ -3,7 +3,7 @@
 use ndarray::ArrayView3;
 
 use crate::kernels;
-use crate::resample::{narrow_floats, shorten_floats};
+use crate::resample_floats::{narrow_floats, shorten_floats};
 use crate::scratch::Pooled;
 use crate::taps::{Lines, Taps};
 

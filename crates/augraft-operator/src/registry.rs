@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use schemars::Schema;
 use serde_json::Value;
 
-use crate::operator::{AnyOperator, Operator};
+use crate::any_operator::AnyOperator;
+use crate::operator::Operator;
 use crate::schema::{schema_of, summary_of};
 use crate::shape::{Issue, Parity};
 
@@ -21,6 +22,8 @@ pub struct Entry {
     pub origin: &'static str,
     /// Peers whose options `compat` sets, with these options as JSON.
     pub presets: &'static [(&'static str, &'static str)],
+    /// Former names, with the options that each stood for as JSON.
+    pub aliases: &'static [(&'static str, &'static str)],
     source: Source,
 }
 
@@ -54,6 +57,7 @@ impl Entry {
             parity: T::PARITY,
             origin,
             presets: T::PRESETS,
+            aliases: T::ALIASES,
             source: Source::Linked {
                 schema: || schema_of::<T>(T::PRESETS),
                 parse: |config| {
@@ -69,7 +73,7 @@ impl Entry {
     #[must_use]
     pub fn loaded(operator: Box<dyn AnyOperator>, schema: Schema, since: &'static str, origin: &'static str) -> Self {
         let (name, parity) = (operator.name(), operator.parity());
-        Self { name, since, parity, origin, presets: &[], source: Source::Loaded(operator, schema) }
+        Self { name, since, parity, origin, presets: &[], aliases: &[], source: Source::Loaded(operator, schema) }
     }
 
     /// Whether the operator was read from a file instead of linked.
@@ -95,6 +99,20 @@ impl Entry {
         match &self.source {
             Source::Linked { parse, .. } => parse(config),
             Source::Loaded(operator, _) => operator.with_config(config),
+        }
+    }
+
+    /// What `config` beside `name`, which may be a former name, means beside the name of today.
+    #[must_use]
+    pub fn config_of(&self, name: &str, config: Value) -> Value {
+        let options = self.aliases.iter().find(|(former, _)| *former == name).map(|(_, options)| *options);
+        match (options.and_then(|options| serde_json::from_str(options).ok()), config) {
+            (Some(Value::Object(options)), Value::Null) => Value::Object(options),
+            (Some(Value::Object(mut options)), Value::Object(mut given)) => {
+                options.append(&mut given);
+                Value::Object(options)
+            }
+            (_, config) => config,
         }
     }
 
@@ -146,6 +164,7 @@ fn with_preset(presets: &[(&str, &str)], config: Value) -> Result<Value, serde_j
 #[derive(Clone)]
 pub struct Registry {
     entries: BTreeMap<&'static str, &'static Entry>,
+    aliases: BTreeMap<&'static str, &'static Entry>,
     macros: BTreeMap<String, Macro>,
 }
 
@@ -173,12 +192,22 @@ impl Registry {
     /// When two operators have one name, which is a defect of the program that links them.
     #[must_use]
     pub fn linked() -> Self {
-        let mut entries = BTreeMap::new();
-        for entry in inventory::iter::<Entry> {
+        Self::of(inventory::iter::<Entry>)
+    }
+
+    fn of(linked: impl IntoIterator<Item = &'static Entry>) -> Self {
+        let (mut entries, mut aliases) = (BTreeMap::new(), BTreeMap::new());
+        for entry in linked {
             let before: Option<&Entry> = entries.insert(entry.name, entry);
             assert!(before.is_none(), "two linked operators are called `{}`", entry.name);
+            for (former, _) in entry.aliases {
+                let before: Option<&Entry> = aliases.insert(*former, entry);
+                assert!(before.is_none(), "two linked operators were called `{former}`");
+            }
         }
-        Self { entries, macros: BTreeMap::new() }
+        let again = aliases.keys().find(|former| entries.contains_key(*former));
+        assert!(again.is_none(), "an operator is called as another one was: {again:?}");
+        Self { entries, aliases, macros: BTreeMap::new() }
     }
 
     /// The same with one macro more.
@@ -186,7 +215,7 @@ impl Registry {
     /// # Errors
     /// When there is an operator or a macro of this name already.
     pub fn with_macro(mut self, new: Macro) -> Result<Self, Issue> {
-        let origin = self.entries.get(&*new.name).map(|known| known.origin.to_owned());
+        let origin = self.get(&new.name).map(|known| known.origin.to_owned());
         if let Some(origin) = origin.or_else(|| self.macros.get(&new.name).map(|known| known.origin.clone())) {
             let message = format!("there is an operator `{}` already, from {origin}", new.name);
             return Err(Issue::new("name", message).help("give the new one another name"));
@@ -211,7 +240,7 @@ impl Registry {
     /// # Errors
     /// When there is an operator of this name already.
     pub fn with(mut self, entry: Entry) -> Result<Self, Issue> {
-        if let Some(known) = self.entries.get(entry.name) {
+        if let Some(known) = self.get(entry.name) {
             let message = format!("there is an operator `{}` already, from {}", entry.name, known.origin);
             return Err(Issue::new("name", message).help("give the new one another name"));
         }
@@ -219,14 +248,99 @@ impl Registry {
         Ok(self)
     }
 
-    /// The operator called `name`.
+    /// The operator that is called `name`, or was.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'static Entry> {
-        self.entries.get(name).copied()
+        self.entries.get(name).or_else(|| self.aliases.get(name)).copied()
+    }
+
+    /// Every former name of an operator with the operator, sorted by name.
+    pub fn aliases(&self) -> impl Iterator<Item = (&'static str, &'static Entry)> + '_ {
+        self.aliases.iter().map(|(former, entry)| (*former, *entry))
     }
 
     /// Every operator, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = &'static Entry> + '_ {
         self.entries.values().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+    use serde_json::json;
+
+    use super::*;
+    use crate::dice::{Dice, Extent};
+    use crate::draws::Fixed;
+    use crate::shape::Shape;
+
+    /// Does nothing, and had another name.
+    #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields, default)]
+    struct Renamed {
+        /// How strong.
+        strength: u32,
+        /// How often.
+        times: u32,
+    }
+
+    impl Operator for Renamed {
+        const NAME: &'static str = "renamed";
+        const SINCE: &'static str = "0.1.0";
+        const PARITY: Parity = Parity::Exact;
+        const ALIASES: &'static [(&'static str, &'static str)] = &[("former", r#"{"strength":3}"#)];
+        type Draw<D: Dice> = Fixed<D>;
+
+        fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
+            Ok(shape.clone())
+        }
+
+        fn draw<D: Dice>(&self, _: D, _: &Extent<D>) -> Fixed<D> {
+            Fixed::new()
+        }
+    }
+
+    static RENAMED: Entry = Entry::of::<Renamed>("a crate");
+
+    #[test]
+    fn a_former_name_stands_for_the_operator_with_its_options() {
+        let registry = Registry::of([&RENAMED]);
+        assert_eq!(registry.get("former").map(|entry| entry.name), Some("renamed"));
+        assert_eq!(registry.iter().map(|entry| entry.name).collect::<Vec<_>>(), ["renamed"]);
+        assert_eq!(registry.aliases().map(|(former, _)| former).collect::<Vec<_>>(), ["former"]);
+        let config = |name: &str, config: Value| RENAMED.config_of(name, config);
+        assert_eq!(config("former", Value::Null), json!({ "strength": 3 }));
+        assert_eq!(config("former", json!({ "times": 2 })), json!({ "strength": 3, "times": 2 }));
+        assert_eq!(config("former", json!({ "strength": 1 })), json!({ "strength": 1 }));
+        assert_eq!(config("renamed", Value::Null), Value::Null);
+        assert_eq!(config("former", json!("text")), json!("text"));
+    }
+
+    #[test]
+    fn no_name_is_given_twice() {
+        let registry = || Registry::of([&RENAMED]);
+        let named = |name: &str| Macro {
+            name: name.to_owned(),
+            description: String::new(),
+            since: String::new(),
+            origin: "a file".to_owned(),
+            parameters: serde_json::Map::new(),
+            steps: json!([]),
+        };
+        assert!(registry().with_macro(named("former")).is_err());
+        assert!(registry().with_macro(named("other")).is_ok());
+        assert!(registry().with(Entry::of::<Renamed>("another crate")).is_err());
+        let again = std::panic::catch_unwind(|| Registry::of([&RENAMED, &RENAMED]));
+        assert!(again.is_err());
+    }
+
+    #[test]
+    #[should_panic(expected = "an operator is called as another one was: Some(\"former\")")]
+    fn no_operator_has_a_former_name_of_another() {
+        let mut former = Entry::of::<Renamed>("a crate");
+        (former.name, former.aliases) = ("former", &[]);
+        let _ = Registry::of([&RENAMED, Box::leak(Box::new(former))]);
     }
 }

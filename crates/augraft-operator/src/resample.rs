@@ -3,7 +3,7 @@
 use ndarray::{ArrayView3, ArrayViewMut3};
 
 use crate::pixel::Sampled;
-use crate::taps::{Filter, Interpolation, Lines, Stretch, Taps};
+use crate::taps::{Filter, Interpolation, Lines, Stretch};
 
 /// Resamples `from` (channels, rows, columns) to the size of `to`: columns first, then rows, bytes rounded after each as Pillow does.
 ///
@@ -49,86 +49,6 @@ pub(crate) fn resample<T: Sampled>(
         for (lines, to) in narrow.chunks_exact(count * columns.out).zip(planes) {
             T::shorten(&down, skipped, lines, to);
         }
-    }
-}
-
-/// See [`Pixel::narrow`]; floats are summed in the order of the pixels.
-pub(crate) fn narrow_floats(across: &Taps<f32>, lines: Lines<'_, f32>, to: &mut [f32]) {
-    match across.count {
-        1 => narrow_by::<1>(across, lines, to),
-        2 => narrow_by::<2>(across, lines, to),
-        3 => narrow_by::<3>(across, lines, to),
-        4 => narrow_by::<4>(across, lines, to),
-        5 => narrow_by::<5>(across, lines, to),
-        6 => narrow_by::<6>(across, lines, to),
-        _ => {
-            for (at, to) in to.chunks_exact_mut(across.first.len()).enumerate() {
-                let line = lines.line(at);
-                let taps = across.first.iter().zip(across.weights.chunks_exact(across.count));
-                for (value, (first, weights)) in to.iter_mut().zip(taps) {
-                    *value = weighed(&line[*first..], weights);
-                }
-            }
-        }
-    }
-}
-/// The same with a number of taps that the compiler knows, for four lines at once, so that places and weights are read once for all.
-fn narrow_by<const COUNT: usize>(across: &Taps<f32>, lines: Lines<'_, f32>, to: &mut [f32]) {
-    let width = across.first.len();
-    let (weights, _) = across.weights.as_chunks::<COUNT>();
-    let taps = across.first.iter().zip(weights);
-    let mut blocks = to.chunks_exact_mut(4 * width);
-    for (block, to) in blocks.by_ref().enumerate() {
-        let (above, below) = to.split_at_mut(2 * width);
-        let ((a, b), (c, d)) = (above.split_at_mut(width), below.split_at_mut(width));
-        let [e, f, g, h] = [0, 1, 2, 3].map(|line| lines.line(4 * block + line));
-        let values = a.iter_mut().zip(b).zip(c.iter_mut().zip(d));
-        for (((a, b), (c, d)), (first, weights)) in values.zip(taps.clone()) {
-            let taken = *first..first + COUNT;
-            *a = weighed(&e[taken.clone()], weights);
-            *b = weighed(&f[taken.clone()], weights);
-            *c = weighed(&g[taken.clone()], weights);
-            *d = weighed(&h[taken], weights);
-        }
-    }
-    let done = lines.count / 4 * 4;
-    for (at, to) in blocks.into_remainder().chunks_exact_mut(width).enumerate() {
-        let line = lines.line(done + at);
-        for (value, (first, weights)) in to.iter_mut().zip(taps.clone()) {
-            *value = weighed(&line[*first..first + COUNT], weights);
-        }
-    }
-}
-
-#[inline]
-fn weighed(pixels: &[f32], weights: &[f32]) -> f32 {
-    pixels.iter().zip(weights).fold(0.0, |sum, (pixel, weight)| sum + pixel * weight)
-}
-
-/// See [`Pixel::shorten`].
-pub(crate) fn shorten_floats(down: &Taps<f32>, skipped: usize, lines: &[f32], to: &mut [f32]) {
-    let width = to.len() / down.first.len();
-    for ((line, first), weights) in to.chunks_exact_mut(width).zip(&down.first).zip(down.weights.chunks(down.count)) {
-        let lines = &lines[(first - skipped) * width..];
-        match weights {
-            [a, b] => average_few(lines, [*a, *b], line),
-            [a, b, c] => average_few(lines, [*a, *b, *c], line),
-            [a, b, c, d] => average_few(lines, [*a, *b, *c, *d], line),
-            _ => {
-                line.fill(0.0);
-                for (lines, weight) in lines.chunks_exact(width).zip(weights) {
-                    line.iter_mut().zip(lines).for_each(|(sum, pixel)| *sum += pixel * weight);
-                }
-            }
-        }
-    }
-}
-
-/// Averages lines as long as `to`.
-fn average_few<const COUNT: usize>(lines: &[f32], weights: [f32; COUNT], to: &mut [f32]) {
-    let lines: [&[f32]; COUNT] = core::array::from_fn(|line| &lines[line * to.len()..][..to.len()]);
-    for (at, value) in to.iter_mut().enumerate() {
-        *value = lines.iter().zip(weights).fold(0.0, |sum, (line, weight)| sum + line[at] * weight);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use augraft_onnx::{DataType, Tensor, Value};
 
+use crate::picture::whole_quotient;
 use crate::shape::Element;
 use crate::take_graph::take;
 use crate::taps::{Filter, Interpolation};
@@ -51,7 +52,7 @@ impl<'g> LoweredStretch<'g> {
         // In f64, where the quotient is exact enough: tract follows integers symbolically, and these would take it minutes.
         let real = |value: Value<'g>| value.cast(DataType::F64).unsqueeze(&[1, 2, 3]);
         let out = graph.constant(Tensor::scalar(2.0 * self.out as f64));
-        let offset = (center * real(self.length) / out).unary("Floor");
+        let offset = whole_quotient(center * real(self.length), out);
         (real(self.start) + offset).cast(DataType::I64)
     }
 }

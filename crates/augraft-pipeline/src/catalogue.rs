@@ -6,7 +6,7 @@ use augraft_operator::{Entry, Parity, Registry};
 use serde_json::{Map, Value};
 
 use crate::combinators::combinator;
-use crate::explain::flow;
+use crate::flow::flow;
 use crate::listing::{Listing, listing, listing_of_combinator, listing_of_macro};
 use crate::reading::operator_help;
 use crate::table::columns;

@@ -6,6 +6,7 @@ use std::path::Path;
 use augraft_operator::{Gate, Parity, Registry};
 use serde_json::Value;
 
+use crate::flow::flow;
 use crate::objects::AnnotationFormat;
 use crate::plan::{ModelPlan, ObjectPlan, Plan, Step};
 use crate::spec::{DataSource, DataSpec, OnDataError};
@@ -159,18 +160,5 @@ pub(crate) fn parity(parity: Parity) -> String {
         Parity::Exact => "exact".to_owned(),
         Parity::Within(error) => format!("within {error:e}"),
         Parity::NativeOnly(_) => "native only".to_owned(),
-    }
-}
-
-/// A value as one line of YAML.
-pub(crate) fn flow(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
-        Value::Object(fields) => {
-            let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}: {}", flow(value))).collect();
-            format!("{{ {} }}", fields.join(", "))
-        }
-        value => value.to_string(),
     }
 }

@@ -1,5 +1,6 @@
 //! The YAML header that makes an ONNX file an operator.
 
+mod fields;
 mod macros;
 mod parameters;
 
@@ -7,22 +8,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use augraft_operator::Parity;
-use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use self::fields::{VERSION, first_version, schema, unreadable_header};
 pub use self::macros::read_macro;
 use self::parameters::read_parameters;
 pub use self::parameters::{Distribution, Parameter};
-use crate::diagnostic::{Diagnostic, Report, Span};
+use crate::diagnostic::Report;
 use crate::document::Document;
 use crate::problems::Problems;
 use crate::suggest::list;
 use crate::validate::{check, escaped};
-
-/// Version of the format of headers.
-const VERSION: u64 = 1;
 
 /// An operator that is an ONNX file: what it is called, what is drawn for it, and how closely runtimes agree on it.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -156,7 +154,7 @@ impl OperatorHeader {
         let inputs = named_inputs(&fields.inputs, &parameters, &mut problems);
         check_blend(&fields, &parameters, &mut problems);
         if crate::combinators::combinator(&fields.name).is_some()
-            || crate::reading::RESERVED.contains(&fields.name.as_str())
+            || crate::step_fields::RESERVED.contains(&fields.name.as_str())
         {
             let message = format!("`{}` is a field of every step, so that no operator can have this name", fields.name);
             problems.error("/name", "bad-name", message, None);
@@ -211,31 +209,6 @@ impl OperatorHeader {
         });
         Schema::try_from(schema).expect("an object is a schema")
     }
-}
-
-fn unreadable_header(name: &str, error: &std::io::Error) -> Report {
-    let message = format!("the header of an operator cannot be read: {error}");
-    let error = Diagnostic::error("unreadable", name, Span::default(), message);
-    Report::new("", vec![error.help("name the YAML file beside the ONNX file")])
-}
-
-fn first_version() -> String {
-    "0.1.0".to_owned()
-}
-
-fn schema<T: JsonSchema>() -> Value {
-    let settings = SchemaSettings::draft2020_12().with(|settings| {
-        settings.inline_subschemas = true;
-        settings.meta_schema = None;
-    });
-    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
-    // An optional field is left out; `null` is no value of its type.
-    for field in ["output", "labels"] {
-        if let Some(Value::Object(field)) = schema.pointer_mut(&format!("/properties/{field}")) {
-            field.remove("default");
-        }
-    }
-    schema
 }
 
 fn named_inputs(

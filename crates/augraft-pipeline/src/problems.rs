@@ -47,6 +47,17 @@ impl<'d> Problems<'d> {
         self.found.push(Diagnostic::warning(code, &self.document.file, span, message).help(help));
     }
 
+    /// The same of the key at `pointer`.
+    pub(crate) fn key_warning(&mut self, pointer: &str, code: &'static str, message: impl Into<String>, help: &str) {
+        let span = self.document.locate_key(pointer);
+        self.found.push(Diagnostic::warning(code, &self.document.file, span, message).help(help));
+    }
+
+    /// Adds what was found before.
+    pub(crate) fn recall(&mut self, found: &[Diagnostic]) {
+        self.found.extend_from_slice(found);
+    }
+
     /// Problems of the value at `pointer` against its schema.
     pub(crate) fn extend(&mut self, pointer: &str, problems: Vec<Problem>) {
         for problem in problems {

@@ -7,9 +7,10 @@ use serde_json::Value as Json;
 
 use crate::combinators::{Combinator, Held, Schedule, combinator, held, must_have_p};
 use crate::document::{Key, Node, Value};
+use crate::flow::flow;
 use crate::problems::Problems;
-use crate::schema::{at_schema, id_schema};
 use crate::step::{Around, Strength, Tokens, Written};
+use crate::step_fields::{RESERVED, at_schema, id_schema, step_names, tokens_schema};
 use crate::suggest::{list, meant};
 use crate::validate::{check, escaped};
 use crate::words::shown;
@@ -110,7 +111,14 @@ impl Reader<'_> {
         if self.in_model && around.at.is_none() {
             problems.error(&path, "missing-field", format!("`{name}` needs the field `at`"), Some(at_help()));
         }
-        let operator = configure(entry, &path, &config.to_json(), problems);
+        let config = entry.config_of(name, config.to_json());
+        let operator = configure(entry, &path, &config, problems);
+        // Copies of a step stand at one place.
+        if name != entry.name && operator.is_some() && around.copy <= 1 {
+            let id = id.is_none().then(|| self.next_id(&label));
+            let id = id.as_ref().map(|id| id.strip_prefix(&around.label).unwrap_or(id));
+            warn_renamed((name, id), entry, &config, &path, problems);
+        }
         if let (Some(operator), Some(within)) = (&operator, around.held.iter().find(|(held, ..)| leaves_out(held)))
             && operator.config().get("p").is_none()
         {
@@ -190,9 +198,7 @@ impl Reader<'_> {
         values.extend(given);
         let steps = Node::of(&substituted(&known.steps, &values), config.span);
         around.macros.push(known.name.clone());
-        let count = self.written.iter().filter(|other| other.label == label).count();
-        let own =
-            id.clone().unwrap_or_else(|| if count == 0 { label.clone() } else { format!("{label}-{}", count + 1) });
+        let own = id.clone().unwrap_or_else(|| self.next_id(&label));
         around.label = format!("{own}.");
         let (place, tokens) = (around.at.clone(), around.tokens);
         let inner = Around::default();
@@ -201,8 +207,32 @@ impl Reader<'_> {
     }
 }
 
-/// Fields of a step that are no operator.
-pub(crate) const RESERVED: [&str; 3] = ["id", "at", "tokens"];
+impl Reader<'_> {
+    /// The id of the next step with this label and no other.
+    fn next_id(&self, label: &str) -> String {
+        match self.written.iter().filter(|other| other.label == label).count() {
+            0 => label.to_owned(),
+            count => format!("{label}-{}", count + 1),
+        }
+    }
+}
+
+/// Says what an operator is called now; `id` is what keys the draws of the step, where that is its name.
+fn warn_renamed(
+    (name, id): (&str, Option<&str>),
+    entry: &Entry,
+    config: &Json,
+    path: &str,
+    problems: &mut Problems<'_>,
+) {
+    let written = match config.as_object() {
+        Some(fields) if fields.is_empty() => entry.name.to_owned(),
+        _ => format!("{}: {}", entry.name, flow(config)),
+    };
+    let id = id.map_or(String::new(), |id| format!(", and `id: {id}` to keep its draws"));
+    let message = format!("`{name}` is called `{}` now", entry.name);
+    problems.key_warning(path, "renamed-operator", message, &format!("write `{written}`{id}"));
+}
 
 /// Replaces every text `$NAME` by the value of the parameter.
 fn substituted(steps: &Json, values: &serde_json::Map<String, Json>) -> Json {
@@ -245,11 +275,6 @@ fn read_tokens(pointer: &str, config: &Json, problems: &mut Problems<'_>) -> Opt
     serde_json::from_value(config.clone()).ok()
 }
 
-/// The schema of `tokens`.
-pub(crate) fn tokens_schema() -> Json {
-    schemars::SchemaGenerator::default().into_root_schema_for::<Tokens>().to_value()
-}
-
 fn at_help() -> String {
     "`at` says which tensor the step acts at; `augraft sites MODEL` lists them".to_owned()
 }
@@ -271,18 +296,9 @@ fn known(registry: &Registry, path: &str, name: &str, problems: &mut Problems<'_
 pub(crate) fn operator_help(registry: &Registry, name: &str) -> String {
     let names = step_names(registry);
     match meant(name, names.iter().copied()) {
-        Some(name) => format!("did you mean `{name}`?"),
+        Some(name) => format!("did you mean `{}`?", registry.get(name).map_or(name, |entry| entry.name)),
         None => "`augraft operators` lists all".to_owned(),
     }
-}
-
-/// Names that a step can have: operators, combinators and macros, sorted.
-pub(crate) fn step_names(registry: &Registry) -> Vec<&str> {
-    let combinators = crate::combinators::COMBINATORS.iter().map(|known| known.name);
-    let macros = registry.macros().map(|known| known.name.as_str());
-    let mut names: Vec<&str> = registry.iter().map(|entry| entry.name).chain(combinators).chain(macros).collect();
-    names.sort_unstable();
-    names
 }
 
 fn several_operators(registry: &Registry, pointer: &str, fields: &[&(Key, Node)], problems: &mut Problems<'_>) {

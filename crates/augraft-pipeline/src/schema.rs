@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use augraft_operator::{Entry, Registry};
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
-use schemars::{JsonSchema, Schema, json_schema};
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::combinators::{COMBINATORS, Combinator};
 use crate::device::{Device, EngineKind};
+use crate::flow::flow;
 use crate::objects::{AnnotationFields, ObjectRules};
-use crate::reading::{RESERVED, step_names, tokens_schema};
+use crate::step_fields::{RESERVED, at_schema, id_schema, step_names, tokens_schema};
 
 /// Version of the format that this crate reads.
 pub(crate) const VERSION: u64 = 1;
@@ -224,37 +225,22 @@ pub fn inlined_schema<T: JsonSchema>() -> Value {
     settings.into_generator().into_root_schema_for::<T>().to_value()
 }
 
-/// The schema of an explicit id.
-pub(crate) fn id_schema() -> Schema {
-    json_schema!({
-        "description": "Name of the step, which its draws are keyed by; by default the operator's name and occurrence.",
-        "type": "string",
-        "pattern": "^[A-Za-z0-9_.-]+$",
-        "examples": ["deep-cutmix", "cutmix_2"]
-    })
-}
-
-/// The schema of the tensor that a step acts at.
-pub(crate) fn at_schema() -> Schema {
-    json_schema!({
-        "description": "Where the step acts: a name of `sites`, a tensor, or a pattern with `*` and `?`.",
-        "type": "string",
-        "minLength": 1
-    })
-}
-
 /// Where the schema of an operator's configuration stands, once for all places that a step can have.
 fn operator_definition(name: &str) -> String {
     format!("operator_{name}")
 }
 
 fn step_schema(registry: &Registry, in_model: bool) -> Value {
-    let step = |entry: &'static Entry| {
+    let step = |(name, entry): (&'static str, &'static Entry)| {
         let operator = json!({ "$ref": format!("#/$defs/{}", operator_definition(entry.name)) });
-        let operator = json!({ "description": entry.summary(), "anyOf": [operator, { "type": "null" }] });
+        let mut operator = json!({ "description": entry.summary(), "anyOf": [operator, { "type": "null" }] });
+        if name != entry.name {
+            operator["description"] = json!(former_name(name, entry));
+            operator["deprecated"] = json!(true);
+        }
         let mut properties =
-            serde_json::Map::from_iter([(entry.name.to_owned(), operator), ("id".to_owned(), id_schema().to_value())]);
-        let required = vec![entry.name];
+            serde_json::Map::from_iter([(name.to_owned(), operator), ("id".to_owned(), id_schema().to_value())]);
+        let required = vec![name];
         if in_model {
             properties.insert("at".to_owned(), at_schema().to_value());
             properties.insert("tokens".to_owned(), tokens_schema());
@@ -272,13 +258,25 @@ fn step_schema(registry: &Registry, in_model: bool) -> Value {
         }
         json!({ "type": "object", "properties": properties, "required": [known.name], "additionalProperties": false })
     };
-    let mut steps: Vec<Value> = registry.iter().map(step).chain(COMBINATORS.iter().map(combined)).collect();
+    let operators = registry.iter().map(|entry| (entry.name, entry)).chain(registry.aliases());
+    let mut steps: Vec<Value> = operators.map(step).chain(COMBINATORS.iter().map(combined)).collect();
     let linked: Vec<Value> = step_names(registry).into_iter().map(|name| json!({ "required": [name] })).collect();
     let other = json!({ "description": "An operator of `operators`.", "type": "object", "not": { "anyOf": linked } });
     steps.push(other);
     if !in_model {
         let names: Vec<&str> = registry.iter().map(|entry| entry.name).collect();
         steps.push(json!({ "description": "An operator with its defaults.", "enum": names }));
+        steps.extend(registry.aliases().map(|(name, entry)| {
+            let description = former_name(name, entry);
+            json!({ "description": description, "const": name, "deprecated": true })
+        }));
     }
     json!({ "anyOf": steps })
+}
+
+/// Says what an operator that was called `name` is called now.
+fn former_name(name: &str, entry: &Entry) -> String {
+    let options = entry.config_of(name, Value::Null);
+    let options = if options == json!({}) { String::new() } else { format!(" with {}", flow(&options)) };
+    format!("The former name of `{}`{options}.", entry.name)
 }

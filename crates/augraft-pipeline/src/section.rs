@@ -109,7 +109,8 @@ impl PipelineSpec {
             problems.key_error(pointer, "unknown-operator", format!("there is no operator `{name}`"), help);
             return Err(Report::from(problems));
         };
-        configure(entry, pointer, config, &mut problems).ok_or_else(|| Report::from(problems))
+        let config = entry.config_of(name, config.clone());
+        configure(entry, pointer, &config, &mut problems).ok_or_else(|| Report::from(problems))
     }
 
     /// The tensors that `at`, which was written at `pointer`, stands for: an alias, a name or a pattern.

@@ -42,6 +42,8 @@ pub struct PipelineSpec {
     pub model: Option<ModelSpec>,
     /// Folder to write to, relative to the current folder.
     pub out: Option<PathBuf>,
+    /// What the text alone shows to be probably not meant so.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// Where images come from and how they are batched.
@@ -235,9 +237,7 @@ impl PipelineSpec {
         };
         let folder = file.parent().unwrap_or(Path::new("")).to_owned();
         let data = fields.data.and_then(|data| data_spec(data, &folder, "/data", &mut problems));
-        if problems.has_errors() {
-            return Err(Report::from(problems));
-        }
+        let warnings = problems.finish()?;
         let (input, model) = written.split_at(in_model);
         let (input_ids, model_ids) = ids.split_at(in_model);
         let steps = input.iter().zip(input_ids).filter_map(|(step, id)| step_spec(step, id, &ids)).collect();
@@ -252,6 +252,7 @@ impl PipelineSpec {
             epoch: fields.epoch,
             steps,
             out: fields.out.map(PathBuf::from),
+            warnings,
             document,
         })
     }

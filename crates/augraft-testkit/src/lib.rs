@@ -33,7 +33,7 @@ pub use reference::{Case, Python, python};
 /// Where `AUGRAFT_DEVICE` names a CUDA device, for example `cuda:0`, ONNX Runtime runs there too.
 ///
 /// # Panics
-/// When ONNX Runtime is not found though `AUGRAFT_REQUIRE_ONNXRUNTIME` is set, or the device of `AUGRAFT_DEVICE` cannot be used.
+/// When ONNX Runtime is not found though `AUGRAFT_REQUIRE` names `ort`, or the device of `AUGRAFT_DEVICE` cannot be used.
 #[must_use]
 pub fn backends() -> Vec<Backend> {
     let mut found = Vec::from(Backend::of_tract());
@@ -56,15 +56,21 @@ fn on_device(device: &str) -> Result<Vec<Backend>, String> {
 /// ONNX Runtime on the CPU, where its library is found.
 ///
 /// # Panics
-/// When it is not found though `AUGRAFT_REQUIRE_ONNXRUNTIME` is set.
+/// When it is not found though `AUGRAFT_REQUIRE` names `ort`.
 #[must_use]
 pub fn onnxruntime(optimization: Optimization) -> Option<OnnxRuntime> {
     let loaded = OnnxRuntime::load(None, Device::Cpu, optimization);
     if let Err(error) = &loaded {
-        assert!(std::env::var_os("AUGRAFT_REQUIRE_ONNXRUNTIME").is_none(), "ONNX Runtime is required: {error}");
+        assert!(!is_required("ort"), "ONNX Runtime is required: {error}");
         eprintln!("skipped ONNX Runtime: {error}");
     }
     loaded.ok()
+}
+
+/// Whether `AUGRAFT_REQUIRE`, a list such as `ort,python,shared`, turns the skip of a test that lacks this into a failure.
+#[must_use]
+pub fn is_required(name: &str) -> bool {
+    std::env::var("AUGRAFT_REQUIRE").unwrap_or_default().split(',').any(|required| required.trim() == name)
 }
 
 /// Checks `operator` on images (and, for floats, feature maps) of several sizes and returns the broken promises.

@@ -36,7 +36,7 @@ pub struct Python {
 /// Without them, says on standard error that their tests are skipped.
 ///
 /// # Panics
-/// When they are not found though `AUGRAFT_REQUIRE_PYTHON` is set.
+/// When they are not found though `AUGRAFT_REQUIRE` names `python`.
 #[must_use]
 pub fn python() -> Option<Python> {
     let named = std::env::var_os("AUGRAFT_PYTHON").map(PathBuf::from);
@@ -48,7 +48,7 @@ pub fn python() -> Option<Python> {
     if found.is_none() {
         let missing =
             "the Python packages were not found; run `cargo xtask python`, or name their folder in AUGRAFT_PYTHON";
-        assert!(std::env::var_os("AUGRAFT_REQUIRE_PYTHON").is_none(), "{missing}");
+        assert!(!crate::is_required("python"), "{missing}");
         eprintln!("skipped Python: {missing}");
     }
     found

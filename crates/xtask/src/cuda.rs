@@ -72,7 +72,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
 }
 
 fn on_device<'c>(command: &'c mut Command, library: &Path, device: &str) -> &'c mut Command {
-    command.env("ORT_DYLIB_PATH", library).env("AUGRAFT_DEVICE", device).env("AUGRAFT_REQUIRE_ONNXRUNTIME", "1")
+    command.env("ORT_DYLIB_PATH", library).env("AUGRAFT_DEVICE", device).env("AUGRAFT_REQUIRE", "ort")
 }
 
 /// What a command prints, also when it fails: a table with a problem in it is what one wants to see then.

@@ -17,7 +17,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
     let only = "-- --exact --nocapture draws_in_the_graph_equal_native_draws";
     let test = format!("test --release --locked {} --test operators {only}", families.join(" "));
     let mut command = cargo(workspace, &test);
-    command.env("AUGRAFT_DRAW_ROWS", args.rows.to_string()).env("AUGRAFT_REQUIRE_ONNXRUNTIME", "1");
+    command.env("AUGRAFT_DRAW_ROWS", args.rows.to_string()).env("AUGRAFT_REQUIRE", "ort");
     println!("==> {}", process::line(&command));
     process::run(&mut command)
 }

@@ -1,6 +1,7 @@
 //! Developer commands of the workspace: `cargo xtask <command>`.
 #![expect(clippy::print_stdout, reason = "a command-line tool reports on standard output")]
 
+mod chains;
 mod cuda;
 mod draws;
 mod fuzz;
@@ -38,6 +39,8 @@ enum Command {
     Test,
     /// Compares draws in the graph with native draws on a million rows for each operator, seed and backend.
     Draws(draws::Args),
+    /// Compares labels, masks, objects and exported files of random chains of steps.
+    Chains(chains::Args),
     /// Checks the rules of the repository that no compiler knows.
     Tidy,
     /// Feeds mutated models to everything that reads or rewrites models.
@@ -70,6 +73,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Python => python::run(&workspace),
         Command::Test => test::run(&workspace),
         Command::Draws(args) => draws::run(&workspace, &args),
+        Command::Chains(args) => chains::run(&workspace, &args),
         Command::Tidy => tidy::run(&workspace),
         Command::Fuzz(args) => fuzz::run(&workspace, &args),
         Command::Generate(args) => generate::run(&workspace, &args),

@@ -1,7 +1,7 @@
 //! Operators that change values, not places.
 
-mod gaussian_noise;
+mod noise;
 mod normalize;
 
-pub use gaussian_noise::GaussianNoise;
+pub use noise::{Distribution, Noise};
 pub use normalize::Normalize;

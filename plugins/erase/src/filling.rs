@@ -1,12 +1,14 @@
 //! What holes are filled with.
 
-use augraft_operator::{Dice, Fill, Issue, Lowered, Shape, Tensor, Value, box_mask};
+use augraft_operator::{
+    Dice, Element, Fill, Issue, Lowered, Shape, Tensor, Value, box_mask, channel_words, draw_stream,
+    lower_channel_words, lower_pixel_places, lower_word_byte, lower_word_normal, word_byte, word_normal,
+};
 use ndarray::ArrayViewMut3;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::hole::{Filled, Hole, fill_hole, inside, lower_holes};
-use crate::noise::{Noisy, blocks_of, draw_stream, lower_noise, words};
 
 /// What holes are filled with, in the unit of the tensor: a number, one number per channel, or noise.
 ///
@@ -58,13 +60,14 @@ impl Filling {
         holes: impl Iterator<Item = Hole>,
         stream: i64,
     ) {
-        let blocks = blocks_of(image.dim().0);
+        let channels = image.dim().0;
         for (k, hole) in holes.enumerate() {
             match self {
                 Filling::Value(fill) => fill_hole(image, hole, |channel| T::filled(fill.at(channel))),
                 Filling::Noise(Noise::Random) => {
-                    let color = |channel: usize| T::noise(words(stream, [k, channel % blocks])[channel / blocks]);
-                    fill_hole(image, hole, color);
+                    let mut color = vec![T::noise(0); channels];
+                    channel_words(stream, k, channels).for_each(|(channel, word)| color[channel] = T::noise(word));
+                    fill_hole(image, hole, |channel| color[channel]);
                 }
                 Filling::Noise(Noise::Pixel) => paint_pixels(image, hole, stream),
             }
@@ -79,7 +82,6 @@ impl Filling {
         batch: &Lowered<'g>,
     ) -> Result<Value<'g>, Issue> {
         let graph = batch.images.graph();
-        let [height, width] = batch.sides;
         match self {
             Filling::Value(fill) => Ok(lower_holes(holes, fill, batch)),
             Filling::Noise(Noise::Random) => {
@@ -92,26 +94,43 @@ impl Filling {
                 Ok(filled)
             }
             Filling::Noise(Noise::Pixel) => {
-                let rows = graph.range(height).reshape(&[1, 1, -1, 1]);
-                let place = rows * width + graph.range(width).reshape(&[1, 1, 1, -1]);
-                let colors = lower_noise(stream, place, &batch.shape)?;
+                let colors = lower_noise(stream, lower_pixel_places(batch.sides), &batch.shape)?;
                 Ok(inside(holes, batch).map_or(batch.images, |inside| inside.select(colors, batch.images)))
             }
         }
     }
 }
 
+/// Element types that noise is made of: standard normal numbers, or levels 0 to 255, all equally likely.
+pub(crate) trait Noisy: Copy {
+    fn noise(word: u32) -> Self;
+}
+
+impl Noisy for u8 {
+    fn noise(word: u32) -> u8 {
+        word_byte(word)
+    }
+}
+
+impl Noisy for f32 {
+    fn noise(word: u32) -> f32 {
+        word_normal(word)
+    }
+}
+
 fn paint_pixels<T: Noisy>(image: &mut ArrayViewMut3<'_, T>, [top, left, bottom, right]: Hole, stream: i64) {
     let (channels, _, width) = image.dim();
-    let blocks = blocks_of(channels);
     for row in top as usize..bottom.max(top) as usize {
         for column in left as usize..right.max(left) as usize {
-            for block in 0..blocks {
-                let words = words(stream, [row * width + column, block]);
-                for (channel, word) in (block..channels).step_by(blocks).zip(words) {
-                    image[[channel, row, column]] = T::noise(word);
-                }
+            for (channel, word) in channel_words(stream, row * width + column, channels) {
+                image[[channel, row, column]] = T::noise(word);
             }
         }
     }
+}
+
+/// Noise for every channel in a graph, in the type of the images: `stream` is int64 `[N]`, `place` int64 `[1,1,..,..]`.
+fn lower_noise<'g>(stream: Value<'g>, place: Value<'g>, shape: &Shape) -> Result<Value<'g>, Issue> {
+    let words = lower_channel_words(stream.unsqueeze(&[1, 2, 3]), place, shape.channels)?;
+    Ok(if shape.element == Element::U8 { lower_word_byte(words) } else { lower_word_normal(words) })
 }

@@ -1,12 +1,12 @@
 use augraft_operator::{
     Batch, DataType, Dice, Extent, Fill, Issue, Layout, Lowered, Margin, Operator, Parity, Probability, Recorder, Row,
-    Scratch, Shape, Tensor, Value, Values, draw, each_sample, register_operator,
+    Scratch, Shape, Tensor, Value, Values, draw, draw_stream, each_sample, lower_place_words, lower_word_unit,
+    place_words, register_operator, word_unit,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::hole::{Filled, fill_hole, lower_fill};
-use crate::noise::{draw_stream, lower_unit, lower_words, unit, words};
 
 /// Hides random cells of a grid.
 ///
@@ -99,8 +99,8 @@ impl Operator for HideAndSeek {
             let cells = |side: i64| if size == 0 { 0 } else { (side + size - 1) / size };
             for row in 0..cells(height) {
                 for column in 0..cells(width) {
-                    let [word, ..] = words(draw.stream, [row as usize, column as usize]);
-                    if unit(word) < self.p_cell.get() {
+                    let [word, ..] = place_words(draw.stream, [row as usize, column as usize]);
+                    if word_unit(word) < self.p_cell.get() {
                         let [bottom, right] = [((row + 1) * size).min(height), ((column + 1) * size).min(width)];
                         let hole = [row * size, column * size, bottom, right];
                         fill_hole(&mut image, hole, |channel| Filled::filled(self.fill.at(channel)));
@@ -120,8 +120,8 @@ impl Operator for HideAndSeek {
         });
         let [down, across] = [[1, 1, -1, 1], [1, 1, 1, -1]];
         let [word, ..] =
-            lower_words(draw.stream.unsqueeze(&[1, 2, 3]), [rows.reshape(&down), columns.reshape(&across)])?;
-        let hidden = lower_unit(word).less(graph.constant(Tensor::scalar(self.p_cell.get())));
+            lower_place_words(draw.stream.unsqueeze(&[1, 2, 3]), [rows.reshape(&down), columns.reshape(&across)])?;
+        let hidden = lower_word_unit(word).less(graph.constant(Tensor::scalar(self.p_cell.get())));
         let some = zero.less(draw.size);
         let size = some.select(draw.size, one).unsqueeze(&[1, 2, 3]);
         // Products with the one cell that a pixel lies in, so that sums have a single term.

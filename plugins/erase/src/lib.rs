@@ -6,7 +6,6 @@ mod filling;
 mod grid_mask;
 mod hide_and_seek;
 mod hole;
-mod noise;
 mod random_erasing;
 mod sizes;
 

@@ -1,6 +1,5 @@
 //! Operators made for feature maps.
 
-mod add_noise;
 mod blocks;
 mod channel_drop;
 mod clip_quantile;
@@ -16,7 +15,6 @@ mod region;
 mod scale;
 mod zero;
 
-pub use add_noise::{AddNoise, Noise};
 pub use channel_drop::{ChannelDrop, Rescale};
 pub use clip_quantile::ClipQuantile;
 pub use dropblock::{BlockRescale, DropBlock};

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use augraft_operator::{
     Alpha, Count, DataType, Dice, Extent, Images, Issue, Lowered, LoweredRegion, MixMode, Mixing, Operator, Parity,
     Partner, Probability, Recorder, Region, Row, Rows, Runs, Shape, Tensor, draw, positions, register_operator,
+    whole_quotient,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -120,7 +121,7 @@ impl Operator for GridMix {
         let grid = draw.grid.unsqueeze(&[1, 2, 3]).cast(DataType::F64);
         let line = |axis: usize| {
             let side = batch.sides[axis];
-            (positions(side, axis + 2) * grid / side.cast(DataType::F64)).unary("Floor")
+            whole_quotient(positions(side, axis + 2) * grid, side.cast(DataType::F64))
         };
         let cell = (positions(draw.partner.side(0), 0) * most + line(0)) * most + line(1);
         Ok(Some(LoweredRegion::Taken(draw.cells.reshape(&[-1]).gather(cell.cast(DataType::I64), 0))))

@@ -6,9 +6,14 @@ use augraft_data::{BatchPlan, Dataset, Limits, OnError, Source, decode, load_bat
 fn shared() -> Option<PathBuf> {
     let folder = std::env::var_os("AUGRAFT_SHARED").map(PathBuf::from);
     if folder.is_none() {
+        assert!(!is_required("shared"), "AUGRAFT_SHARED does not name a folder with real data");
         eprintln!("skipped: AUGRAFT_SHARED does not name a folder with real data");
     }
     folder
+}
+
+fn is_required(name: &str) -> bool {
+    std::env::var("AUGRAFT_REQUIRE").unwrap_or_default().split(',').any(|required| required.trim() == name)
 }
 
 #[test]

@@ -7,6 +7,8 @@ use augraft_onnx::{Model, Stage, baked_batch, cut, raise_opset, sites};
 /// Returns the models of the folder that `AUGRAFT_SHARED` names, or nothing where it is not set.
 fn models() -> Vec<PathBuf> {
     let Some(shared) = std::env::var_os("AUGRAFT_SHARED") else {
+        let required = std::env::var("AUGRAFT_REQUIRE").unwrap_or_default();
+        assert!(!required.split(',').any(|name| name.trim() == "shared"), "AUGRAFT_SHARED is not set");
         eprintln!("skipped: set AUGRAFT_SHARED to the folder that holds models/");
         return Vec::new();
     };

@@ -8,12 +8,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{VERSION, first_version, schema, unreadable_header};
+use super::fields::{VERSION, first_version, schema, unreadable_header};
 use crate::combinators::combinator;
 use crate::diagnostic::Report;
 use crate::document::Document;
 use crate::problems::Problems;
-use crate::reading::RESERVED;
+use crate::step_fields::RESERVED;
 use crate::suggest::{list, meant};
 use crate::validate::{check, escaped};
 

@@ -5,11 +5,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::fields::schema;
 use crate::problems::Problems;
 use crate::suggest::choices;
 use crate::validate::{check, escaped};
-
-use super::schema;
 
 /// How a parameter is drawn, with the range that a step may choose from and its default.
 #[derive(Debug, Clone, Copy, PartialEq)]
