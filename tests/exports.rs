@@ -232,8 +232,8 @@ fn a_file_says_where_it_comes_from() {
 
 #[test]
 fn what_cannot_be_exported_says_why() {
-    let noise = planned("  - resize: { size: 8 }\n  - normalize: half\n  - gaussian_noise: {}\n");
-    assert!(matches!(export(&noise, &inputs()), Err(EngineError::Step { step, .. }) if step == "gaussian_noise"));
+    let native = planned("  - resize: { size: 8 }\n  - normalize: half\n  - fmix: {}\n");
+    assert!(matches!(export(&native, &inputs()), Err(EngineError::Step { step, .. }) if step == "fmix"));
     let ragged = planned("  - horizontal_flip: {}\n");
     assert!(matches!(export(&ragged, &inputs()), Err(EngineError::Unfit(_))));
 }
