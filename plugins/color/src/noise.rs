@@ -24,7 +24,7 @@ const STEPS: f64 = 16384.0;
 ///
 /// # Example
 /// ```yaml
-/// - noise: { std: 0.1, relative: true }
+/// - noise: { std: 0.3, relative: true }
 /// ```
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
