@@ -3,6 +3,7 @@
 mod affine;
 mod angle;
 mod center_crop;
+mod dihedral;
 mod five_crop;
 mod horizontal_flip;
 mod pad;
@@ -18,6 +19,7 @@ mod views;
 pub use affine::{Affine, Shear};
 pub use angle::{Angle, Angles};
 pub use center_crop::CenterCrop;
+pub use dihedral::Dihedral;
 pub use five_crop::FiveCrop;
 pub use horizontal_flip::HorizontalFlip;
 pub use pad::{Pad, Padding};
