@@ -21,7 +21,7 @@ struct Written {
     labels: Vec<Value>,
 }
 
-/// Runs photos through crops, normalisation and `mixing`, and reads what was written.
+/// Runs photos through crops, normalization and `mixing`, and reads what was written.
 fn written(folder: &Path, name: &str, seed: u64, mixing: &str) -> Vec<Written> {
     let [height, width] = SIDES;
     let steps = format!("steps:\n  - resized_crop: {{ size: [{height}, {width}] }}\n  - normalize: imagenet\n{mixing}");

@@ -306,7 +306,7 @@ fn exported_chains_are_what_runs_natively() {
 }
 
 /// The labels of one sample of a batch of basis colors after steps.
-fn labelled(steps: &str, size: [usize; 2]) -> (Array2<f32>, Vec<Option<[f64; 3]>>) {
+fn labeled(steps: &str, size: [usize; 2]) -> (Array2<f32>, Vec<Option<[f64; 3]>>) {
     let input = Shape {
         layout: Layout::Dense { height: size[0], width: size[1] },
         channels: 3,
@@ -343,7 +343,7 @@ fn every_pair_of_mixing_steps_with_a_turn_between_keeps_labels() {
             let turn = turns[(at + to) % turns.len()];
             let p = |name: &str| if name == "patchup" { "p: 1, block_size: 3, per_channel: false" } else { "p: 1" };
             let steps = format!("  - {first}: {{ {} }}\n  - {turn}\n  - {second}: {{ {} }}\n", p(first), p(second));
-            let (soft, shares) = labelled(&steps, [16, 16]);
+            let (soft, shares) = labeled(&steps, [16, 16]);
             for (row, share) in shares.into_iter().enumerate() {
                 let share = share.expect("visible pixels");
                 let far = (0..3).map(|class| (share[class] - f64::from(soft[[row, class]])).abs()).fold(0.0, f64::max);
@@ -366,7 +366,7 @@ fn halves_and_partners_from_the_data_set_keep_labels() {
         "  - repeat: { count: 16, steps: [cutmix: {}] }\n",
         "  - repeat: { count: 5, steps: [mosaic: {}] }\n",
     ] {
-        let (soft, shares) = labelled(steps, [16, 16]);
+        let (soft, shares) = labeled(steps, [16, 16]);
         for (row, share) in shares.into_iter().enumerate() {
             let share = share.expect("visible pixels");
             assert!(

@@ -158,7 +158,7 @@ fn the_python_of_the_readme_gives_the_labels_of_the_run() {
     let (labels, pixels) = said.trim().split_once('\n').expect("two lines");
     assert_eq!(labels, "labels equal: True");
     let difference: f32 = pixels.rsplit(' ').next().and_then(|number| number.parse().ok()).expect("a number");
-    assert!(difference < 0.06, "three levels of a normalised channel: {said}");
+    assert!(difference < 0.06, "three levels of a normalized channel: {said}");
 }
 
 #[test]

@@ -37,12 +37,12 @@ fn photos(n: u64) -> Batch {
     }
 }
 
-/// Normalised photos of `side` x `side` pixels.
-fn normalised(n: u64, side: usize) -> Array4<f32> {
+/// Normalized photos of `side` x `side` pixels.
+fn normalized(n: u64, side: usize) -> Array4<f32> {
     let steps = format!("augraft: 1\nsteps:\n  - resize: {{ size: {side} }}\n  - normalize: imagenet\n");
     let (plan, mut batch) = (plan_of(&steps, &Facts::default()), photos(n));
     augraft::engine::run_steps(&plan.steps, 0, &mut batch, None, &mut Scratch::default()).expect("a run");
-    let Images::F32(images) = batch.images else { panic!("normalised images are f32") };
+    let Images::F32(images) = batch.images else { panic!("normalized images are f32") };
     images
 }
 
@@ -78,9 +78,9 @@ fn check_model(file: &Path, sites: &[&str], side: usize) {
     let name = file.display();
     let model = Model::load(file).expect("a model");
     let candidates = candidates(&model, &BTreeMap::new());
-    let clean: Vec<&str> = candidates.iter().filter(|site| site.separates).map(|site| site.name.as_str()).collect();
+    let clean: Vec<&str> = candidates.iter().filter(|site| site.dominates).map(|site| site.name.as_str()).collect();
     assert!(sites.iter().all(|site| clean.contains(site)), "{name}: {sites:?} are not bypassed");
-    let images = normalised(2, side);
+    let images = normalized(2, side);
     let network = Network::bind(&Tract, &model, &[]).expect("a network");
     let one = network.logits(&images.slice(ndarray::s![1..2, .., .., ..]).to_owned()).expect("logits");
     let [whole, cut] = cut_and_whole(&Tract, &model, sites, &images);

@@ -351,7 +351,7 @@ fn sites_lists_where_steps_can_act() {
     let table = succeed(PROGRAM, workspace(), &["sites", "pipelines/models/efficientnet-lite0.onnx"]);
     let all = table.lines().count();
     assert_snapshot!(format!("{}\n...\n{}", lines(&table, 0..6, 120), lines(&table, all - 6..all, 120)), @"
-    tensor                                     operator             shape              separates cost after
+    tensor                                     operator             shape              dominates cost after
     /_conv_stem/Conv_output_0                  Conv                 [N,32,112,112]     yes            97.2%
     /_swish/Clip_output_0                      Clip                 [N,32,112,112]     yes            97.2%
     /_blocks.0/_depthwise_conv/Conv_output_0   Conv                 [N,32,112,112]     yes            96.2%

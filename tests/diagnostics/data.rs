@@ -222,7 +222,7 @@ fn every_kind_of_png_becomes_rgb() {
     let wide: ImageBuffer<Luma<u16>, Vec<u16>> = ImageBuffer::from_pixel(5, 4, Luma([0x8cff]));
     let kinds = [
         ("one_pixel", png(GrayImage::from_pixel(1, 1, Luma([50]))), [50, 50, 50]),
-        ("grey", png(GrayImage::from_pixel(3, 7, Luma([90]))), [90, 90, 90]),
+        ("gray", png(GrayImage::from_pixel(3, 7, Luma([90]))), [90, 90, 90]),
         ("wide", png(wide), [0x8c, 0x8c, 0x8c]),
         ("alpha", png(RgbaImage::from_pixel(6, 6, image::Rgba([10, 20, 30, 0]))), [10, 20, 30]),
     ];

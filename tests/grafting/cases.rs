@@ -111,7 +111,7 @@ fn typed(info: ValueInfoProto) -> ValueInfoProto {
 }
 
 #[test]
-fn initialisers_may_be_listed_as_inputs() {
+fn initializers_may_be_listed_as_inputs() {
     let folder = TempDir::new().expect("a folder");
     for (ir_version, opset) in [(3, 9), (8, 18)] {
         let model = edited(&net(opset), |proto| {
@@ -124,7 +124,7 @@ fn initialisers_may_be_listed_as_inputs() {
             let graph = grafted.model.proto().graph.as_ref().expect("a graph");
             let listed = |name: &str| graph.input.iter().any(|input| input.name() == name);
             let all = graph.initializer.iter().all(|tensor| listed(tensor.name()));
-            assert_eq!(all, grafted.model.proto().ir_version() < 4, "old files list every initialiser");
+            assert_eq!(all, grafted.model.proto().ir_version() < 4, "old files list every initializer");
             assert!(ports(&grafted.model)[0].starts_with(&["images".to_owned(), "labels".to_owned()]));
         }
     }

@@ -72,7 +72,7 @@ fn random(sides: &[usize], key: u64) -> Tensor {
     }))
 }
 
-/// The input that an initialiser is in files as old as these.
+/// The input that an initializer is in files as old as these.
 fn listed(tensor: &TensorProto) -> augraft::onnx::proto::ValueInfoProto {
     let sides: Vec<augraft::onnx::Side> =
         tensor.dims.iter().map(|side| augraft::onnx::Side::Fixed(*side as usize)).collect();

@@ -18,14 +18,14 @@ use crate::support::{assert_equals_parts, options, plan_over, size_of};
 pub(crate) fn cuts(sites: &[Site]) -> Vec<String> {
     let maps: Vec<&Site> =
         sites.iter().filter(|site| site.shape.as_ref().is_some_and(|shape| shape.len() == 4)).collect();
-    let clean: Vec<&str> = maps.iter().filter(|site| site.separates).map(|site| site.name.as_str()).collect();
-    let bypassed: Vec<&str> = maps.iter().filter(|site| !site.separates).map(|site| site.name.as_str()).collect();
+    let clean: Vec<&str> = maps.iter().filter(|site| site.dominates).map(|site| site.name.as_str()).collect();
+    let bypassed: Vec<&str> = maps.iter().filter(|site| !site.dominates).map(|site| site.name.as_str()).collect();
     assert!(clean.len() >= 5, "{} clean cuts", clean.len());
     let spread = (0..5).map(|at| clean[at * (clean.len() - 1) / 4]);
     spread.chain(bypassed.get(bypassed.len() / 2).copied()).map(str::to_owned).collect()
 }
 
-/// Checks a model at its cuts on ONNX Runtime without optimisation.
+/// Checks a model at its cuts on ONNX Runtime without optimization.
 pub(crate) fn check_model(file: &Path, draws: DrawSource, open: usize) {
     let Some(runtime) = onnxruntime(Optimization::Off) else { return };
     let model = Model::load(file).expect("a model");
@@ -140,7 +140,7 @@ fn verify_passes_for_every_pipeline_and_every_kind_of_draws() {
         let stem = pipeline.file_stem().expect("a name").to_string_lossy();
         let file = folder.path().join(format!("{stem}-{kind}-{draws}.onnx")).display().to_string();
         let name = pipeline.display().to_string();
-        // Two photos are enough to mix, and engines without optimisation are slow.
+        // Two photos are enough to mix, and engines without optimization are slow.
         let _ = succeed(
             program,
             workspace(),

@@ -41,7 +41,7 @@ pub(crate) fn size_of(model: &Model, open: usize) -> [usize; 2] {
     })
 }
 
-/// Checks that a grafted file gives, bit for bit, what prefix, host steps and suffix give on `runtime` without optimisation.
+/// Checks that a grafted file gives, bit for bit, what prefix, host steps and suffix give on `runtime` without optimization.
 #[track_caller]
 pub(crate) fn assert_equals_parts(
     plan: &Plan,

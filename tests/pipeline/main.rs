@@ -1,8 +1,8 @@
-//! From YAML to a plan: reports, plans, catalogue, with every bundled operator linked.
+//! From YAML to a plan: reports, plans, catalog, with every bundled operator linked.
 
 use augraft as _;
 
-mod catalogue;
+mod catalog;
 mod combinators;
 mod plans;
 mod reports;

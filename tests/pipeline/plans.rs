@@ -10,7 +10,7 @@ use insta::assert_snapshot;
 
 fn model_facts() -> ModelFacts {
     let site =
-        |name: &str, shape: &[usize], separates| SiteFacts { name: name.to_owned(), shape: shape.to_vec(), separates };
+        |name: &str, shape: &[usize], dominates| SiteFacts { name: name.to_owned(), shape: shape.to_vec(), dominates };
     ModelFacts {
         input: "images".to_owned(),
         input_shape: vec![None, Some(3), Some(224), Some(224)],
@@ -317,7 +317,7 @@ fn doubtful_pipelines_are_warned_of() {
     assert_snapshot!(lines(&planned(flip, &overrides(1)).expect("a plan").warnings), @"5:5 batch-of-one | a batch of one sample has no partner, so `cutmix` mixes it with itself | raise `data.batch` (and `limit`)");
     let bypassed = plan_of(&at_model("    - { at: /blocks.1/conv/Conv_output_0, cutmix: }"));
     assert_snapshot!(bypassed.render_warnings(false), @"
-    warning[bypassed-site]: other tensors lead around `/blocks.1/conv/Conv_output_0`, and `cutmix` leaves what they carry unmixed
+    warning[skip-connection]: other tensors lead around `/blocks.1/conv/Conv_output_0`, and `cutmix` leaves what they carry unmixed
      --> some/folder/quick.yaml:9:43
       |
     9 |     - { at: /blocks.1/conv/Conv_output_0, cutmix: }

@@ -20,7 +20,7 @@ def bodies(node):
         yield from attribute.graphs
 
 
-def initialisers(graph):
+def initializers(graph):
     return {tensor.name for tensor in graph.initializer} | {tensor.values.name for tensor in graph.sparse_initializer}
 
 
@@ -28,7 +28,7 @@ def reads(node):
     """The names that a node reads, those that its bodies capture included."""
     names = {name for name in node.input if name}
     for body in bodies(node):
-        own = initialisers(body) | {port.name for port in body.input}
+        own = initializers(body) | {port.name for port in body.input}
         own |= {name for inner in body.node for name in inner.output}
         used = {port.name for port in body.output}.union(*map(reads, body.node))
         names |= used - own
@@ -41,7 +41,7 @@ def is_random(node):
 
 def count(model):
     graph = model.graph
-    inputs = {port.name for port in graph.input} - initialisers(graph)
+    inputs = {port.name for port in graph.input} - initializers(graph)
     outputs = {port.name for port in graph.output}
     random_functions = any(is_random(node) for function in model.functions for node in function.node)
 

@@ -73,14 +73,14 @@ pub enum DecodeError {
 
 /// Decodes a whole JPEG or PNG, told apart by its first bytes, to RGB.
 ///
-/// Pixels are those of Pillow's `convert("RGB")`: grey is replicated, alpha and transparency are dropped without
+/// Pixels are those of Pillow's `convert("RGB")`: gray is replicated, alpha and transparency are dropped without
 /// blending, palettes are expanded, CMYK and YCCK JPEGs are read as Adobe writes them (inverted). 16-bit samples keep
-/// their high byte, also in grey PNGs, where Pillow would turn everything above 255 white. JPEGs differ from Pillow's
-/// by rounding: at most 8 levels, 0.04 on average, on 250 photos. EXIF orientation, gamma and colour profiles are
+/// their high byte, also in gray PNGs, where Pillow would turn everything above 255 white. JPEGs differ from Pillow's
+/// by rounding: at most 8 levels, 0.04 on average, on 250 photos. EXIF orientation, gamma and color profiles are
 /// ignored, and of an animated PNG the still image is taken.
 ///
 /// # Errors
-/// A file that is cut anywhere is an error, never a partly grey picture, and so are headers beyond `limits`. PNGs are
+/// A file that is cut anywhere is an error, never a partly gray picture, and so are headers beyond `limits`. PNGs are
 /// checked by their checksums; JPEGs have none, so bytes changed or lost inside one may go unnoticed.
 pub fn decode(bytes: &[u8], limits: Limits) -> Result<Image, DecodeError> {
     if bytes.starts_with(JPEG_SIGNATURE) {

@@ -25,7 +25,7 @@ impl Cuts {
     #[must_use]
     pub fn of(model: &Model) -> Self {
         let all = sites(model, &BTreeMap::new());
-        let clean = all.iter().filter(|site| site.separates).map(|site| site.name.clone()).collect();
+        let clean = all.iter().filter(|site| site.dominates).map(|site| site.name.clone()).collect();
         Self { activations: all.len(), clean }
     }
 }

@@ -106,7 +106,7 @@ impl Inspection {
         let site = |site: &Site| SiteFacts {
             name: site.name.clone(),
             shape: site.shape.clone().unwrap_or_default(),
-            separates: site.separates,
+            dominates: site.dominates,
         };
         ModelFacts {
             input: self.input.clone(),

@@ -35,7 +35,7 @@ pub fn write_doctor(
             add("output", "", format!("batch_2_difference_{}", examination.engine), f64::from(difference));
         }
     }
-    for site in sites.iter().filter(|site| site.separates) {
+    for site in sites.iter().filter(|site| site.dominates) {
         let sides: Vec<String> = site.shape.iter().flatten().skip(1).map(ToString::to_string).collect();
         let shape = format!("N,{}", sides.join(","));
         add(&site.name, &shape, "cost_after".to_owned(), site.macs_after);
@@ -54,7 +54,7 @@ pub fn write_doctor(
     let folder = OutputFolder::create_over(out, "manifest.json")?;
     let summary = Summary { columns: table.columns, cells: Vec::new(), rows: table.rows };
     write_whole(&folder.path().join("summary.csv"), summary.csv().as_bytes())?;
-    let clean = sites.iter().filter(|site| site.separates).count();
+    let clean = sites.iter().filter(|site| site.dominates).count();
     let data = json!({
         "title": "doctor",
         "description": "Where a model can be cut, what lies behind each cut, and by how much its answer drifts when it is cut there and nothing else is done.",

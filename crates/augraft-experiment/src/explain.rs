@@ -30,7 +30,7 @@ impl ExperimentPlan {
         for (number, place) in self.places.iter().enumerate() {
             let sides: Vec<String> = place.map.iter().map(ToString::to_string).collect();
             let name = if place.alias == place.tensor { String::new() } else { format!(" = {}", place.tensor) };
-            let paths = if place.separates { "" } else { ", other tensors lead around it" };
+            let paths = if place.dominates { "" } else { ", other tensors lead around it" };
             let share = 100.0 * place.macs_after;
             line(
                 if number == 0 { "places" } else { "" },

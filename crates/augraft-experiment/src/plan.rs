@@ -124,7 +124,7 @@ pub struct PlaceFacts {
     /// How rows are a map.
     pub tokens: Option<Tokens>,
     /// Whether all that the model computes goes through it.
-    pub separates: bool,
+    pub dominates: bool,
     /// Share of the model's multiply-adds behind it.
     pub macs_after: f64,
 }

@@ -80,7 +80,7 @@ pub fn prepare(parts: Parts<'_>) -> Result<ExperimentPlan, Report> {
     let base_settings: Vec<Setting> = (0..bases.len()).map(with_base).collect();
     settings.splice(1..1, base_settings);
     let sets = sets(&parts, &fields, &mut problems);
-    for place in places.iter().filter(|place| !place.separates) {
+    for place in places.iter().filter(|place| !place.dominates) {
         notes.push(format!("other tensors lead around `{}`: an act there leaves them as they are", place.alias));
     }
     problems.finish()?;

@@ -20,11 +20,11 @@ pub struct Site {
     /// Its measured shape at batch 1, or `None` when it was not measured.
     pub shape: Option<Vec<usize>>,
     /// Whether every path from the graph's inputs to its outputs goes through it.
-    pub separates: bool,
+    pub dominates: bool,
     /// The share of the model's multiply-adds, 0 to 1, in nodes that it does not need.
     pub macs_after: f64,
     /// How many other tensors lead from what it needs, or from the graph's inputs, into the rest of the model.
-    pub bypass: usize,
+    pub skips: usize,
 }
 
 /// Lists all node outputs that are not constant, in topological order.
@@ -35,7 +35,7 @@ pub struct Site {
 pub fn sites(model: &Model, shapes: &BTreeMap<String, Vec<usize>>) -> Vec<Site> {
     let flow = Flow::of(model);
     let types = element_types(&flow);
-    let separators = separators(&flow);
+    let dominators = dominators(&flow);
     let costs = node_costs(&flow, shapes);
     let live = flow.ancestors(flow.graph.output.iter().map(ValueInfoProto::name));
     let total: f64 = costs.iter().sum();
@@ -51,9 +51,9 @@ pub fn sites(model: &Model, shapes: &BTreeMap<String, Vec<usize>>) -> Vec<Site> 
             op_type: flow.graph.node[node].op_type().to_owned(),
             element: types.get(name).copied(),
             shape: shapes.get(name).cloned(),
-            separates: separators.contains(name),
+            dominates: dominators.contains(name),
             macs_after: if total > 0.0 { after / total } else { 0.0 },
-            bypass: numbered.bypass(number, &needed, &live),
+            skips: numbered.skips(number, &needed, &live),
         })
     });
     described.collect()
@@ -99,7 +99,7 @@ impl Numbered {
     }
 
     /// Counts the activations besides `site` that live nodes outside of its ancestors take from the inputs and them.
-    fn bypass(&self, site: usize, needed: &[bool], live: &[bool]) -> usize {
+    fn skips(&self, site: usize, needed: &[bool], live: &[bool]) -> usize {
         let mut counted = vec![false; self.producers.len()];
         let rest = (0..needed.len()).filter(|&node| live[node] && !needed[node]);
         let crossing = rest.flat_map(|node| &self.reads[node]).filter(|&&read| {
@@ -115,7 +115,7 @@ impl Numbered {
 ///
 /// Only tensors on such a path matter. In topological order, one of them is on every path exactly when no edge between
 /// two of them, or from outside to an input, or from an output to outside, jumps over it.
-fn separators<'m>(flow: &Flow<'m>) -> BTreeSet<&'m str> {
+fn dominators<'m>(flow: &Flow<'m>) -> BTreeSet<&'m str> {
     let mut path = on_a_path(flow);
     let order: BTreeMap<&str, usize> = path.iter().enumerate().map(|(place, &name)| (name, place)).collect();
     let mut reach: Vec<usize> = (0..path.len()).collect();
@@ -134,10 +134,10 @@ fn separators<'m>(flow: &Flow<'m>) -> BTreeSet<&'m str> {
     }
     let mut place = 0;
     path.retain(|_| {
-        let separates = jump <= place;
+        let dominates = jump <= place;
         jump = jump.max(reach[place]);
         place += 1;
-        separates
+        dominates
     });
     path.into_iter().collect()
 }

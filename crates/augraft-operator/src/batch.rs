@@ -152,7 +152,7 @@ impl Batch {
         }
     }
 
-    /// The pixels as bytes, normalisation undone: height, width, channels of sample `row`.
+    /// The pixels as bytes, normalization undone: height, width, channels of sample `row`.
     #[must_use]
     pub fn pixels(&self, row: usize) -> Array3<u8> {
         match &self.images {

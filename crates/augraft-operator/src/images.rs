@@ -11,7 +11,7 @@ pub enum Images {
     Ragged(Vec<Array3<u8>>),
     /// N, C, H, W of bytes.
     U8(Array4<u8>),
-    /// N, C, H, W of floats: normalised images or feature maps.
+    /// N, C, H, W of floats: normalized images or feature maps.
     F32(Array4<f32>),
 }
 

@@ -40,12 +40,12 @@ by_cpu! {
 
 by_cpu! {
     /// Narrows lines; `to` has a plane for each channel.
-    fn narrow(across: &Taps<i32>, lines: Lines<'_, u8>, to: &mut [u8]) = narrow_blocks or narrow_by_vectors
+    fn resample_rows(across: &Taps<i32>, lines: Lines<'_, u8>, to: &mut [u8]) = rows_in_blocks or rows_by_vectors
 }
 
 by_cpu! {
     /// Averages the lines of a plane, of which those before `skipped` are left out.
-    fn shorten(down: &Taps<i32>, skipped: usize, lines: &[u8], to: &mut [u8]) = shorten_blocks or shorten_blocks
+    fn resample_columns(down: &Taps<i32>, skipped: usize, lines: &[u8], to: &mut [u8]) = columns_in_blocks or columns_in_blocks
 }
 
 /// What AVX2 has a shuffle for, which the compiler finds.
@@ -84,25 +84,25 @@ const TILE: usize = 16;
 type Tile = [[u8; TILE]; TILE];
 
 #[inline(always)]
-fn narrow_blocks(across: &Taps<i32>, lines: Lines<'_, u8>, to: &mut [u8]) {
+fn rows_in_blocks(across: &Taps<i32>, lines: Lines<'_, u8>, to: &mut [u8]) {
     match lines.channels {
-        1 => narrow_channels::<1>(across, lines, to, weigh_each),
-        _ => narrow_channels::<3>(across, lines, to, weigh_each),
+        1 => rows_of_channels::<1>(across, lines, to, weigh_each),
+        _ => rows_of_channels::<3>(across, lines, to, weigh_each),
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn narrow_by_vectors(across: &Taps<i32>, lines: Lines<'_, u8>, to: &mut [u8]) {
+fn rows_by_vectors(across: &Taps<i32>, lines: Lines<'_, u8>, to: &mut [u8]) {
     match lines.channels {
-        1 => narrow_channels::<1>(across, lines, to, |a, b, c, d| weigh_by_vectors(a, b, c, d)),
-        _ => narrow_channels::<3>(across, lines, to, |a, b, c, d| weigh_by_vectors(a, b, c, d)),
+        1 => rows_of_channels::<1>(across, lines, to, |a, b, c, d| weigh_by_vectors(a, b, c, d)),
+        _ => rows_of_channels::<3>(across, lines, to, |a, b, c, d| weigh_by_vectors(a, b, c, d)),
     }
 }
 
 /// Transposes so many lines that a vector holds one pixel of each, weighs those, and transposes the results.
 #[inline(always)]
-fn narrow_channels<const CHANNELS: usize>(
+fn rows_of_channels<const CHANNELS: usize>(
     across: &Taps<i32>,
     lines: Lines<'_, u8>,
     to: &mut [u8],
@@ -200,7 +200,7 @@ fn weigh_by_vectors<const CHANNELS: usize>(
 const WIDE: usize = 32;
 
 #[inline(always)]
-fn shorten_blocks(down: &Taps<i32>, skipped: usize, lines: &[u8], to: &mut [u8]) {
+fn columns_in_blocks(down: &Taps<i32>, skipped: usize, lines: &[u8], to: &mut [u8]) {
     let width = to.len() / down.first.len();
     for ((line, first), weights) in to.chunks_exact_mut(width).zip(&down.first).zip(down.weights.chunks(down.count)) {
         let lines = &lines[(first - skipped) * width..][..down.count * width];

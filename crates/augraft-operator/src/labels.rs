@@ -20,8 +20,8 @@ const NOTHING: f64 = 1e-9;
 /// apart from the classes, and looked up when [`soft`](Self::soft) is asked for.
 #[derive(Debug, Clone)]
 pub struct Labels {
-    /// What the samples were labelled before anything was mixed.
-    labelled: Arc<Vec<Labelled>>,
+    /// What the samples were labeled before anything was mixed.
+    labeled: Arc<Vec<Labeled>>,
     classes: usize,
     /// Which of these each sample is itself.
     own: Vec<u32>,
@@ -34,7 +34,7 @@ pub struct Labels {
 
 /// A sample before anything was mixed: the weights of its classes, and of the samples of the data set in it.
 #[derive(Debug)]
-struct Labelled {
+struct Labeled {
     classes: Vec<(usize, f32)>,
     sources: Vec<(u64, f32)>,
 }
@@ -56,11 +56,11 @@ impl Labels {
     /// Labels as given, N x K; `sources` are those of each sample, itself first.
     #[must_use]
     pub fn new(soft: &Array2<f32>, sources: Vec<Vec<(u64, f32)>>) -> Self {
-        let labelled = soft.outer_iter().zip(sources).map(|(weights, sources)| {
+        let labeled = soft.outer_iter().zip(sources).map(|(weights, sources)| {
             let classes = weights.iter().copied().enumerate().filter(|(_, weight)| *weight != 0.0).collect();
-            Labelled { classes, sources }
+            Labeled { classes, sources }
         });
-        Self::of(labelled.collect(), soft.ncols())
+        Self::of(labeled.collect(), soft.ncols())
     }
 
     /// One-hot labels over `classes` classes for the samples `index`.
@@ -73,19 +73,19 @@ impl Labels {
     /// Labels over `classes` classes for the samples `index`, each of which has any number of classes.
     #[must_use]
     pub fn multi_hot(labels: &[Vec<usize>], classes: usize, index: &[u64]) -> Self {
-        let labelled = labels.iter().zip(index).map(|(labels, index)| {
+        let labeled = labels.iter().zip(index).map(|(labels, index)| {
             let mut known: Vec<usize> = labels.iter().copied().filter(|class| *class < classes).collect();
             known.sort_unstable();
             known.dedup();
-            Labelled { classes: known.into_iter().map(|class| (class, 1.0)).collect(), sources: vec![(*index, 1.0)] }
+            Labeled { classes: known.into_iter().map(|class| (class, 1.0)).collect(), sources: vec![(*index, 1.0)] }
         });
-        Self::of(labelled.collect(), classes)
+        Self::of(labeled.collect(), classes)
     }
 
-    fn of(labelled: Vec<Labelled>, classes: usize) -> Self {
-        let own: Vec<u32> = (0..labelled.len() as u32).collect();
+    fn of(labeled: Vec<Labeled>, classes: usize) -> Self {
+        let own: Vec<u32> = (0..labeled.len() as u32).collect();
         let state = Provenance::Whole(own.iter().map(|source| vec![(*source, 1.0)]).collect());
-        Self { labelled: Arc::new(labelled), classes, own, smoothing: Vec::new(), state, later: None }
+        Self { labeled: Arc::new(labeled), classes, own, smoothing: Vec::new(), state, later: None }
     }
 
     /// Number of classes; 0 without labels.
@@ -120,7 +120,7 @@ impl Labels {
         let elsewhere =
             if nothing == 0.0 { 0.0 } else { weights.iter().map(|(_, share)| share * f64::from(nothing)).sum() };
         row.fill(elsewhere as f32);
-        let sources = || weights.iter().map(|(source, share)| (&self.labelled[*source as usize].classes, share));
+        let sources = || weights.iter().map(|(source, share)| (&self.labeled[*source as usize].classes, share));
         for (class, _) in sources().flat_map(|(classes, _)| classes) {
             let of = |classes: &[(usize, f32)]| {
                 classes.iter().find(|(known, _)| known == class).map_or(0.0, |(_, weight)| *weight)
@@ -134,9 +134,9 @@ impl Labels {
     pub fn sources(&self) -> Vec<Vec<(u64, f32)>> {
         let of = |(own, weights): (&u32, Weights)| {
             let mut sums: Vec<(u64, f64)> =
-                self.labelled[*own as usize].sources.first().map(|(index, _)| (*index, 0.0)).into_iter().collect();
+                self.labeled[*own as usize].sources.first().map(|(index, _)| (*index, 0.0)).into_iter().collect();
             for (source, share) in weights {
-                for (index, weight) in &self.labelled[source as usize].sources {
+                for (index, weight) in &self.labeled[source as usize].sources {
                     let amount = f64::from(*weight) * share;
                     match sums.iter_mut().find(|(known, _)| known == index) {
                         Some((_, sum)) => *sum += amount,

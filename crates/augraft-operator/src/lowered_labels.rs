@@ -23,7 +23,7 @@ pub const MAX_LAYERS: usize = 32;
 /// each pixel where two steps or more have cut it.
 #[derive(Clone)]
 pub struct LoweredLabels<'g> {
-    /// What the sources are labelled, f32 `[sources, K]`.
+    /// What the sources are labeled, f32 `[sources, K]`.
     base: Value<'g>,
     /// Which of these each sample is itself, int64 `[N]`; none while it is the one at its own position.
     own: Option<Value<'g>>,

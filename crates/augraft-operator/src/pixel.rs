@@ -3,7 +3,7 @@
 use ndarray::ArrayView3;
 
 use crate::kernels;
-use crate::resample_floats::{narrow_floats, shorten_floats};
+use crate::resample_floats::{resample_columns, resample_rows};
 use crate::scratch::Pooled;
 use crate::taps::{Lines, Taps};
 
@@ -49,9 +49,9 @@ pub(crate) trait Sampled: Pixel {
     /// The weight as it is multiplied.
     fn weight(weight: f64) -> Self::Weight;
     /// Narrows lines; `to` has a plane for each channel.
-    fn narrow(across: &Taps<Self::Weight>, lines: Lines<'_, Self>, to: &mut [Self]);
+    fn resample_rows(across: &Taps<Self::Weight>, lines: Lines<'_, Self>, to: &mut [Self]);
     /// Averages the lines of a plane, of which those before `skipped` are left out.
-    fn shorten(down: &Taps<Self::Weight>, skipped: usize, lines: &[Self], to: &mut [Self]);
+    fn resample_columns(down: &Taps<Self::Weight>, skipped: usize, lines: &[Self], to: &mut [Self]);
     /// The pixels of an image whose three channels are side by side, as decoders leave bytes.
     fn decoded<'a>(_: &ArrayView3<'a, Self>) -> Option<&'a [Self]> {
         None
@@ -90,11 +90,11 @@ impl Sampled for u8 {
     fn weight(weight: f64) -> i32 {
         (weight * f64::from(1 << kernels::PRECISION) + 0.5f64.copysign(weight)) as i32
     }
-    fn narrow(across: &Taps<i32>, lines: Lines<'_, u8>, to: &mut [u8]) {
-        kernels::narrow(across, lines, to);
+    fn resample_rows(across: &Taps<i32>, lines: Lines<'_, u8>, to: &mut [u8]) {
+        kernels::resample_rows(across, lines, to);
     }
-    fn shorten(down: &Taps<i32>, skipped: usize, lines: &[u8], to: &mut [u8]) {
-        kernels::shorten(down, skipped, lines, to);
+    fn resample_columns(down: &Taps<i32>, skipped: usize, lines: &[u8], to: &mut [u8]) {
+        kernels::resample_columns(down, skipped, lines, to);
     }
     fn decoded<'a>(image: &ArrayView3<'a, u8>) -> Option<&'a [u8]> {
         let pixels = image.permuted_axes([1, 2, 0]);
@@ -131,10 +131,10 @@ impl Sampled for f32 {
     fn weight(weight: f64) -> f32 {
         weight as f32
     }
-    fn narrow(across: &Taps<f32>, lines: Lines<'_, f32>, to: &mut [f32]) {
-        narrow_floats(across, lines, to);
+    fn resample_rows(across: &Taps<f32>, lines: Lines<'_, f32>, to: &mut [f32]) {
+        resample_rows(across, lines, to);
     }
-    fn shorten(down: &Taps<f32>, skipped: usize, lines: &[f32], to: &mut [f32]) {
-        shorten_floats(down, skipped, lines, to);
+    fn resample_columns(down: &Taps<f32>, skipped: usize, lines: &[f32], to: &mut [f32]) {
+        resample_columns(down, skipped, lines, to);
     }
 }

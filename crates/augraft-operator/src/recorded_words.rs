@@ -1,4 +1,4 @@
-//! The nodes that make the random words of a graph: one vectorised Philox4x32-10 for all that steps asked for.
+//! The nodes that make the random words of a graph: one vectorized Philox4x32-10 for all that steps asked for.
 
 use std::collections::BTreeMap;
 

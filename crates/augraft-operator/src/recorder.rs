@@ -17,7 +17,7 @@ use crate::table::{CELLS, Table};
 
 /// The random part of a graph: the inputs that address draws, and the words that steps asked for.
 ///
-/// One vectorised Philox serves all steps; [`finish`](Self::finish) adds it once every draw is recorded.
+/// One vectorized Philox serves all steps; [`finish`](Self::finish) adds it once every draw is recorded.
 #[derive(Debug)]
 pub struct Recording<'g> {
     pub(crate) graph: &'g Graph,

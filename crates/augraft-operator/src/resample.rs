@@ -7,14 +7,14 @@ use crate::taps::{Filter, Interpolation, Lines, Stretch};
 
 /// Resamples `from` (channels, rows, columns) to the size of `to`: columns first, then rows, bytes rounded after each as Pillow does.
 ///
-/// `narrow` is a buffer of any content for the rows between the two passes.
+/// `between` is a buffer of any content for the rows between the two passes.
 pub(crate) fn resample<T: Sampled>(
     filter: Filter,
     rows: Stretch,
     columns: Stretch,
     from: ArrayView3<'_, T>,
     mut to: ArrayViewMut3<'_, T>,
-    narrow: &mut Vec<T>,
+    between: &mut Vec<T>,
 ) {
     if filter.interpolation == Interpolation::Nearest {
         return take_nearest(&rows.nearest(), &columns.nearest(), from, to);
@@ -32,7 +32,7 @@ pub(crate) fn resample<T: Sampled>(
             (&copy[..], 1)
         }
     };
-    narrow.resize(interleaved * count * columns.out, T::default());
+    between.resize(interleaved * count * columns.out, T::default());
     let to = to.as_slice_mut().expect("what is filled is a new batch");
     let planes = to.chunks_exact_mut(interleaved * rows.out * columns.out);
     for (pixels, to) in pixels.chunks_exact(interleaved * height * side).zip(planes) {
@@ -44,10 +44,10 @@ pub(crate) fn resample<T: Sampled>(
             count,
             channels: interleaved,
         };
-        T::narrow(&across, lines, narrow);
+        T::resample_rows(&across, lines, between);
         let planes = to.chunks_exact_mut(rows.out * columns.out);
-        for (lines, to) in narrow.chunks_exact(count * columns.out).zip(planes) {
-            T::shorten(&down, skipped, lines, to);
+        for (lines, to) in between.chunks_exact(count * columns.out).zip(planes) {
+            T::resample_columns(&down, skipped, lines, to);
         }
     }
 }

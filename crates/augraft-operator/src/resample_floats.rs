@@ -2,15 +2,15 @@
 
 use crate::taps::{Lines, Taps};
 
-/// See [`Pixel::narrow`]; floats are summed in the order of the pixels.
-pub(crate) fn narrow_floats(across: &Taps<f32>, lines: Lines<'_, f32>, to: &mut [f32]) {
+/// See [`Pixel::resample_rows`]; floats are summed in the order of the pixels.
+pub(crate) fn resample_rows(across: &Taps<f32>, lines: Lines<'_, f32>, to: &mut [f32]) {
     match across.count {
-        1 => narrow_by::<1>(across, lines, to),
-        2 => narrow_by::<2>(across, lines, to),
-        3 => narrow_by::<3>(across, lines, to),
-        4 => narrow_by::<4>(across, lines, to),
-        5 => narrow_by::<5>(across, lines, to),
-        6 => narrow_by::<6>(across, lines, to),
+        1 => rows_by::<1>(across, lines, to),
+        2 => rows_by::<2>(across, lines, to),
+        3 => rows_by::<3>(across, lines, to),
+        4 => rows_by::<4>(across, lines, to),
+        5 => rows_by::<5>(across, lines, to),
+        6 => rows_by::<6>(across, lines, to),
         _ => {
             for (at, to) in to.chunks_exact_mut(across.first.len()).enumerate() {
                 let line = lines.line(at);
@@ -23,7 +23,7 @@ pub(crate) fn narrow_floats(across: &Taps<f32>, lines: Lines<'_, f32>, to: &mut 
     }
 }
 /// The same with a number of taps that the compiler knows, for four lines at once, so that places and weights are read once for all.
-fn narrow_by<const COUNT: usize>(across: &Taps<f32>, lines: Lines<'_, f32>, to: &mut [f32]) {
+fn rows_by<const COUNT: usize>(across: &Taps<f32>, lines: Lines<'_, f32>, to: &mut [f32]) {
     let width = across.first.len();
     let (weights, _) = across.weights.as_chunks::<COUNT>();
     let taps = across.first.iter().zip(weights);
@@ -55,8 +55,8 @@ fn weighed(pixels: &[f32], weights: &[f32]) -> f32 {
     pixels.iter().zip(weights).fold(0.0, |sum, (pixel, weight)| sum + pixel * weight)
 }
 
-/// See [`Pixel::shorten`].
-pub(crate) fn shorten_floats(down: &Taps<f32>, skipped: usize, lines: &[f32], to: &mut [f32]) {
+/// See [`Pixel::resample_columns`].
+pub(crate) fn resample_columns(down: &Taps<f32>, skipped: usize, lines: &[f32], to: &mut [f32]) {
     let width = to.len() / down.first.len();
     for ((line, first), weights) in to.chunks_exact_mut(width).zip(&down.first).zip(down.weights.chunks(down.count)) {
         let lines = &lines[(first - skipped) * width..];

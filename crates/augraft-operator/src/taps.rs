@@ -43,7 +43,7 @@ impl Filter {
         self.interpolation == Interpolation::Bicubic && !self.antialias
     }
 
-    /// The weight of a pixel, before it is normalised.
+    /// The weight of a pixel, before it is normalized.
     fn weight(self, distance: f64) -> f64 {
         let x = distance.abs();
         if self.interpolation != Interpolation::Bicubic {
@@ -84,7 +84,7 @@ impl Stretch {
         (0..self.out).map(|at| self.start + (2 * at + 1) * self.length / (2 * self.out)).collect()
     }
 
-    /// Weights of every output pixel, normalised in f64; input pixels are counted from the start of the stretch.
+    /// Weights of every output pixel, normalized in f64; input pixels are counted from the start of the stretch.
     pub(crate) fn taps<W: Copy>(self, filter: Filter, rounded: impl Fn(f64) -> W) -> Taps<W> {
         let scale = self.length as f64 / self.out as f64;
         let support = if filter.antialias { scale.max(1.0) } else { 1.0 };

@@ -79,7 +79,7 @@ impl Plan {
         for site in &model.sites {
             let sides: Vec<String> = site.shape.iter().skip(1).map(ToString::to_string).collect();
             let alias = site.alias.as_ref().map_or_else(String::new, |alias| format!("{alias} = "));
-            let paths = if site.separates { "everything goes through it" } else { "other tensors lead around it" };
+            let paths = if site.dominates { "everything goes through it" } else { "other tensors lead around it" };
             let _ = writeln!(text, "\nat {alias}{} [N,{}]: {paths}", site.tensor, sides.join(","));
             text.push_str(&steps(registry, &site.steps, "  "));
         }

@@ -5,7 +5,7 @@
 //! ```
 //! This is the only crate that knows YAML. Operators report paths, and the places are found here.
 
-mod catalogue;
+mod catalog;
 mod combinators;
 mod device;
 mod diagnostic;
@@ -34,7 +34,7 @@ mod validate;
 mod warnings;
 mod words;
 
-pub use catalogue::{page, unknown_operator};
+pub use catalog::{page, unknown_operator};
 pub use device::{Device, EngineKind};
 pub use diagnostic::{Diagnostic, Report, Severity, Span};
 pub use document::{Document, Key, Node, Value};

@@ -69,7 +69,7 @@ pub struct SiteFacts {
     /// Its shape at batch 1.
     pub shape: Vec<usize>,
     /// Whether all that the model computes goes through it.
-    pub separates: bool,
+    pub dominates: bool,
 }
 
 /// A resolved and checked pipeline: the only input of a run.
@@ -173,7 +173,7 @@ pub struct SitePlan {
     /// Its name in the pipeline.
     pub alias: Option<String>,
     /// Whether all that the model computes goes through it.
-    pub separates: bool,
+    pub dominates: bool,
     /// Its shape at batch 1.
     pub shape: Vec<usize>,
     /// How a tensor N,T,D is a map.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use augraft_operator::{Entry, Registry};
 
-use crate::catalogue::{Parameters, Row, combinator_rows, facts, parameters, presets};
+use crate::catalog::{Parameters, Row, combinator_rows, facts, parameters, presets};
 use crate::combinators::COMBINATORS;
 use crate::listing::{Listing, listing, listing_of_combinator};
 

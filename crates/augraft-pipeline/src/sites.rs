@@ -222,7 +222,7 @@ impl ModelSpec {
         SitePlan {
             tensor: facts.name.clone(),
             alias,
-            separates: facts.separates,
+            dominates: facts.dominates,
             shape: facts.shape.clone(),
             tokens,
             steps: Vec::new(),

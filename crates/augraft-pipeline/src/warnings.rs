@@ -40,7 +40,7 @@ pub(crate) fn warn(
             warn_step(step, &written.step, sizes, problems);
         }
         let bypassed =
-            sites().filter(|site| !site.separates && site.steps.iter().any(|step| is_it(&step) && step.effects.mixes));
+            sites().filter(|site| !site.dominates && site.steps.iter().any(|step| is_it(&step) && step.effects.mixes));
         for site in bypassed {
             let message = format!(
                 "other tensors lead around `{}`, and `{}` leaves what they carry unmixed",
@@ -49,7 +49,7 @@ pub(crate) fn warn(
             );
             problems.warning(
                 &written.step.path,
-                "bypassed-site",
+                "skip-connection",
                 message,
                 "choose a tensor that `augraft sites MODEL` lists without --all",
             );

@@ -4,7 +4,7 @@ Every folder CASES_DIR/case-* holds a case.json:
 
     {"model": "../model-0000.onnx", "inputs": [{"name": "cutmix/top", "file": "input-0.pb"}]}
 
-The paths start from the folder of the case, and the inputs are serialised TensorProto messages.
+The paths start from the folder of the case, and the inputs are serialized TensorProto messages.
 Without "inputs" the model is checked and not run. Each case gets a result.json,
 
     {"ok": true} or {"ok": false, "stage": "checker|inference|reference", "message": "..."}

@@ -166,7 +166,7 @@ fn exported(plan: &Plan) -> Result<Model, Failure> {
     Ok(export(plan, &ExportOptions::default())?)
 }
 
-/// The plan of one step on normalised images of the size of [`SHAPE`].
+/// The plan of one step on normalized images of the size of [`SHAPE`].
 fn planned(yaml: &str) -> Result<Plan, Failure> {
     let text =
         format!("augraft: 1\nseed: 1\nsteps:\n  - resize: {{ size: {} }}\n  - normalize: half\n  - {yaml}\n", SHAPE[2]);
@@ -183,7 +183,7 @@ fn planned(yaml: &str) -> Result<Plan, Failure> {
 }
 
 fn images() -> Array4<f32> {
-    // A linear generator is enough for pixels that all differ from their neighbours.
+    // A linear generator is enough for pixels that all differ from their neighbors.
     let mut state = 1u32;
     Array4::from_shape_simple_fn(SHAPE, || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

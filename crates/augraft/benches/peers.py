@@ -85,7 +85,7 @@ def decoded():
     return [torch.from_numpy(array).permute(2, 0, 1) for array in arrays]
 
 
-def labelled(transform):
+def labeled(transform):
     """The transform on a batch and its labels."""
 
     def make():
@@ -118,7 +118,7 @@ def each(transform, images, stacked=False):
 
 
 def timm(mode, **alphas):
-    return labelled(Mixup(**alphas, prob=1.0, mode=mode, label_smoothing=0.0, num_classes=CLASSES))
+    return labeled(Mixup(**alphas, prob=1.0, mode=mode, label_smoothing=0.0, num_classes=CLASSES))
 
 
 def groups():
@@ -151,26 +151,26 @@ def groups():
         mixing(
             "cutmix-batch",
             "`cutmix: { mode: batch }`",
-            ("torchvision", "`CutMix`", 8, labelled(v2.CutMix(num_classes=CLASSES))),
+            ("torchvision", "`CutMix`", 8, labeled(v2.CutMix(num_classes=CLASSES))),
             ("timm", '`Mixup`, CutMix alone, `mode="batch"`', 4, timm("batch", **cutmix)),
         ),
         mixing(
             "cutmix-elem",
             "`cutmix: { mode: elem }`",
             ("timm", '`Mixup`, CutMix alone, `mode="elem"`', 4, timm("elem", **cutmix)),
-            ("kornia", "`RandomCutMixV2`", 8, labelled(kornia.RandomCutMixV2(p=1.0, data_keys=keys))),
+            ("kornia", "`RandomCutMixV2`", 8, labeled(kornia.RandomCutMixV2(p=1.0, data_keys=keys))),
         ),
         mixing(
             "mixup-batch",
             "`mixup: { mode: batch }`",
-            ("torchvision", "`MixUp`", 8, labelled(v2.MixUp(num_classes=CLASSES))),
+            ("torchvision", "`MixUp`", 8, labeled(v2.MixUp(num_classes=CLASSES))),
             ("timm", '`Mixup`, Mixup alone, `mode="batch"`', 4, timm("batch", **mixup)),
         ),
         mixing(
             "mixup-elem",
             "`mixup: { mode: elem }`",
             ("timm", '`Mixup`, Mixup alone, `mode="elem"`', 4, timm("elem", **mixup)),
-            ("kornia", "`RandomMixUpV2`", 8, labelled(kornia.RandomMixUpV2(p=1.0, data_keys=keys))),
+            ("kornia", "`RandomMixUpV2`", 8, labeled(kornia.RandomMixUpV2(p=1.0, data_keys=keys))),
         ),
         mixing(
             "random_erasing",

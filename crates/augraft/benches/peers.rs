@@ -195,7 +195,7 @@ fn labels(index: &[u64]) -> Labels {
     Labels::one_hot(&classes, CLASSES, index)
 }
 
-/// Images whose pixels all differ from their neighbours.
+/// Images whose pixels all differ from their neighbors.
 fn images(input: Input) -> Images {
     let mut state = 1u32;
     let mut byte = || {

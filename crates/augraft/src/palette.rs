@@ -32,7 +32,7 @@ fn encode(pixels: &[[u8; 3]], width: usize, colors: usize) -> Result<Vec<u8>, En
     encoder.set_depth(BitDepth::Eight);
     encoder.set_palette(palette);
     encoder.set_compression(Compression::High);
-    // Neighbours in a palette are not alike, so differences between pixels only cost.
+    // Neighbors in a palette are not alike, so differences between pixels only cost.
     encoder.set_filter(Filter::NoFilter);
     encoder.write_header()?.write_image_data(&indices)?;
     Ok(file)

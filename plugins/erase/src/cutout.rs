@@ -11,7 +11,7 @@ use crate::sizes::Length;
 /// Erases square holes at random places.
 ///
 /// Each of `count` holes has the side `2 * floor(length / 2)`; its center is uniform over all pixels, the border included, and the hole is clipped
-/// to the tensor. The paper fills with 0 after normalisation, which is the mean color: put it after `normalize`. With another `placement` the holes
+/// to the tensor. The paper fills with 0 after normalization, which is the mean color: put it after `normalize`. With another `placement` the holes
 /// lie as in other libraries. Works on images and on feature maps N,C,H,W.
 ///
 /// Draws `apply` and, per hole, `top`, `left`, `bottom`, `right` (pixels from the top left, ends exclusive, empty when not applied).

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// Each channel is set to zero with probability `drop`, independently. With `rescale: expected` the others are multiplied by `1 / (1 - drop)`, as
 /// dropout does, so that the expected value stays; with `kept` by (number of channels) / (number kept) of the sample; with `none` they stay as they
-/// are. Works on feature maps N,C,H,W and normalised images; on bytes with `rescale: none`.
+/// are. Works on feature maps N,C,H,W and normalized images; on bytes with `rescale: none`.
 ///
 /// Draws `apply` and `dropped`, a truth value per channel.
 ///

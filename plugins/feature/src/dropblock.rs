@@ -13,7 +13,7 @@ use crate::blocks::{check_blocks, draw_seeds, grow, lower_blocks};
 /// Every cell in which a block of `block_size` x `block_size` fits is a seed with probability
 /// `gamma = p * H * W / (block_size^2 * (H - block_size + 1) * (W - block_size + 1))`; a seed drops the block whose top left corner it is. What is
 /// kept of a sample is multiplied by (number of elements) / (number kept); unlike torchvision, which divides over the whole batch, so that a sample
-/// does not depend on the others. Works on f32: feature maps N,C,H,W, or normalised images; on bytes with `rescale: none`.
+/// does not depend on the others. Works on f32: feature maps N,C,H,W, or normalized images; on bytes with `rescale: none`.
 ///
 /// Draws `seeds`, a truth value per channel (one for all unless `per_channel`), row and column of the block's corner.
 ///

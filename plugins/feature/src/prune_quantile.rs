@@ -15,7 +15,7 @@ const STEPS: usize = 48;
 ///
 /// Of `n` values the `round(quantile * n)` smallest by magnitude are pruned, at most `n - 1`; values as large as the smallest that is kept stay, so
 /// that of equal ones none is pruned. What is kept stays as it is (ASH-P; its authors prune after the last block, at inference). Works on feature
-/// maps N,C,H,W and normalised images. In an exported file the threshold is bisected.
+/// maps N,C,H,W and normalized images. In an exported file the threshold is bisected.
 ///
 /// Draws `apply`.
 ///

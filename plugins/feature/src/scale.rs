@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Multiplies each sample by a factor, constant or random.
 ///
-/// With a range, the factor of each sample is uniform in it. Works on feature maps N,C,H,W and normalised images.
+/// With a range, the factor of each sample is uniform in it. Works on feature maps N,C,H,W and normalized images.
 ///
 /// Draws `apply` and `factor` (1 when not applied).
 ///

@@ -5,7 +5,7 @@ use augraft_operator::{AnyOperator, Element, IGNORE, Images, Masks, Scratch, Sid
 use augraft_testkit::{batch, shape};
 use ndarray::Array4;
 
-/// Class ids that differ from their neighbours by more than 1.
+/// Class ids that differ from their neighbors by more than 1.
 fn id(row: usize, y: usize, x: usize) -> u8 {
     ((row + 3 * y + 5 * x) % 7 * 20) as u8
 }

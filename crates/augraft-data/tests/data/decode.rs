@@ -5,7 +5,7 @@ use ndarray::arr3;
 
 use crate::make::{fixture, png, png_from, png_of};
 
-const JPEGS: [&str; 6] = ["baseline.jpg", "progressive.jpg", "restart.jpg", "grey.jpg", "cmyk.jpg", "rotated.jpg"];
+const JPEGS: [&str; 6] = ["baseline.jpg", "progressive.jpg", "restart.jpg", "gray.jpg", "cmyk.jpg", "rotated.jpg"];
 
 fn decoded(bytes: &[u8]) -> Image {
     decode(bytes, Limits::default()).unwrap()
@@ -26,8 +26,8 @@ fn every_png_layout_becomes_rgb() {
 
 #[test]
 fn samples_of_16_bits_keep_the_high_byte() {
-    let grey = ImageBuffer::from_raw(3, 1, vec![0x00ff_u16, 0x12ff, 0xffff]).unwrap();
-    assert_eq!(decoded(&png_from(&DynamicImage::ImageLuma16(grey))), arr3(&[[[0; 3], [0x12; 3], [0xff; 3]]]));
+    let gray = ImageBuffer::from_raw(3, 1, vec![0x00ff_u16, 0x12ff, 0xffff]).unwrap();
+    assert_eq!(decoded(&png_from(&DynamicImage::ImageLuma16(gray))), arr3(&[[[0; 3], [0x12; 3], [0xff; 3]]]));
     let rgba = ImageBuffer::from_raw(1, 1, vec![0x0180_u16, 0x02ff, 0x0300, 0]).unwrap();
     assert_eq!(decoded(&png_from(&DynamicImage::ImageRgba16(rgba))), arr3(&[[[1, 2, 3]]]));
 }

@@ -41,7 +41,7 @@ impl Folder {
     }
 }
 
-/// Encodes a picture of one colour.
+/// Encodes a picture of one color.
 pub(crate) fn png(width: u32, height: u32, color: [u8; 3]) -> Vec<u8> {
     png_of(&color.repeat((width * height) as usize), width, height, ExtendedColorType::Rgb8)
 }

@@ -73,10 +73,10 @@ fn every_sample_is_equally_likely_at_every_position() {
     }
 }
 
-/// Neighbours must not stay neighbours: in a fair shuffle a sample is followed by its successor once on average, so
+/// Neighbors must not stay neighbors: in a fair shuffle a sample is followed by its successor once on average, so
 /// the count over 1,000 orders is Poisson with mean 1,000 and 5 deviations are a false alarm below 1e-6.
 #[test]
-fn neighbours_are_separated() {
+fn neighbors_are_separated() {
     let follows = |n| {
         let count = |seed| order(n, seed, 0).windows(2).filter(|w| w[1] == w[0] + 1).count();
         (0..1_000).map(count).sum::<usize>() as f64

@@ -60,12 +60,12 @@ fn the_embedded_photos_fit_the_embedded_model() {
     assert!(dataset.classes().iter().all(|name| name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'))));
     let boxes = std::fs::read_to_string(photos.join("boxes.json")).unwrap();
     let boxes: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&boxes).unwrap();
-    let licences = std::fs::read_to_string(photos.join("LICENSES.md")).unwrap();
+    let licenses = std::fs::read_to_string(photos.join("LICENSES.md")).unwrap();
     assert_eq!(boxes.len(), dataset.len());
     for i in 0..dataset.len() {
         let (key, label, (height, width, _)) =
             (dataset.key(i), dataset.label(i).unwrap(), dataset.load(i).unwrap().dim());
-        assert!(width.max(height) <= 320 && licences.contains(key), "{key}");
+        assert!(width.max(height) <= 320 && licenses.contains(key), "{key}");
         let entry = &boxes[key];
         assert_eq!(entry["class"], label, "{key}");
         assert_eq!(entry["name"], *dataset.classes()[label], "{key}");

@@ -20,7 +20,7 @@ pub(super) fn places(parts: &Parts<'_>, fields: &ExperimentFields, problems: &mu
         shape: vec![1, end.channels, height, width],
         map: [end.channels, height, width],
         tokens: None,
-        separates: true,
+        dominates: true,
         macs_after: 1.0,
     }];
     let mut wanted = Vec::new();
@@ -66,7 +66,7 @@ fn place(parts: &Parts<'_>, pointer: &str, tensor: &str, tokens: Option<Tokens>)
         shape: site.shape.clone(),
         map: map.0,
         tokens: map.1,
-        separates: site.separates,
+        dominates: site.dominates,
         macs_after: parts.macs_after.get(tensor).copied().unwrap_or(0.0),
     })
 }

@@ -42,7 +42,7 @@
 
   let theme = {};
   const themed = [];
-  // Colours of the page that ECharts needs as values; `themed` repaints what is drawn with them outside of it.
+  // Colors of the page that ECharts needs as values; `themed` repaints what is drawn with them outside of it.
   const readTheme = () => {
     const style = getComputedStyle(root);
     const pick = (name) => style.getPropertyValue(`--${name}`).trim();
@@ -185,7 +185,7 @@
     ...still, type: "custom", id: `limits${series.index}`, clip: true, encode: { x: 0, y: [1, 2] }, renderItem,
     data: positions.map((x, index) => [x, at(series.low, index), at(series.high, index)]),
   });
-  // The first item draws the whole ribbon; a value without neighbours gets a whisker, as a polygon of one point is invisible.
+  // The first item draws the whole ribbon; a value without neighbors gets a whisker, as a polygon of one point is invisible.
   const ribbon = (series, positions, opacity) => ({ z: 1, ...limitSeries(series, positions, ({ dataIndex }, api) => {
     if (dataIndex !== 0) return null;
     const { color } = look(series.index);

@@ -39,7 +39,7 @@ fn a_clean_site_hands_one_tensor_over() {
 }
 
 #[test]
-fn a_shortcut_bypasses_the_site() {
+fn a_skip_connection_leads_around_the_site() {
     let stages = checked(&model(residual()), &["r2"]);
     assert_eq!(stages[0].outputs, ["r2", "r1"]);
     assert_eq!(stages[1].inputs, ["r2", "r1"]);

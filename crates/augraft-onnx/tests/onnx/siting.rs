@@ -29,9 +29,9 @@ fn sites_of_a_residual_network() {
     let sites = sites(&model(residual()), &measured());
     let names: Vec<&str> = sites.iter().map(|site| site.name.as_str()).collect();
     assert_eq!(names, ["c1", "r1", "c2", "r2", "s", "p", "f", "y"]);
-    let separating: Vec<&str> = sites.iter().filter(|site| site.separates).map(|site| site.name.as_str()).collect();
-    assert_eq!(separating, ["c1", "r1", "s", "p", "f", "y"]);
-    assert_eq!((site(&sites, "r2").bypass, site(&sites, "s").bypass), (1, 0));
+    let dominating: Vec<&str> = sites.iter().filter(|site| site.dominates).map(|site| site.name.as_str()).collect();
+    assert_eq!(dominating, ["c1", "r1", "s", "p", "f", "y"]);
+    assert_eq!((site(&sites, "r2").skips, site(&sites, "s").skips), (1, 0));
     assert_eq!(site(&sites, "s").shape.as_deref(), Some(&[1, 4, 8, 8][..]));
     assert_eq!(site(&sites, "s").op_type, "Add");
 }
@@ -80,7 +80,7 @@ fn connected(graph: &GraphProto, without: &str) -> bool {
 #[test]
 fn separation_equals_a_search_for_paths() {
     let mut random = Lcg(3);
-    let mut separating = 0;
+    let mut dominating = 0;
     for _ in 0..300 {
         let count = 3 + random.below(12);
         let mut graph = random_graph(&mut random, count);
@@ -93,18 +93,18 @@ fn separation_equals_a_search_for_paths() {
         let model = model(graph.clone());
         for site in sites(&model, &BTreeMap::new()) {
             assert_eq!(
-                site.separates,
+                site.dominates,
                 connected(&graph, "") && !connected(&graph, &site.name),
                 "{} of {graph:?}",
                 site.name
             );
-            separating += usize::from(site.separates);
+            dominating += usize::from(site.dominates);
             let stages = cut(&model, &[&site.name]).unwrap();
             let others = stages[1].inputs.iter().filter(|name| **name != site.name).count();
-            assert_eq!(site.bypass, others, "{} of {graph:?}", site.name);
+            assert_eq!(site.skips, others, "{} of {graph:?}", site.name);
         }
     }
-    assert!(separating > 300, "the graphs are too dense to say anything: {separating}");
+    assert!(dominating > 300, "the graphs are too dense to say anything: {dominating}");
 }
 
 #[test]

@@ -78,10 +78,10 @@ fn lines_are_narrowed_whatever_the_cpu() {
                     average(&across, at, |column| pixels[line * pitch + column * channels + channel])
                 })
                 .collect();
-            for way in [narrow, narrow_blocks] {
-                let mut narrowed = vec![0; expected.len()];
-                way(&across, lines, &mut narrowed);
-                assert_eq!(narrowed, expected, "{length} {out} {count} {channels}");
+            for way in [resample_rows, rows_in_blocks] {
+                let mut resampled = vec![0; expected.len()];
+                way(&across, lines, &mut resampled);
+                assert_eq!(resampled, expected, "{length} {out} {count} {channels}");
             }
         }
     }
@@ -97,7 +97,7 @@ fn lines_are_averaged_whatever_the_cpu() {
             let expected: Vec<u8> = (0..out * width)
                 .map(|at| average(&down, at / width, |line| pixels[line * width + at % width]))
                 .collect();
-            for way in [shorten, shorten_blocks] {
+            for way in [resample_columns, columns_in_blocks] {
                 let mut averaged = vec![0; expected.len()];
                 way(&down, skipped, &pixels[skipped * width..], &mut averaged);
                 assert_eq!(averaged, expected, "{length} {out} {width}");

@@ -25,17 +25,17 @@ pub(super) fn sites(path: &Path, engine: &EngineArgs, all: bool) -> Result<Strin
     let inspection = inspect(&*runtime, &model, None)?;
     let is_map = |site: &&Site| site.shape.as_ref().is_some_and(|shape| shape.len() == 4);
     let maps: Vec<&Site> = inspection.sites.iter().filter(is_map).collect();
-    let shown: Vec<&Site> = maps.iter().copied().filter(|site| all || site.separates).collect();
+    let shown: Vec<&Site> = maps.iter().copied().filter(|site| all || site.dominates).collect();
     let width = shown.iter().map(|site| site.name.len()).max().unwrap_or(0).max(6);
     let mut table = String::new();
     let _ =
-        writeln!(table, "{:width$}  {:20} {:18} {:9} {:>10}", "tensor", "operator", "shape", "separates", "cost after");
+        writeln!(table, "{:width$}  {:20} {:18} {:9} {:>10}", "tensor", "operator", "shape", "dominates", "cost after");
     for site in &shown {
         let sides = site.shape.iter().flatten().skip(1).fold("N".to_owned(), |text, side| format!("{text},{side}"));
-        let separates = if site.separates { "yes".to_owned() } else { format!("no (+{})", site.bypass) };
+        let dominates = if site.dominates { "yes".to_owned() } else { format!("no (+{})", site.skips) };
         let _ = writeln!(
             table,
-            "{:width$}  {:20} {:18} {separates:9} {:>9.1}%",
+            "{:width$}  {:20} {:18} {dominates:9} {:>9.1}%",
             site.name,
             site.op_type,
             format!("[{sides}]"),
