@@ -9,6 +9,7 @@ mod output;
 mod palette;
 mod preview;
 mod progress;
+mod sample;
 mod sheet;
 mod strips;
 

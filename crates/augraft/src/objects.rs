@@ -9,7 +9,7 @@ use augraft_pipeline::ObjectPlan;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::output::file_name;
+use crate::sample::file_name;
 
 /// What is written of objects while a run goes on.
 pub(crate) struct ObjectFiles {

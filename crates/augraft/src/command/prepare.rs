@@ -15,7 +15,7 @@ use augraft_pipeline::{
 
 use std::path::{Path, PathBuf};
 
-use super::PipelineArgs;
+use super::arguments::PipelineArgs;
 use crate::failure::Failure;
 
 /// A plan and the data that it runs over.

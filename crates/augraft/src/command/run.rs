@@ -10,8 +10,9 @@ use augraft_operator::Registry;
 use augraft_pipeline::{EngineKind, Plan};
 use serde_json::{Value, json};
 
+use super::arguments::PipelineArgs;
 use super::prepare::{Prepared, load, prepare};
-use super::{PipelineArgs, print};
+use super::print::print;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::preview::write_preview;

@@ -8,8 +8,9 @@ use augraft_operator::{Batch, Images, Labels, Registry, Scratch};
 use ndarray::{ArrayView1, Axis};
 use sha2::{Digest, Sha256};
 
+use super::arguments::PipelineArgs;
 use super::prepare::{Prepared, load, prepare};
-use super::{PipelineArgs, print};
+use super::print::print;
 use crate::failure::Failure;
 use crate::output::cell;
 

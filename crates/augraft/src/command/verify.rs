@@ -9,8 +9,9 @@ use augraft_operator::{Batch, Element, Images, Labels, Layout, Registry, Shape, 
 use augraft_pipeline::Device;
 use ndarray::{Array3, Array4};
 
+use super::arguments::PipelineArgs;
 use super::prepare::{Given, Prepared, load, prepare_with, read};
-use super::{PipelineArgs, counted, print};
+use super::print::{counted, print};
 use crate::failure::Failure;
 
 /// Samples in a made batch, and the size of its images where the file leaves it open.
