@@ -4,6 +4,7 @@
 
 mod command;
 mod failure;
+mod marks;
 mod objects;
 mod output;
 mod palette;
