@@ -1,6 +1,7 @@
 //! The commands: one file for each that does more than print.
 
 mod arguments;
+mod check_export;
 mod cli;
 mod derived;
 mod doctor;

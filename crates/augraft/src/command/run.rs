@@ -11,6 +11,7 @@ use augraft_pipeline::{EngineKind, Plan};
 use serde_json::{Value, json};
 
 use super::arguments::PipelineArgs;
+use super::check_export::unkept;
 use super::prepare::{Prepared, load, prepare};
 use super::print::print;
 use crate::failure::Failure;
@@ -63,6 +64,11 @@ pub(super) fn run(args: &PipelineArgs, registry: &Registry, color: bool) -> Resu
     }
     program.finish()?;
     let exported = write_export(plan, output.path())?;
+    let file = output.path().join("model.onnx");
+    let unkept = if exported.is_none() { unkept(&prepared, &file, &order.indices(0, dataset.len())) } else { None };
+    if let Some(problem) = &unkept {
+        eprintln!("warning: model.onnx was written, but {problem}");
+    }
     let written = output.flush()?;
     let files = hashes(written.path())?;
     let mut record = describe(&prepared, &program, &planned, samples)?;
@@ -70,6 +76,10 @@ pub(super) fn run(args: &PipelineArgs, registry: &Registry, color: bool) -> Resu
         skipped.iter().map(|skip| json!({ "index": skip.index, "path": skip.path, "reason": skip.reason })).collect();
     record["dropped"] = json!(dropped);
     record["export"] = json!(exported.clone().unwrap_or_else(|| "model.onnx".to_owned()));
+    record["export_problem"] = json!(unkept);
+    if dataset.has_annotations() {
+        record["clipped_boxes"] = json!(dataset.clipped_annotations());
+    }
     record["written"] = json!(files);
     write_json(&written.path().join("run.json"), &record)?;
     let folder = written.commit()?;
@@ -79,6 +89,14 @@ pub(super) fn run(args: &PipelineArgs, registry: &Registry, color: bool) -> Resu
     }
     if !skipped.is_empty() {
         let _ = writeln!(text, "{} images could not be read and were skipped; run.json lists them", skipped.len());
+    }
+    if let clipped @ 1.. = dataset.clipped_annotations() {
+        let what = if clipped == 1 {
+            "box reaches out of its image and was"
+        } else {
+            "boxes reach out of their images and were"
+        };
+        let _ = writeln!(text, "{clipped} {what} clipped");
     }
     let _ = writeln!(text, "{}: {samples} images", folder.display());
     print(&text)
