@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use augraft::data::{Limits, decode};
-use augraft_tests::{json_lines, npz, read, succeed};
+use augraft_tests::{json_lines, npz, read, run, succeed};
 use image::{Rgb, RgbImage};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -286,4 +286,32 @@ fn verify_compares_objects() {
         let tables = said.matches("images_out").count();
         assert!(tables >= 2 && said.matches("boxes_out").count() == tables, "{said}");
     }
+}
+
+#[test]
+fn verify_makes_boxes_up_where_there_is_no_data() {
+    let folder = images();
+    write(&folder, "labels/a.txt", "0 0.5 0.5 0.5 0.25\n");
+    let steps = "objects: { min_side: 3 }\nsteps:\n  - resize: { size: 24 }\n  - horizontal_flip: { p: 0.5 }\n  - cutmix: { mode: elem }\n";
+    let _ = ran(&folder, "images", "{ yolo: labels }", steps);
+    let _ = succeed(PROGRAM, folder.path(), &["export", "p.yaml", "-o", "m.onnx"]);
+    write(&folder, "bare.yaml", &format!("augraft: 1\n{steps}"));
+    let said = succeed(PROGRAM, folder.path(), &["verify", "m.onnx", "bare.yaml"]);
+    assert!(said.contains("boxes_out") && said.contains("15 samples in 3 batches are as promised"), "{said}");
+    // Another rule leaves other objects.
+    write(&folder, "bare.yaml", &format!("augraft: 1\n{}", steps.replace("min_side: 3", "min_side: 9")));
+    assert_eq!(run(PROGRAM, folder.path(), &["verify", "m.onnx", "bare.yaml"]).status.code(), Some(1));
+}
+
+#[test]
+fn verify_asks_for_the_data_that_a_file_was_written_from() {
+    let folder = annotated();
+    let steps = "steps:\n  - resize: { size: 24 }\n  - horizontal_flip: { p: 0.5 }\n";
+    let _ = ran(&folder, "images", COCO, steps);
+    write(&folder, "bare.yaml", &format!("augraft: 1\n{steps}"));
+    let output = run(PROGRAM, folder.path(), &["verify", "out/model.onnx", "bare.yaml"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    let expected = "error: the file takes `keypoints`, and the pipeline has no data that says what they are; name the pipeline that the file was written from\n";
+    assert_eq!(said, expected);
 }
