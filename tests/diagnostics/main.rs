@@ -1,5 +1,6 @@
 //! What users see when something is wrong: one clear error, exit code 2, and nothing half-written.
 
+mod annotations;
 mod data;
 mod engines;
 mod exporting;

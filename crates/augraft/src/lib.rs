@@ -4,11 +4,13 @@
 
 mod command;
 mod failure;
+mod marks;
 mod objects;
 mod output;
 mod palette;
 mod preview;
 mod progress;
+mod sample;
 mod sheet;
 mod strips;
 

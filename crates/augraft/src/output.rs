@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
 use crate::objects::ObjectFiles;
+use crate::sample::{addressed, file_name};
 
 /// Classes listed per prediction.
 const TOP: usize = 5;
@@ -207,21 +208,6 @@ pub(crate) fn label_records(labels: &Labels) -> Vec<Map<String, Value>> {
         if let Value::Object(record) = record { record } else { Map::new() }
     };
     labels.sources().into_iter().zip(soft.outer_iter()).map(record).collect()
-}
-
-/// The index of a sample in the data set, and the number of the view where it is not the sample itself.
-fn addressed(index: u64) -> Map<String, Value> {
-    let view = Some(view_of(index)).filter(|view| *view > 0);
-    let entries = [("index", Some(sample_of(index))), ("view", view)];
-    entries.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))).collect()
-}
-
-/// The name of a file of a sample: its index, and the number of the view where it is not the sample itself.
-pub(crate) fn file_name(index: u64) -> String {
-    match view_of(index) {
-        0 => format!("{:06}.png", sample_of(index)),
-        view => format!("{:06}-{view}.png", sample_of(index)),
-    }
 }
 
 /// What every step decided for one sample.

@@ -1,14 +1,15 @@
-//! The contact sheet of a run: before, after with the box outlined, partner, labels and predictions.
+//! The contact sheet of a run: before, after with the box outlined, partner, labels and predictions; objects where there are any.
 
 use std::path::Path;
 
-use augraft_data::write_png;
+use augraft_data::{Dataset, write_png};
 use augraft_engine::{Outcome, StepDraws};
 use augraft_onnx::Tensor;
-use augraft_operator::{Batch, Images, Labels, Masks, Meaning, sample_of, view_of};
+use augraft_operator::{Batch, Images, Labels, Masks, Meaning, ObjectRules, sample_of, view_of};
 use ndarray::{Array3, ArrayView3};
 
 use crate::failure::Failure;
+use crate::marks::{mark_objects, objects_line};
 use crate::output::top5;
 use crate::sheet::{Color, Sheet};
 
@@ -29,8 +30,14 @@ const MASK_COLORS: [Color; 6] =
     [[0, 158, 115], [0, 114, 178], [230, 159, 0], [204, 121, 167], [86, 180, 233], [213, 94, 0]];
 const COVER: f32 = 0.55;
 
-/// Draws the first samples of a batch.
-pub(crate) fn write_preview(path: &Path, title: &str, outcome: &Outcome, classes: &[String]) -> Result<(), Failure> {
+/// Draws the first samples of a batch; `rules` say which objects are left.
+pub(crate) fn write_preview(
+    path: &Path,
+    title: &str,
+    outcome: &Outcome,
+    dataset: &Dataset,
+    rules: &ObjectRules,
+) -> Result<(), Failure> {
     let rows = outcome.batch.len().min(ROWS);
     let width = 4 * GAP + 3 * TILE + TEXT_WIDTH + GAP;
     let mut sheet = Sheet::new(HEADER + rows * (TILE + GAP) + GAP, width, PAPER)?;
@@ -39,28 +46,33 @@ pub(crate) fn write_preview(path: &Path, title: &str, outcome: &Outcome, classes
         sheet.text(name, 48, GAP + column * (TILE + GAP), 16.0, FAINT, TEXT_WIDTH);
     }
     for row in 0..rows {
-        draw_row(&mut sheet, row, outcome, classes);
+        draw_row(&mut sheet, row, outcome, dataset, rules);
     }
     Ok(write_png(path, &sheet.pixels())?)
 }
 
-fn draw_row(sheet: &mut Sheet, row: usize, outcome: &Outcome, classes: &[String]) {
-    let batch = &outcome.batch;
+fn draw_row(sheet: &mut Sheet, row: usize, outcome: &Outcome, dataset: &Dataset, rules: &ObjectRules) {
+    let (batch, classes) = (&outcome.batch, dataset.classes());
     let y = HEADER + row * (TILE + GAP);
     let x = |column: usize| GAP + column * (TILE + GAP);
-    let before = |row: usize| outcome.clean.as_ref().map_or_else(|| shown(batch, row), |clean| shown(clean, row));
-    let after = shown(batch, row);
-    sheet.paste(fitted(before(row).view()).view(), y, x(0));
-    sheet.paste(fitted(after.view()).view(), y, x(1));
-    for rectangle in boxes(&outcome.draws, row, after.dim()) {
+    // What a rule removes is still there before.
+    let clean = outcome.clean.as_ref().unwrap_or(batch);
+    picture(sheet, clean, row, [y, x(0)], &ObjectRules::default());
+    let after = picture(sheet, batch, row, [y, x(1)], rules);
+    for rectangle in boxes(&outcome.draws, row, after) {
         sheet.outline(rectangle.map_corners(y, x(1)), 2, ACCENT);
     }
     let partner = outcome.draws.iter().filter(|step| acts(step, row)).find_map(|step| partner(step, row));
     match partner.filter(|partner| *partner < batch.len()) {
-        Some(partner) => sheet.paste(fitted(before(partner).view()).view(), y, x(2)),
+        Some(partner) => {
+            picture(sheet, clean, partner, [y, x(2)], &ObjectRules::default());
+        }
         None => {
             sheet.text("not mixed", y + TILE / 2 - 8, x(2) + TILE / 2 - 32, 16.0, FAINT, TILE);
         }
+    }
+    if let Some(objects) = &batch.objects {
+        objects_line(sheet, objects, row, rules, dataset.object_classes(), [y + TILE - 16, x(3), TEXT_WIDTH]);
     }
     let mut line = y;
     let mut write = |text: &str, size: f32, color: Color| {
@@ -86,6 +98,24 @@ fn draw_row(sheet: &mut Sheet, row: usize, outcome: &Outcome, classes: &[String]
         let mixed = label_lines(labels, row, classes).join(", ");
         write(&format!("with the label {mixed}"), 13.0, FAINT);
     }
+}
+
+/// Pastes the picture of a sample with its objects at `(y, x)`; returns its size before it was fitted.
+fn picture(
+    sheet: &mut Sheet,
+    batch: &Batch,
+    row: usize,
+    [y, x]: [usize; 2],
+    rules: &ObjectRules,
+) -> (usize, usize, usize) {
+    let pixels = shown(batch, row);
+    let (height, width, _) = pixels.dim();
+    sheet.paste(fitted(pixels.view()).view(), y, x);
+    if let Some(objects) = &batch.objects {
+        let scale = TILE as f32 / height.max(width).max(1) as f32;
+        mark_objects(sheet, objects, row, rules, [y, x], scale);
+    }
+    pixels.dim()
 }
 
 /// The pixels of a sample, with its mask in colors over it: each class has one, class 0 none.

@@ -46,6 +46,22 @@ impl Sheet {
         }
     }
 
+    /// Draws a ring around `(y, x)` between the radii `inner` and `outer`; a disk where `inner` is 0.
+    pub(crate) fn ring(&mut self, [y, x]: [f32; 2], [inner, outer]: [f32; 2], color: Color) {
+        let span = |at: f32, side: usize| {
+            (at - outer).floor().clamp(0.0, side as f32) as usize..(at + outer).ceil().clamp(0.0, side as f32) as usize
+        };
+        let (height, width, _) = self.pixels.dim();
+        for row in span(y, height) {
+            for column in span(x, width) {
+                let away = (row as f32 + 0.5 - y).hypot(column as f32 + 0.5 - x);
+                if away >= inner && away <= outer {
+                    self.blend(row, column, color, 1.0);
+                }
+            }
+        }
+    }
+
     /// Writes one line of text with its top left corner at `(y, x)`, cut at `limit` pixels; returns its width.
     pub(crate) fn text(&mut self, text: &str, y: usize, x: usize, size: f32, color: Color, limit: usize) -> usize {
         let font = self.font.clone();

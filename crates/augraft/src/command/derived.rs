@@ -7,7 +7,8 @@ use augraft_operator::Registry;
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::{Cli, print};
+use super::cli::Cli;
+use super::print::print;
 use crate::failure::Failure;
 use crate::strips::write_strips;
 

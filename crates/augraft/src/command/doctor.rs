@@ -6,7 +6,7 @@ use augraft_engine::{Cuts, Examination, OnnxRuntime, Optimization, Runtime, Trac
 use augraft_onnx::{Dim, Model, Port, baked_batch, free_batch};
 use augraft_pipeline::Device;
 
-use super::{counted, print};
+use super::print::{counted, print};
 use crate::failure::Failure;
 
 /// Examines the model on every engine and prints what it finds as it goes; with `fixed`, also writes the model with a free batch.

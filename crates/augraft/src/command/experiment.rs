@@ -17,8 +17,10 @@ use augraft_pipeline::{EngineKind, PipelineSpec, Plan};
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::arguments::PipelineArgs;
+use super::doctor;
 use super::prepare::{Given, Prepared, open_dataset, prepare_with, read_with};
-use super::{PipelineArgs, doctor, print};
+use super::print::print;
 use crate::failure::Failure;
 use crate::progress::Progress;
 

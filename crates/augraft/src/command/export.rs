@@ -8,8 +8,9 @@ use augraft_onnx::{DataType, Dim, Model, Port};
 use augraft_operator::{Element, Layout, Registry, Shape};
 use augraft_pipeline::PipelineSpec;
 
+use super::arguments::{FileArgs, PipelineArgs};
 use super::prepare::{Given, Prepared, load, prepare_with, read};
-use super::{FileArgs, PipelineArgs, counted};
+use super::print::counted;
 use crate::failure::Failure;
 
 /// Writes the input steps; returns what to tell.

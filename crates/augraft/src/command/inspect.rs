@@ -8,7 +8,7 @@ use augraft_onnx::{Model, Site};
 use augraft_operator::Registry;
 use augraft_pipeline::{Device, EngineKind};
 
-use super::EngineArgs;
+use super::arguments::EngineArgs;
 use crate::failure::Failure;
 
 /// The page of one operator.

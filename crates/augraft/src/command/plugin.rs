@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use augraft_operator::Registry;
 
-use super::print;
+use super::print::print;
 use crate::failure::Failure;
 
 /// Relative path and text of every file; the text of the operator is the one that `cargo xtask new-operator` starts from.

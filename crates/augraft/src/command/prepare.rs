@@ -15,7 +15,7 @@ use augraft_pipeline::{
 
 use std::path::{Path, PathBuf};
 
-use super::PipelineArgs;
+use super::arguments::PipelineArgs;
 use crate::failure::Failure;
 
 /// A plan and the data that it runs over.
@@ -138,38 +138,54 @@ pub(crate) fn open_dataset(spec: &PipelineSpec, data: &DataSpec, pointer: &str) 
         }),
         None => Ok(dataset),
     });
-    let opened = opened.and_then(|dataset| match &data.annotations {
-        Some(annotations) => dataset.with_annotations(&source_of(annotations), annotations.classes.as_deref()),
-        None => Ok(dataset),
-    });
     let dataset = opened.map_err(|error| {
         let field = match &error {
             DataError::ClassList { .. } | DataError::Missing { what: "class list", .. } => "classes",
             DataError::Mask { .. } | DataError::Missing { what: "folder of masks", .. } => "masks/folder",
-            DataError::Annotations { .. }
-            | DataError::Missing { what: "annotation file" | "folder of annotations", .. } => "annotations",
             _ => field,
         };
         spec.problem(&format!("{pointer}/{field}"), "bad-data", error.to_string(), None)
     })?;
+    let Some(annotations) = &data.annotations else { return Ok(dataset) };
+    annotated(spec, dataset, annotations, &format!("{pointer}/annotations"))
+}
+
+/// The data set with the objects that are written at `pointer`.
+fn annotated(
+    spec: &PipelineSpec,
+    dataset: Dataset,
+    annotations: &AnnotationSpec,
+    pointer: &str,
+) -> Result<Dataset, Report> {
+    let (source, format) = source_of(annotations);
+    let opened = dataset.with_annotations(&source, annotations.classes.as_deref());
+    let dataset = opened.map_err(|error| {
+        let field = match &error {
+            DataError::ClassList { .. } | DataError::Missing { what: "class list", .. } => "classes",
+            _ => format,
+        };
+        // A COCO file can be written without a map around it.
+        let place = Some(format!("{pointer}/{field}")).filter(|place| spec.json_at(place).is_some());
+        spec.problem(place.as_deref().unwrap_or(pointer), "bad-data", error.to_string(), None)
+    })?;
     let joints = dataset.keypoint_names().len();
-    let pairs = data.annotations.iter().flat_map(|annotations| &annotations.flip_pairs);
-    match pairs.flatten().find(|keypoint| **keypoint >= joints) {
+    match annotations.flip_pairs.iter().flatten().find(|keypoint| **keypoint >= joints) {
         None => Ok(dataset),
         Some(keypoint) => {
             let message = format!("there is no keypoint {keypoint}: the objects have {joints}, counted from 0");
-            Err(spec.problem(&format!("{pointer}/annotations/flip_pairs"), "out-of-range", message, None))
+            Err(spec.problem(&format!("{pointer}/flip_pairs"), "out-of-range", message, None))
         }
     }
 }
 
-fn source_of(annotations: &AnnotationSpec) -> AnnotationSource {
+/// Where objects are written, and the field that says so.
+fn source_of(annotations: &AnnotationSpec) -> (AnnotationSource, &'static str) {
     match &annotations.source {
-        AnnotationFormat::Coco(file) => AnnotationSource::Coco(file.clone()),
+        AnnotationFormat::Coco(file) => (AnnotationSource::Coco(file.clone()), "coco"),
         AnnotationFormat::Yolo { folder, keypoints } => {
-            AnnotationSource::Yolo { folder: folder.clone(), keypoints: *keypoints }
+            (AnnotationSource::Yolo { folder: folder.clone(), keypoints: *keypoints }, "yolo")
         }
-        AnnotationFormat::Voc(folder) => AnnotationSource::Voc(folder.clone()),
+        AnnotationFormat::Voc(folder) => (AnnotationSource::Voc(folder.clone()), "voc"),
     }
 }
 

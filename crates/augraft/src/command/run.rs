@@ -10,8 +10,10 @@ use augraft_operator::Registry;
 use augraft_pipeline::{EngineKind, Plan};
 use serde_json::{Value, json};
 
+use super::arguments::PipelineArgs;
+use super::check_export::unkept;
 use super::prepare::{Prepared, load, prepare};
-use super::{PipelineArgs, print};
+use super::print::print;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::preview::write_preview;
@@ -35,6 +37,7 @@ pub(super) fn run(args: &PipelineArgs, registry: &Registry, color: bool) -> Resu
     let dropped = data.limit.map_or(dataset.len(), |limit| limit.min(dataset.len())) - planned.len();
     let mut progress = Progress::start(planned.len() as u64);
     let (mut samples, mut skipped, mut previewed) = (0, Vec::new(), false);
+    let rules = plan.objects.as_ref().map(|objects| objects.rules).unwrap_or_default();
     for number in 0..batches {
         let (batch, unread) = load(plan, dataset, data, &order.indices(number, dataset.len()))?;
         skipped.extend(unread);
@@ -44,7 +47,7 @@ pub(super) fn run(args: &PipelineArgs, registry: &Registry, color: bool) -> Resu
         let outcome = program.run(batch, !previewed)?;
         if !previewed {
             let title = format!("{}   seed {}   epoch {}", plan.file.display(), plan.seed, plan.epoch);
-            write_preview(&output.path().join("preview.png"), &title, &outcome, dataset.classes())?;
+            write_preview(&output.path().join("preview.png"), &title, &outcome, dataset, &rules)?;
             previewed = true;
         }
         output.write(&outcome)?;
@@ -61,6 +64,11 @@ pub(super) fn run(args: &PipelineArgs, registry: &Registry, color: bool) -> Resu
     }
     program.finish()?;
     let exported = write_export(plan, output.path())?;
+    let file = output.path().join("model.onnx");
+    let unkept = if exported.is_none() { unkept(&prepared, &file, &order.indices(0, dataset.len())) } else { None };
+    if let Some(problem) = &unkept {
+        eprintln!("warning: model.onnx was written, but {problem}");
+    }
     let written = output.flush()?;
     let files = hashes(written.path())?;
     let mut record = describe(&prepared, &program, &planned, samples)?;
@@ -68,6 +76,10 @@ pub(super) fn run(args: &PipelineArgs, registry: &Registry, color: bool) -> Resu
         skipped.iter().map(|skip| json!({ "index": skip.index, "path": skip.path, "reason": skip.reason })).collect();
     record["dropped"] = json!(dropped);
     record["export"] = json!(exported.clone().unwrap_or_else(|| "model.onnx".to_owned()));
+    record["export_problem"] = json!(unkept);
+    if dataset.has_annotations() {
+        record["clipped_boxes"] = json!(dataset.clipped_annotations());
+    }
     record["written"] = json!(files);
     write_json(&written.path().join("run.json"), &record)?;
     let folder = written.commit()?;
@@ -77,6 +89,14 @@ pub(super) fn run(args: &PipelineArgs, registry: &Registry, color: bool) -> Resu
     }
     if !skipped.is_empty() {
         let _ = writeln!(text, "{} images could not be read and were skipped; run.json lists them", skipped.len());
+    }
+    if let clipped @ 1.. = dataset.clipped_annotations() {
+        let what = if clipped == 1 {
+            "box reaches out of its image and was"
+        } else {
+            "boxes reach out of their images and were"
+        };
+        let _ = writeln!(text, "{clipped} {what} clipped");
     }
     let _ = writeln!(text, "{}: {samples} images", folder.display());
     print(&text)

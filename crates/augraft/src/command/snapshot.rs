@@ -8,9 +8,11 @@ use augraft_operator::{Batch, Images, Labels, Registry, Scratch};
 use ndarray::{ArrayView1, Axis};
 use sha2::{Digest, Sha256};
 
+use super::arguments::PipelineArgs;
 use super::prepare::{Prepared, load, prepare};
-use super::{PipelineArgs, print};
+use super::print::print;
 use crate::failure::Failure;
+use crate::objects::{SeenObject, seen_objects};
 use crate::output::cell;
 
 /// Samples whose draws are listed.
@@ -62,6 +64,13 @@ fn describe(prepared: &Prepared, args: &PipelineArgs) -> Result<String, Failure>
         describe_images(&mut text, &batch);
     }
     describe_labels(&mut text, "label", &batch.labels, &batch.index);
+    if let (Some(objects), Some(planned)) = (&batch.objects, &plan.objects) {
+        for (row, index) in batch.index.iter().enumerate().take(ROWS) {
+            let seen = seen_objects(objects, row, &planned.rules);
+            let _ = writeln!(text, "\nobjects of {index}");
+            text.extend(seen.iter().map(|object| describe_object(object, dataset.object_classes())));
+        }
+    }
     if plan.model.is_some() {
         let mut program =
             Program::bind(plan, args.engine.onnxruntime.as_deref()).map_err(|error| prepared.refused(error))?;
@@ -111,6 +120,20 @@ fn describe_labels(text: &mut String, name: &str, labels: &Labels, index: &[u64]
     });
     text.push('\n');
     text.extend(lines);
+}
+
+/// The class of an object, its box, and the keypoints that are there; rounded, because turns differ in the last digits.
+fn describe_object((object, visibility): &SeenObject, classes: &[String]) -> String {
+    let class = classes.get(object.class).cloned().unwrap_or_else(|| object.class.to_string());
+    let edges = object.bounds.map(|edge| format!("{edge:.2}")).join(" ");
+    let mut text = format!("  {class} {edges}, weight {:.3}, visible {:.3}", object.weight, object.visibility);
+    text.push_str(if object.ignore { ", ignored" } else { "" });
+    let points = object.keypoints.iter().zip(visibility).enumerate().filter(|(_, (_, visibility))| **visibility > 0);
+    for (number, (([x, y], _), _)) in points {
+        let _ = write!(text, ", keypoint {number} at {x:.2} {y:.2}");
+    }
+    text.push('\n');
+    text
 }
 
 fn hex(digest: impl AsRef<[u8]>) -> String {

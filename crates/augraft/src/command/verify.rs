@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 
 use augraft_engine::{Backend, DrawSource, FileFacts, OnnxRuntime, Optimization, Verifier};
 use augraft_onnx::{DataType, Dim, Model};
-use augraft_operator::{Batch, Element, Images, Labels, Layout, Registry, Shape, Transfer, philox4x32};
-use augraft_pipeline::Device;
+use augraft_operator::{
+    Batch, Element, Images, Labels, Layout, Object, ObjectRules, Objects, Registry, Shape, Transfer, philox4x32,
+};
+use augraft_pipeline::{Device, ObjectPlan, OnDrop};
 use ndarray::{Array3, Array4};
 
+use super::arguments::PipelineArgs;
 use super::prepare::{Given, Prepared, load, prepare_with, read};
-use super::{PipelineArgs, counted, print};
+use super::print::{counted, print};
 use crate::failure::Failure;
 
 /// Samples in a made batch, and the size of its images where the file leaves it open.
@@ -30,7 +33,10 @@ pub(super) fn verify(
     let facts = FileFacts::of(&file).map_err(|error| Failure::User(format!("{}: {error}", path.display())))?;
     let spec = read(&args.pipeline, registry)?;
     let given = if spec.data.is_some() { Given::default() } else { given(&file, &facts) };
-    let prepared = prepare_with(spec, args, color, Given { model: named, ..given })?;
+    let mut prepared = prepare_with(spec, args, color, Given { model: named, ..given })?;
+    if prepared.dataset.is_none() {
+        prepared.plan.objects = objects_without_data(&file, &prepared.spec.objects)?;
+    }
     let batches = batches_of(&prepared, &facts, batches)?;
     let model = match prepared.plan.model.as_ref().filter(|_| facts.grafted) {
         Some(model) => Some(Model::load(&model.file)?),
@@ -107,6 +113,23 @@ fn given(file: &Model, facts: &FileFacts) -> Given {
     Given { input, classes, model: None }
 }
 
+/// What is known of the objects that a file takes, for a pipeline without data; none where it takes none.
+fn objects_without_data(file: &Model, written: &augraft_pipeline::ObjectRules) -> Result<Option<ObjectPlan>, Failure> {
+    let takes = |name: &str| file.inputs().iter().any(|port| port.name == name);
+    if let Some(name) = ["masks", "keypoints"].into_iter().find(|name| takes(name)) {
+        // How many classes the masks have, and which keypoints change places in a mirror image, is said by the data alone.
+        let message = format!("the file takes `{name}`, and the pipeline has no data that says what they are");
+        return Err(Failure::user(format!("{message}; name the pipeline that the file was written from")));
+    }
+    let rules = ObjectRules {
+        min_area: f64::from(written.min_area),
+        min_side: f64::from(written.min_side),
+        min_visibility: f64::from(written.min_visibility),
+        ignore: written.on_drop == OnDrop::Ignore,
+    };
+    Ok(takes("boxes").then(|| ObjectPlan { rules, keypoints: 0, flip_pairs: Vec::new() }))
+}
+
 /// The first batches of the data, or made ones; those whose draws are baked in where they are.
 fn batches_of(prepared: &Prepared, facts: &FileFacts, count: usize) -> Result<Vec<Batch>, Failure> {
     let is_baked = facts.draws == DrawSource::Baked;
@@ -166,7 +189,7 @@ fn made_batch(prepared: &Prepared, index: Vec<u64>) -> Batch {
     let labels = Labels::one_hot(&classes, shape.classes, &index);
     // Floats stand for pixels that were scaled to 0 to 1.
     let scale = if shape.element == Element::F32 { 1.0 / 255.0 } else { 1.0 };
-    Batch {
+    let mut batch = Batch {
         images,
         labels,
         masks: None,
@@ -174,5 +197,22 @@ fn made_batch(prepared: &Prepared, index: Vec<u64>) -> Batch {
         index,
         transfer: vec![Transfer { scale, bias: 0.0 }; channels],
         image_size: None,
-    }
+    };
+    let samples = || (0..n).map(|row| made_objects(batch.index[row], batch.extent(row), row)).collect();
+    batch.objects = prepared.plan.objects.as_ref().map(|_| Objects { samples: samples(), flip_pairs: Vec::new() });
+    batch
+}
+
+/// Pseudo-random boxes in an image: none in the first of four samples, up to three in the others.
+fn made_objects(index: u64, [_, height, width]: [usize; 3], row: usize) -> Vec<Object> {
+    let made = |number: usize| {
+        let words = philox4x32([number as u32, index as u32, 0, 1], [3, 4]);
+        let span = |from: u32, to: u32, side: usize| {
+            let low = from as usize % side.max(1);
+            [low, low + 1 + to as usize % (side - low).max(1)].map(|edge| edge as f64)
+        };
+        let [[left, right], [top, bottom]] = [span(words[0], words[1], width), span(words[2], words[3], height)];
+        Object::new(number, (index, number as u64), [left, top, right, bottom], [height, width])
+    };
+    (0..row % 4).map(made).collect()
 }
