@@ -363,7 +363,7 @@ fn sites_lists_where_steps_can_act() {
     /_conv_head/Conv_output_0                  Conv                 [N,1280,7,7]       yes             0.3%
     /_swish_1/Clip_output_0                    Clip                 [N,1280,7,7]       yes             0.3%
     /_avg_pooling/GlobalAveragePool_output_0   GlobalAveragePool    [N,1280,1,1]       yes             0.3%
-    45 more feature maps are bypassed by others (a graft there leaves the bypass unmixed); --all lists them
+    45 more feature maps have skip connections around them (a graft there leaves what those carry unmixed); --all lists them
     ");
 }
 

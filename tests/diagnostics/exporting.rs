@@ -377,7 +377,7 @@ fn operators_that_an_engine_lacks_or_takes_for_others() {
     assert_snapshot!(examined("Relu"), @"
     tract        runs it; at batch 2 an output differs from that of each sample alone by 0e0 at most, of 0.604
                    but it takes com.example:Relu for standard operators of that name
-                 no-op drift 0 at 3 of 3 clean cuts
+                 identity-cut error 0 at 3 of 3 clean cuts
     ");
 }
 
@@ -392,10 +392,10 @@ fn a_healthy_model_has_no_drift() {
     output       logits f32 [N,10]
     sites        4 activations, 4 of them clean cuts
     tract        runs it; at batch 2 an output differs from that of each sample alone by 0e0 at most, of 4.101
-                 no-op drift 0 at 4 of 4 clean cuts
+                 identity-cut error 0 at 4 of 4 clean cuts
     ");
     let drifts: Vec<&str> = said.lines().filter(|line| line.contains("drift")).map(str::trim).collect();
-    assert!(drifts.iter().all(|drift| *drift == "no-op drift 0 at 4 of 4 clean cuts"), "{said}");
+    assert!(drifts.iter().all(|drift| *drift == "identity-cut error 0 at 4 of 4 clean cuts"), "{said}");
 }
 
 #[test]

@@ -14,15 +14,15 @@ use tempfile::TempDir;
 
 use crate::support::{assert_equals_parts, options, plan_over, size_of};
 
-/// Five feature maps that everything goes through, spread over the model, and one that is bypassed.
+/// Five feature maps that everything goes through, spread over the model, and one that a skip connection leads around.
 pub(crate) fn cuts(sites: &[Site]) -> Vec<String> {
     let maps: Vec<&Site> =
         sites.iter().filter(|site| site.shape.as_ref().is_some_and(|shape| shape.len() == 4)).collect();
     let clean: Vec<&str> = maps.iter().filter(|site| site.dominates).map(|site| site.name.as_str()).collect();
-    let bypassed: Vec<&str> = maps.iter().filter(|site| !site.dominates).map(|site| site.name.as_str()).collect();
+    let skipped: Vec<&str> = maps.iter().filter(|site| !site.dominates).map(|site| site.name.as_str()).collect();
     assert!(clean.len() >= 5, "{} clean cuts", clean.len());
     let spread = (0..5).map(|at| clean[at * (clean.len() - 1) / 4]);
-    spread.chain(bypassed.get(bypassed.len() / 2).copied()).map(str::to_owned).collect()
+    spread.chain(skipped.get(skipped.len() / 2).copied()).map(str::to_owned).collect()
 }
 
 /// Checks a model at its cuts on ONNX Runtime without optimization.

@@ -317,7 +317,7 @@ fn doubtful_pipelines_are_warned_of() {
     assert_snapshot!(lines(&planned(flip, &overrides(1)).expect("a plan").warnings), @"5:5 batch-of-one | a batch of one sample has no partner, so `cutmix` mixes it with itself | raise `data.batch` (and `limit`)");
     let bypassed = plan_of(&at_model("    - { at: /blocks.1/conv/Conv_output_0, cutmix: }"));
     assert_snapshot!(bypassed.render_warnings(false), @"
-    warning[skip-connection]: other tensors lead around `/blocks.1/conv/Conv_output_0`, and `cutmix` leaves what they carry unmixed
+    warning[skip-connection]: a skip connection leads around `/blocks.1/conv/Conv_output_0`, and `cutmix` leaves what it carries unmixed
      --> some/folder/quick.yaml:9:43
       |
     9 |     - { at: /blocks.1/conv/Conv_output_0, cutmix: }
@@ -331,7 +331,7 @@ fn doubtful_pipelines_are_warned_of() {
 fn values_in_another_unit_than_the_images_are_refused() {
     let steps = |steps: &str| refused(&format!("augraft: 1\nsteps:\n  - resize: {{ size: 8 }}\n{steps}"));
     assert_snapshot!(steps("  - normalize: { mean: [123.7, 116.3, 103.5], std: [58.4, 57.1, 57.4] }\n"), @"4:25 step-does-not-fit | `normalize.mean[0]`: the statistics are those of pixels of 0 to 1, and this is one of pixels of 0 to 255 | divide `mean` and `std` by 255");
-    assert_snapshot!(steps("  - normalize\n  - normalize: half\n"), @"5:16 step-does-not-fit | `normalize` the images are normalized already | leave one of the two steps out");
+    assert_snapshot!(steps("  - normalize\n  - normalize: half\n"), @"5:16 step-does-not-fit | `normalize` acts on images that are normalized already | leave one of the two steps out");
     assert_snapshot!(steps("  - random_erasing: { compat: official }\n"), @"4:5 step-does-not-fit | `random_erasing.fill[0]`: the images are bytes here, and 0.4914 is no level of 0 to 255 | write a whole number, or put the step after `normalize`");
     assert_snapshot!(steps("  - cutout: { fill: 300 }\n"), @"4:21 step-does-not-fit | `cutout.fill`: the images are bytes here, and 300 is no level of 0 to 255 | write a whole number, or put the step after `normalize`");
 }

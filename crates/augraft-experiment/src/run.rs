@@ -183,7 +183,7 @@ fn facts(plan: &ExperimentPlan, results: &Results, options: &RunOptions) -> Vec<
             .map(|(at, set)| [format!("set {}", set.name), format!("{} images", results.of(at + 1, 0).len())]),
     );
     if let Some(drift) = results.drift {
-        facts.push(["no-op drift of a logit".to_owned(), format!("{drift:e}")]);
+        facts.push(["identity-cut error of a logit".to_owned(), format!("{drift:e}")]);
     }
     facts
 }

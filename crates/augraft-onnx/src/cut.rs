@@ -18,7 +18,7 @@ use crate::proto::{FunctionProto, GraphProto, ModelProto, NodeProto, ValueInfoPr
 pub struct Stage {
     /// The model of the stage; its inputs and outputs are the lists below.
     pub model: Model,
-    /// What the stage reads: the site before it first, if it reads that, then graph inputs and bypassing tensors.
+    /// What the stage reads: the site before it first, if it reads that, then graph inputs and tensors of skip connections.
     pub inputs: Vec<String>,
     /// What the stage gives: its site first, then what later stages read, then the remaining results.
     pub outputs: Vec<String>,
@@ -42,7 +42,7 @@ impl Stage {
 ///
 /// The sites may come in any order; the stages follow the topological order.
 /// A stage holds what its site needs and no earlier site needed; the last stage holds what else the graph outputs need.
-/// A tensor of an earlier stage that a later one reads bypasses the site between them.
+/// A tensor of an earlier stage that a later one reads leads around the site between them.
 /// It is an output of the stage that computes it and an input of each stage that reads it.
 /// Constants are copied to the stages that need them.
 /// A site that is also a graph output keeps, as a graph output, the value from before the step; see [`Stage::results`].
@@ -169,9 +169,9 @@ impl<'m> Plan<'m> {
         let later = (index + 1..=self.sites.len()).flat_map(|stage| self.reads(stage));
         let own = later.filter(|name| self.home(name) == Some(index));
         let ordered: BTreeSet<(Option<Position>, &str)> = own.map(|name| (self.flow.position(name), name)).collect();
-        let bypass = ordered.into_iter().map(|(_, name)| name);
+        let around = ordered.into_iter().map(|(_, name)| name);
         let mut listed = BTreeSet::new();
-        site.into_iter().chain(bypass).chain(results.iter().copied()).filter(|&name| listed.insert(name)).collect()
+        site.into_iter().chain(around).chain(results.iter().copied()).filter(|&name| listed.insert(name)).collect()
     }
 
     fn model_of(&self, index: usize, inputs: &[&str], outputs: &[&'m str]) -> Result<Model, Error> {

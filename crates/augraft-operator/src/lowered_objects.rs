@@ -93,7 +93,7 @@ impl<'g> LoweredObjects<'g> {
                     let (x, y) = (x - half * w - x0, y - half * h - y0);
                     [(d * x - b * y) * over + half * w, (a * y - c * x) * over + half * h]
                 };
-                self.map(place, after)
+                self.without_gone().map(place, after)
             }
             Motion::Chain(parts) => {
                 let mut sides = before;
@@ -152,6 +152,12 @@ impl<'g> LoweredObjects<'g> {
         self
     }
 
+    /// As natively, what is out of sight is gone for good: the hulls of its corners and its frame may overlap when both are turned.
+    fn without_gone(self) -> Self {
+        let size = area(meet(hull(&self.x, &self.y), self.frame));
+        Self { valid: self.valid & zero(size).less(size), ..self }
+    }
+
     fn weighed(&self, factor: Value<'g>) -> Self {
         Self { weight: self.weight * factor.unsqueeze(&[1]), ..self.clone() }
     }
@@ -179,16 +185,17 @@ impl<'g> LoweredObjects<'g> {
                     LoweredRegion::Weights([_, taken]) => taken.cast(DataType::F64),
                 };
                 let other = self.at_rows(*partner);
-                let share = other.share(taken, picture);
-                let own = self.share(taken, picture);
-                let own = Self { shown: self.shown * (real(own, 1.0) - own), ..self };
+                let share = other.share(taken, picture, 0.0);
+                // Not 1 minus the share: engines may divide by way of a reciprocal, and what is wholly covered would not be gone.
+                let own = self.share(real(taken, 1.0) - taken, picture, 1.0);
+                let own = Self { shown: self.shown * own, ..self };
                 own.with(&Self { shown: other.shown * share, ..other })
             }
         }
     }
 
-    /// The mean of weights `[N,1,H,W]` over the pixels whose middle is in the visible box of each object.
-    fn share(&self, weights: Value<'g>, picture: &Picture<'g>) -> Value<'g> {
+    /// The mean of weights `[N,1,H,W]` over the pixels whose middle is in the visible box of each object; `none` where there are none.
+    fn share(&self, weights: Value<'g>, picture: &Picture<'g>, none: f64) -> Value<'g> {
         let seen = meet(hull(&self.x, &self.y), self.frame);
         let half = real(weights, 0.5);
         let line = |axis: usize| positions(picture.sides[axis], axis + 2).reshape(&[1, 1, -1]) + half;
@@ -200,7 +207,7 @@ impl<'g> LoweredObjects<'g> {
         let sums = (rows.matmul(plane) * columns).reduce_sum(2);
         let count = rows.reduce_sum(2) * columns.reduce_sum(2);
         let some = zero(count).less(count);
-        some.select(sums / some.select(count, real(count, 1.0)), zero(count))
+        some.select(sums / some.select(count, real(count, 1.0)), real(count, none))
     }
 
     fn collage(self, patches: &[Patch<Recorder<'g>>], picture: &Picture<'g>) -> Self {

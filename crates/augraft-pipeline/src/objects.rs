@@ -42,15 +42,15 @@ pub struct ObjectRules {
     /// Least area of an object's box, in square pixels of the output.
     #[serde(default)]
     #[schemars(extend("minimum" = 0))]
-    pub min_area: f32,
+    pub min_area: f64,
     /// Least width and least height of an object's box, in pixels of the output.
     #[serde(default)]
     #[schemars(extend("minimum" = 0))]
-    pub min_side: f32,
+    pub min_side: f64,
     /// Least share of an object's area that is still in the image, 0 to 1.
     #[serde(default)]
     #[schemars(extend("minimum" = 0, "maximum" = 1))]
-    pub min_visibility: f32,
+    pub min_visibility: f64,
     /// What to do with an object below one of these.
     #[serde(default)]
     pub on_drop: OnDrop,

@@ -75,9 +75,9 @@ fn objects(spec: &PipelineSpec, data: &DataSpec, facts: &Facts) -> Option<Object
     let annotations = data.annotations.as_ref()?;
     let written = &spec.objects;
     let rules = ObjectRules {
-        min_area: f64::from(written.min_area),
-        min_side: f64::from(written.min_side),
-        min_visibility: f64::from(written.min_visibility),
+        min_area: written.min_area,
+        min_side: written.min_side,
+        min_visibility: written.min_visibility,
         ignore: written.on_drop == OnDrop::Ignore,
     };
     Some(ObjectPlan { rules, keypoints: facts.keypoints, flip_pairs: annotations.flip_pairs.clone() })

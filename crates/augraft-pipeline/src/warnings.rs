@@ -39,11 +39,11 @@ pub(crate) fn warn(
         if let Some(step) = sites().flat_map(|site| &site.steps).find(is_it) {
             warn_step(step, &written.step, sizes, problems);
         }
-        let bypassed =
+        let skipped =
             sites().filter(|site| !site.dominates && site.steps.iter().any(|step| is_it(&step) && step.effects.mixes));
-        for site in bypassed {
+        for site in skipped {
             let message = format!(
-                "other tensors lead around `{}`, and `{}` leaves what they carry unmixed",
+                "a skip connection leads around `{}`, and `{}` leaves what it carries unmixed",
                 site.tensor,
                 written.step.operator.name()
             );

@@ -10,6 +10,7 @@ use super::object::{At, Object, Sample, refused};
 use crate::error::Error;
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with `images`, `annotations` and `categories`")]
 struct CocoFile {
     images: Vec<ImageEntry>,
     annotations: Vec<ObjectEntry>,

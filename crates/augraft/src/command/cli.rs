@@ -53,7 +53,7 @@ pub(super) enum Command {
         model: PathBuf,
         #[command(flatten)]
         engine: EngineArgs,
-        /// Also list tensors that others bypass.
+        /// Also list tensors that skip connections lead around.
         #[arg(long)]
         all: bool,
     },

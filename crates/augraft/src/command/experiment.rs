@@ -256,7 +256,7 @@ fn told(plan: &ExperimentPlan, finished: &Finished, took: f64, units: usize) -> 
     let summary = &finished.summary;
     let mut text = String::new();
     if let Some(drift) = finished.results.drift {
-        let _ = writeln!(text, "no-op graft: largest change of a logit {drift:e}");
+        let _ = writeln!(text, "identity-cut error: largest change of a logit {drift:e}");
     }
     for note in &finished.notes {
         let _ = writeln!(text, "note: {note}");

@@ -46,7 +46,7 @@ pub(super) fn sites(path: &Path, engine: &EngineArgs, all: bool) -> Result<Strin
     if hidden > 0 {
         let _ = writeln!(
             table,
-            "{hidden} more feature maps are bypassed by others (a graft there leaves the bypass unmixed); --all lists them"
+            "{hidden} more feature maps have skip connections around them (a graft there leaves what those carry unmixed); --all lists them"
         );
     }
     if let Some(reason) = augraft_onnx::baked_batch(&model) {

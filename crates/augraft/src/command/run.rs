@@ -189,7 +189,7 @@ fn share(graft: &augraft_engine::Graft) -> f64 {
 fn report(program: &Program<'_>, exported: Option<&str>) -> String {
     let mut text = String::new();
     if let Some(drift) = program.drift() {
-        let _ = writeln!(text, "no-op graft: largest change of a logit {drift:e}");
+        let _ = writeln!(text, "identity-cut error: largest change of a logit {drift:e}");
     }
     for graft in program.grafts() {
         let changed = 100.0 * share(graft);
