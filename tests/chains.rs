@@ -291,7 +291,12 @@ fn exported_chains_are_what_runs_natively() {
             });
         match compared {
             Err(error) => {
-                wrong.push(format!("chain {chain} on {}, draws {}: {error}\n{}", backend.name, draws.name(), plan.text))
+                wrong.push(format!(
+                    "chain {chain} on {}, draws {}: {error}\n{}",
+                    backend.name,
+                    draws.name(),
+                    plan.text
+                ));
             }
             Ok(findings) => {
                 let broken = findings.iter().filter(|finding| !finding.holds);

@@ -229,7 +229,7 @@ fn an_operator_that_is_a_file_works() {
 fn a_header_that_is_wrong() {
     let model = adding();
     let wrong = HEADER
-        .replace("role: color", "role: color")
+        .replace("role: color", "role: colour")
         .replace("range: [-1, 1]", "range: [0, 1]")
         .replace("name: brighten", "name: Brighten");
     let case = Case::new();
@@ -243,10 +243,10 @@ fn a_header_that_is_wrong() {
     2 | name: Brighten
       |       ^^^^^^^^
 
-    error[unknown-choice]: `role` must be `geometry`, `color`, `mix` or `erase`, but is `color`
+    error[unknown-choice]: `role` must be `geometry`, `color`, `mix` or `erase`, but is `colour`
      --> op.yaml:5:7
       |
-    5 | role: color
+    5 | role: colour
       |       ^^^^^^
       |
       = help: did you mean `color`?

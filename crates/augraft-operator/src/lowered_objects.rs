@@ -180,10 +180,10 @@ impl<'g> LoweredObjects<'g> {
             }
             Mixing::Region { partner, .. } => {
                 let Some(region) = region else { return self };
-                let taken = match region.flat() {
-                    LoweredRegion::Taken(taken) | LoweredRegion::TakenByChannel(taken) => taken.cast(DataType::F64),
-                    LoweredRegion::Weights([_, taken]) => taken.cast(DataType::F64),
-                };
+                let (LoweredRegion::Taken(taken)
+                | LoweredRegion::TakenByChannel(taken)
+                | LoweredRegion::Weights([_, taken])) = region.flat();
+                let taken = taken.cast(DataType::F64);
                 let other = self.at_rows(*partner);
                 let share = other.share(taken, picture, 0.0);
                 // Not 1 minus the share: engines may divide by way of a reciprocal, and what is wholly covered would not be gone.

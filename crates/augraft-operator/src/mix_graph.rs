@@ -101,7 +101,7 @@ fn paste<'g>(picture: &Picture<'g>, patch: &Patch<Recorder<'g>>, onto: Value<'g>
         Shows::Place => whole(),
         Shows::Bilinear if content == Content::Values => bilinear(picture, patch),
         Shows::Nearest | Shows::Bilinear => {
-            let sides = [0, 1].map(|axis| Side::of(picture, patch, axis));
+            let sides = [0, 1].map(|axis| Span::of(picture, patch, axis));
             take(picture, sample(picture, patch), sides[0].nearest(), sides[1].nearest())
         }
     };
@@ -113,7 +113,7 @@ fn collage<'g>(picture: &Picture<'g>, patches: &[Patch<Recorder<'g>>]) -> Value<
     let own = [positions(picture.values.side(0), 0), positions(picture.sides[0], 2), positions(picture.sides[1], 3)];
     let [sample, row, column] = patches.iter().fold(own, |places, patch| {
         let inside = box_mask(patch.edges, picture.sides);
-        let sides = [0, 1].map(|axis| Side::of(picture, patch, axis));
+        let sides = [0, 1].map(|axis| Span::of(picture, patch, axis));
         let [row, column] = match patch.shows {
             Shows::Place => [own[1], own[2]],
             _ => [sides[0].nearest(), sides[1].nearest()],
@@ -143,7 +143,7 @@ fn take<'g>(picture: &Picture<'g>, sample: Value<'g>, rows: Value<'g>, columns: 
 
 fn bilinear<'g>(picture: &Picture<'g>, patch: &Patch<Recorder<'g>>) -> Value<'g> {
     let one = picture.graph().constant(Tensor::scalar(1f32));
-    let [[up, down, weight], [left, right, share]] = [0, 1].map(|axis| Side::of(picture, patch, axis).taps());
+    let [[up, down, weight], [left, right, share]] = [0, 1].map(|axis| Span::of(picture, patch, axis).taps());
     let sample = sample(picture, patch);
     let at = |row, column| take(picture, sample, row, column).cast(DataType::F32);
     let line = |row| at(row, left) * (one - share) + at(row, right) * share;
@@ -151,14 +151,14 @@ fn bilinear<'g>(picture: &Picture<'g>, patch: &Patch<Recorder<'g>>) -> Value<'g>
 }
 
 /// One side of a rectangle: `start` and `end` are f64 `[N,1,1,1]`, of a side of `side` pixels.
-struct Side<'g> {
+struct Span<'g> {
     start: Value<'g>,
     end: Value<'g>,
     side: Value<'g>,
     places: Value<'g>,
 }
 
-impl<'g> Side<'g> {
+impl<'g> Span<'g> {
     fn of(picture: &Picture<'g>, patch: &Patch<Recorder<'g>>, axis: usize) -> Self {
         let edge = |at: usize| picture.wide(patch.edges[at]).cast(DataType::F64);
         let side = picture.sides[axis];

@@ -112,7 +112,7 @@ fn mix_dense<T: Pixel>(
             mix_bands(images, &partner, scratch, &Blend(&lam));
         }
         Some(Mixing::Region { .. }) => {
-            mix_bands(images, &partner, scratch, &Regional { regions, plane: height * width })
+            mix_bands(images, &partner, scratch, &Regional { regions, plane: height * width });
         }
     }
 }

@@ -24,7 +24,7 @@ impl<'g> Mixed<'g> {
 
     /// The partners and what they are weighed with, f64 `[N]`; the sample itself has the rest.
     pub(crate) fn shares(&self) -> Vec<(Value<'g>, Value<'g>)> {
-        let patch = |patch: &Patch<Recorder<'g>>| Some((patch.partner?, self.covered(patch) / self.total()));
+        let patch = |patch: &Patch<Recorder<'g>>| Some((patch.partner?, Self::covered(patch) / self.total()));
         match &*self.mixing {
             Mixing::None | Mixing::Values { .. } => Vec::new(),
             Mixing::Paste(only) => patch(only).into_iter().collect(),
@@ -37,7 +37,7 @@ impl<'g> Mixed<'g> {
     }
 
     /// Pixels of a rectangle, f64 `[N]`.
-    fn covered(&self, patch: &Patch<Recorder<'g>>) -> Value<'g> {
+    fn covered(patch: &Patch<Recorder<'g>>) -> Value<'g> {
         let [top, left, bottom, right] = patch.edges;
         let side = |from: Value<'g>, to: Value<'g>| length((to - from).cast(DataType::F64));
         side(top, bottom) * side(left, right)
@@ -55,7 +55,7 @@ impl<'g> Mixed<'g> {
     pub(crate) fn own(&self, shares: &[(Value<'g>, Value<'g>)]) -> Value<'g> {
         let left = |patches: &[Patch<Recorder<'g>>]| {
             let brought = patches.iter().filter(|patch| patch.partner.is_some());
-            brought.fold(self.total(), |left, patch| left - self.covered(patch)) / self.total()
+            brought.fold(self.total(), |left, patch| left - Self::covered(patch)) / self.total()
         };
         match &*self.mixing {
             Mixing::Blend { lam, .. } => lam.cast(DataType::F64),

@@ -72,7 +72,7 @@ fn quarter<'g>(picture: Picture<'g>, k: Value<'g>) -> Picture<'g> {
         (3, reversed(transposed, 3, width)),
     ];
     let values = turned.into_iter().fold(own, |values, (turns, turned)| {
-        let turns = graph.constant(Tensor::scalar(turns as i64));
+        let turns = graph.constant(Tensor::scalar(i64::from(turns)));
         choose(&picture, graph.node("Equal", &[k, turns], vec![], DataType::Bool), turned, values)
     });
     picture.with(values)
@@ -136,7 +136,7 @@ fn cut_alike<'g>(
         let index = shown.iter().map(|pixel| pixel.unwrap_or(0) as i64).collect();
         values = values.gather(graph.constant(Tensor::vector(index)), axis as i64 + 2);
         if outside.mode == PaddingMode::Constant {
-            let inside = shown.iter().map(|pixel| pixel.is_some()).collect::<Vec<bool>>();
+            let inside = shown.iter().map(Option::is_some).collect::<Vec<bool>>();
             let shape: &[i64] = if axis == 0 { &[1, 1, -1, 1] } else { &[1, 1, 1, -1] };
             values = graph.constant(Tensor::vector(inside)).reshape(shape).select(values, picture.fill(&outside.fill));
         }
@@ -178,12 +178,9 @@ fn grown<'g>(window: &Window<Recorder<'g>>, picture: Picture<'g>, outside: &Outs
     }
     let graph = picture.graph();
     let mut values = picture.values;
-    for axis in 0..2 {
-        if more[axis] == 0 {
-            continue;
-        }
+    for (axis, more) in more.into_iter().enumerate().filter(|(_, more)| *more > 0) {
         let side = picture.sides[axis];
-        let count = side + graph.constant(Tensor::scalar(more[axis] as i64));
+        let count = side + graph.constant(Tensor::scalar(more as i64));
         let wanted = graph.range(count).cast(DataType::F64) + window.corner[axis].cast(DataType::F64);
         let [index, inside] = shown(outside.mode, wanted, side.cast(DataType::F64));
         values = values.gather(index.cast(DataType::I64), axis as i64 + 2);

@@ -83,7 +83,7 @@ pub(crate) fn meet<'g>(a: Edges<'g>, b: Edges<'g>) -> Edges<'g> {
     [a[0].maximum(b[0]), a[1].maximum(b[1]), a[2].minimum(b[2]), a[3].minimum(b[3])]
 }
 
-pub(crate) fn area<'g>([left, top, right, bottom]: Edges<'g>) -> Value<'g> {
+pub(crate) fn area([left, top, right, bottom]: Edges<'_>) -> Value<'_> {
     length(right - left) * length(bottom - top)
 }
 

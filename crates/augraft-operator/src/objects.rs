@@ -273,15 +273,16 @@ fn weighed(objects: &[Object], factor: f64) -> impl Iterator<Item = Object> + '_
 fn follow(objects: &mut [Object], motion: &Motion<Row>, size: [usize; 2], pairs: &[[usize; 2]]) {
     let [h, w] = size.map(|side| side as f64);
     let mut map = |place: &dyn Fn(Place) -> Place, size: [f64; 2], swaps: bool| {
-        objects.iter_mut().for_each(|object| object.map(place, size, pairs, swaps));
+        for object in objects.iter_mut() {
+            object.map(place, size, pairs, swaps);
+        }
     };
     match motion {
-        Motion::Stay => {}
+        Motion::Stay | Motion::Transpose(false) => {}
         Motion::Mirror { rows, columns } => {
             let place = |[x, y]: Place| [if *columns { w - x } else { x }, if *rows { h - y } else { y }];
             map(&place, [h, w], rows != columns);
         }
-        Motion::Transpose(false) => {}
         Motion::Transpose(true) => map(&|[x, y]| [y, x], [w, h], true),
         Motion::Quarter(k) => match k % 4 {
             1 => map(&|[x, y]| [y, w - x], [w, h], false),
@@ -336,7 +337,9 @@ fn collage(before: &[Vec<Object>], row: usize, patches: &[Patch<Row>], [height, 
             continue;
         }
         let hole = bounds_of(patch.edges);
-        objects.iter_mut().for_each(|object| object.cover(hole));
+        for object in &mut objects {
+            object.cover(hole);
+        }
         let shown = before[patch.source(row)].iter().map(|object| {
             let mut object = object.clone();
             if patch.shows != Shows::Place {
@@ -365,7 +368,7 @@ impl Shares {
         match &*region.flat() {
             Region::Taken(runs) => runs.iter().for_each(|run| taken[run.clone()].fill(1.0)),
             Region::Weights([_, other]) => {
-                taken.iter_mut().zip(other).for_each(|(to, weight)| *to = f64::from(*weight))
+                taken.iter_mut().zip(other).for_each(|(to, weight)| *to = f64::from(*weight));
             }
         }
         Self { taken, size }

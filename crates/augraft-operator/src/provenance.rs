@@ -35,7 +35,9 @@ impl Provenance {
     pub(crate) fn totals(&self) -> Vec<Weights> {
         let normalized = |mut sums: Weights| {
             let visible: f64 = sums.iter().map(|(_, sum)| sum).sum();
-            sums.iter_mut().for_each(|(_, sum)| *sum /= visible);
+            for (_, sum) in &mut sums {
+                *sum /= visible;
+            }
             if visible > 0.0 { sums } else { Weights::new() }
         };
         match self {
@@ -43,7 +45,9 @@ impl Provenance {
             Self::Pieces { rows, .. } => {
                 let total = |pieces: &Vec<Piece>| {
                     let mut sums = Weights::new();
-                    pieces.iter().for_each(|piece| add(&mut sums, &piece.weights, area(piece.edges) as f64));
+                    for piece in pieces {
+                        add(&mut sums, &piece.weights, area(piece.edges) as f64);
+                    }
                     normalized(sums)
                 };
                 rows.iter().map(total).collect()

@@ -155,6 +155,7 @@ pub enum Values {
 
 /// What a step changes, as it states it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 pub struct Effects {
     /// What happens to values.
     pub values: Values,

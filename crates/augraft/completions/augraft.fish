@@ -67,7 +67,7 @@ complete -c augraft -n "__fish_augraft_using_subcommand operators" -s h -l help 
 complete -c augraft -n "__fish_augraft_using_subcommand sites" -l engine -d 'Engine that runs the model: tract or onnxruntime' -r
 complete -c augraft -n "__fish_augraft_using_subcommand sites" -l device -d 'Device: cpu, or cuda:N with onnxruntime' -r
 complete -c augraft -n "__fish_augraft_using_subcommand sites" -l onnxruntime -d 'ONNX Runtime\'s library [default: `ORT_DYLIB_PATH`, then the one that `cargo xtask onnxruntime` fetched]' -r -F
-complete -c augraft -n "__fish_augraft_using_subcommand sites" -l all -d 'Also list tensors that others bypass'
+complete -c augraft -n "__fish_augraft_using_subcommand sites" -l all -d 'Also list tensors that skip connections lead around'
 complete -c augraft -n "__fish_augraft_using_subcommand sites" -s h -l help -d 'Print help'
 complete -c augraft -n "__fish_augraft_using_subcommand engines" -l onnxruntime -d 'ONNX Runtime\'s library' -r -F
 complete -c augraft -n "__fish_augraft_using_subcommand engines" -s h -l help -d 'Print help'

@@ -77,7 +77,9 @@ impl Operator for Normalize {
             }
         }
         if shape.element == Element::F32 && shape.image_size.is_none() {
-            return Err(Issue::new("", "acts on images that are normalized already").help("leave one of the two steps out"));
+            return Err(
+                Issue::new("", "acts on images that are normalized already").help("leave one of the two steps out")
+            );
         }
         if let Some((path, at)) = [("mean", &mean), ("std", &std)]
             .into_iter()

@@ -117,8 +117,9 @@ impl Operator for Mosaic {
         Drawn { apply, row, column, beside: others[0], below: others[1], across: others[2] }
     }
 
-    fn mixing<D: Dice>(&self, _: D, draw: &Drawn<D>, extent: &Extent<D>) -> Mixing<D> {
-        let zero = draw.row - draw.row;
+    fn mixing<D: Dice>(&self, dice: D, draw: &Drawn<D>, extent: &Extent<D>) -> Mixing<D> {
+        // One number for each sample, as the others are.
+        let zero = draw.row * dice.int(0);
         let [row, column, height, width] = [draw.row, draw.column, zero + extent.height, zero + extent.width];
         let shows = if self.form == Form::Resize { Shows::Nearest } else { Shows::Place };
         let patch = |edges, partner| Patch { edges, partner, shows };

@@ -108,7 +108,13 @@ fn diagnose(examination: &Examination, line: &mut impl FnMut(&str, &str)) {
         line("", &format!("  but it takes {} for standard operators of that name", examination.lacks.join(", ")));
     }
     let exact = examination.drift.iter().filter(|(_, drift)| *drift == 0.0).count();
-    line("", &format!("identity-cut error 0 at {exact} of {} clean cuts", examination.drift.len() + examination.broken.len()));
+    line(
+        "",
+        &format!(
+            "identity-cut error 0 at {exact} of {} clean cuts",
+            examination.drift.len() + examination.broken.len()
+        ),
+    );
     for (site, drift) in examination.drift.iter().filter(|(_, drift)| *drift != 0.0) {
         line("", &format!("  {drift:e} at {site}"));
     }

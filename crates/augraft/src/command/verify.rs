@@ -122,9 +122,9 @@ fn objects_without_data(file: &Model, written: &augraft_pipeline::ObjectRules) -
         return Err(Failure::user(format!("{message}; name the pipeline that the file was written from")));
     }
     let rules = ObjectRules {
-        min_area: f64::from(written.min_area),
-        min_side: f64::from(written.min_side),
-        min_visibility: f64::from(written.min_visibility),
+        min_area: written.min_area,
+        min_side: written.min_side,
+        min_visibility: written.min_visibility,
         ignore: written.on_drop == OnDrop::Ignore,
     };
     Ok(takes("boxes").then(|| ObjectPlan { rules, keypoints: 0, flip_pairs: Vec::new() }))
