@@ -103,6 +103,9 @@ pub use taps::{Filter, Interpolation};
 pub use targets::Target;
 pub use warp::{Map, Sampling};
 
+/// The crates that operators are written with, in the versions that fit.
+pub use {ndarray, schemars, serde};
+
 /// Sampling per pixel: the distributions of `rand_distr`, to be fed by a [`PhiloxRng`].
 pub use rand_distr;
 

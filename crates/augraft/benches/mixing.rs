@@ -5,9 +5,10 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use augraft_geometry::Affine;
 use augraft_mix::{CutMix, Mixup};
 use augraft_operator::{AnyOperator, Batch, Draws, Images, Labels, MixMode, Scratch, StepKey, Tensor, Transfer};
-use ndarray::Array4;
+use ndarray::{Array2, Array4};
 
 const SHAPE: [usize; 4] = [64, 3, 224, 224];
 const ROUNDS: usize = 31;
@@ -87,6 +88,73 @@ fn box_rows(draws: &Draws) -> Rows {
     rows
 }
 
+/// Times three mixing steps of 256 samples and 21,000 classes, labels and all: images of 16 pixels a side cost nothing beside them.
+fn measure_labels() {
+    let index: Vec<u64> = (0..256).collect();
+    let classes: Vec<Option<usize>> = index.iter().map(|sample| Some(*sample as usize * 82)).collect();
+    let images = Array4::from_shape_fn([256, 1, 16, 16], |(n, _, y, x)| (n + y + x) as f32);
+    let labels = Labels::one_hot(&classes, 21_000, &index);
+    let start = Batch {
+        images: Images::F32(images),
+        labels,
+        masks: None,
+        objects: None,
+        index,
+        transfer: vec![Transfer::IDENTITY; 1],
+        image_size: None,
+    };
+    let step = CutMix { mode: MixMode::Elem, ..CutMix::default() };
+    let draws = ["a", "b", "c"].map(|id| AnyOperator::draw(&step, &StepKey::new(1, id), 0, &start));
+    let (mut soft, mut scratch) = (Array2::zeros([256, 21_000]), Scratch::default());
+    let (from, mut to) = (soft.clone(), soft.clone());
+    let mut batches: Vec<Batch> = (0..ROUNDS).map(|_| start.clone()).collect();
+    let [own, copy] = medians([
+        &mut |round| {
+            for drawn in &draws {
+                AnyOperator::apply(&step, drawn, &mut batches[round], &mut scratch).expect("the draws fit");
+            }
+            batches[round].labels.write_soft(black_box(&mut soft));
+        },
+        &mut |_| black_box(&mut to).assign(black_box(&from)),
+    ]);
+    let ratio = own.as_secs_f64() / copy.as_secs_f64();
+    println!("labels of 256 x 21,000 after three of cutmix, elem {own:>9.2?}   memcpy of them {copy:>9.2?} ratio {ratio:.2}");
+}
+
+/// Times labels counted pixel by pixel, after a paste, an affine map and a second paste, beside the images alone.
+fn measure_planes() {
+    let steps: [(&str, Box<dyn AnyOperator>); 3] = [
+        ("a", Box::new(CutMix { mode: MixMode::Elem, ..CutMix::default() })),
+        ("b", Box::new(Affine::default())),
+        ("c", Box::new(CutMix { mode: MixMode::Elem, ..CutMix::default() })),
+    ];
+    let mut run = |labeled: bool, scratch: &mut Scratch| {
+        let mut batch = batch();
+        if !labeled {
+            batch.labels = Labels::one_hot(&vec![None; SHAPE[0]], 0, &batch.index);
+        }
+        let start = Instant::now();
+        for (id, step) in &steps {
+            let drawn = step.draw(&StepKey::new(1, id), 0, &batch);
+            step.apply(&drawn, &mut batch, scratch).expect("the draws fit");
+        }
+        black_box(batch.labels.soft());
+        start.elapsed()
+    };
+    let mut scratch = Scratch::default();
+    let mut times: [Vec<Duration>; 2] = Default::default();
+    for _ in 0..7 {
+        times[0].push(run(true, &mut scratch));
+        times[1].push(run(false, &mut scratch));
+    }
+    let [with, without] = times.map(|mut times| {
+        times.sort();
+        times[3]
+    });
+    let ratio = (with.as_secs_f64() - without.as_secs_f64()) / without.as_secs_f64();
+    println!("cutmix, affine, cutmix {without:>9.2?}   with labels {with:>9.2?}: labels take {ratio:.2} of the rest");
+}
+
 fn main() {
     let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
     one.install(|| {
@@ -95,5 +163,7 @@ fn main() {
         measure("cutmix, mode batch", &CutMix::default(), 0, box_rows);
         // Two reads and a write of every element, against the one read and one write of memcpy.
         measure("mixup", &Mixup::default(), SHAPE.iter().product::<usize>() * 4 * 3 / 2, |_| Rows::new());
+        measure_labels();
+        measure_planes();
     });
 }

@@ -1,8 +1,8 @@
+use augraft_operator::ndarray::ArrayViewMut3;
 use augraft_operator::{
     Dice, Extent, Issue, Lowered, Operator, Parity, Pixel, Probability, Recorder, Row, Shape, Value, Values, draw,
     register_operator,
 };
-use ndarray::ArrayViewMut3;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -50,7 +50,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
     }
 
     let mut conformance =
-        process::cargo(workspace, "test --release --locked --package augraft-tests --test conformance");
+        process::cargo(workspace, "test --release --locked --package augraft-tests --test all conformance::");
     println!("==> {}", process::line(on_device(&mut conformance, &library, &args.device)));
     process::run(&mut conformance).with_context(|| format!("the operators do not conform on {}", args.device))?;
 

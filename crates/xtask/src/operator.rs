@@ -32,8 +32,8 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
     let Args { family, name } = args;
     println!(
         "plugins/{family}/src/{name}.rs: an operator that changes nothing yet\n\n\
-         fill in: what it does in the doc comment, parameters in the struct, what is random in `draw!` and `draw`, the change in `apply` and `lower`, \
-         PARITY and VALUES;\nplugins/{family}/fixtures/{name}/cases.yaml: configurations that take other paths than the defaults, and how each \
+         fill in: what it does in the doc comment, parameters in the struct, what is random in `draw!` and `draw`, where pixels come from in `motion` or \
+         `mixing`, or how values change in `change` and `lower_change`, PARITY and VALUES;\nplugins/{family}/fixtures/{name}/cases.yaml: configurations that take other paths than the defaults, and how each \
          column is distributed\n\n\
          then:\n  \
          cargo check -p augraft-{family}\n  \

@@ -1,0 +1,16 @@
+//! Tests of the whole program that share one binary.
+
+mod agreement;
+mod annotations;
+mod chains;
+mod conformance;
+mod docs;
+mod exports;
+mod golden;
+mod masks;
+mod models;
+mod objects;
+pub mod plugin;
+mod program;
+mod reference;
+mod statistics;
