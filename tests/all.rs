@@ -10,7 +10,6 @@ mod golden;
 mod masks;
 mod models;
 mod objects;
-pub mod plugin;
 mod program;
 mod reference;
 mod statistics;

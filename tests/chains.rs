@@ -179,15 +179,16 @@ fn tolerance(plan: &Plan, [height, width]: [usize; 2]) -> f64 {
     (cuts + resized) as f64 * row_and_column + if soft { 5e-5 } else { 1e-5 }
 }
 
-/// Whether samples fill their images until they mix: what is padded before counts as the sample itself, and has no color.
+/// Whether samples fill their images until they are surely cut: what is padded before counts as the sample itself, and has no color.
 fn fills_before_mixing(plan: &Plan) -> bool {
-    let before = plan.steps.iter().take_while(|step| !step.effects.mixes);
+    let cuts = |step: &augraft::pipeline::Step| step.effects.mixes && !step.effects.blends && !step.idle;
+    let before = plan.steps.iter().take_while(|step| !cuts(step) || step.operator.config()["p"] != json!(1.0));
     let inside = |name: &str| matches!(name, "resize" | "resized_crop");
     before.filter(|step| step.effects.moves).all(|step| is_turn(&*step.operator) || inside(step.name))
 }
 
 fn is_turn(operator: &dyn AnyOperator) -> bool {
-    matches!(operator.name(), "horizontal_flip" | "vertical_flip" | "rot90" | "transpose" | "views")
+    matches!(operator.name(), "dihedral" | "horizontal_flip" | "vertical_flip" | "rot90" | "transpose" | "views")
 }
 
 fn smoothed(plan: &Plan, mut label: [f64; 3]) -> [f64; 3] {
@@ -278,7 +279,7 @@ const TELLTALES: [(&str, [usize; 2]); 5] = [
     ("  - gridmix: { mode: elem, grid: [2, 7] }\n", [49, 98]),
     ("  - resize: { size: [17, 49], interpolation: nearest }\n  - cutmix\n", [49, 7]),
     ("  - random_crop: { size: 9 }\n  - affine: { degrees: 45 }\n  - mixup\n", [21, 21]),
-    ("  - pad: { padding: 30, padding_mode: symmetric }\n  - smoothmix\n", [7, 49]),
+    ("  - pad: { padding: 30, mode: symmetric }\n  - smoothmix\n", [7, 49]),
 ];
 
 #[test]

@@ -57,7 +57,7 @@ fn a_broken_coco_file() {
     ");
     case.file("objects.json", b"[]");
     assert_snapshot!(with(&case, "objects.json"), @"
-    error[bad-data]: line 1 of the annotation file `objects.json` cannot be read as COCO JSON: invalid length 0, expected struct CocoFile with 3 elements at column 2; correct it, or name a file with `images`, `annotations` and `categories`
+    error[bad-data]: line 1 of the annotation file `objects.json` cannot be read as COCO JSON: invalid length 0, expected an object with `images`, `annotations` and `categories` at column 2; correct it, or name a file with `images`, `annotations` and `categories`
      --> p.yaml:2:38
       |
     2 | data: { folder: photos, annotations: objects.json }

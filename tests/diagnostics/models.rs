@@ -223,7 +223,7 @@ fn images_of_the_wrong_size() {
       = help: add `resize: { size: 8 }` to `steps`
     ");
     assert_snapshot!(behind("steps: [center_crop: { size: 9 }, normalize: unit]\n", net_of_eight()), @r#"
-    error[bad-model]: tract cannot run the model on images of 9 x 9: Failed analyze for node #4 "MatMul_logits" MatMulInference: Inconsistent matmul: a: 1,243 b: 192,10, a_trans: false b_trans: false c_trans: false; if the model needs another size, `resize` or crop the images to it
+    error[bad-model]: tract cannot run the model on images of 9 x 9: Failed analyse for node #4 "MatMul_logits" MatMulInference: Inconsistent matmul: a: 1,243 b: 192,10, a_trans: false b_trans: false c_trans: false; if the model needs another size, `resize` or crop the images to it
      --> p.yaml:4:16
       |
     4 | model: { file: net.onnx }

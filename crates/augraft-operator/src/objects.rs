@@ -238,6 +238,9 @@ impl Objects {
     /// Mixes as the pixels of images of `[height, width]` are mixed.
     pub(crate) fn mix(&mut self, mixings: &[Mixing<Row>], regions: &[Arc<Region>], size: [usize; 2]) {
         if let None | Some(Mixing::None | Mixing::Values { .. }) = mixings.first() {
+            for objects in &mut self.samples {
+                objects.retain(|object| !object.is_gone());
+            }
             return;
         }
         let before = std::mem::take(&mut self.samples);

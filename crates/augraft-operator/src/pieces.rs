@@ -119,9 +119,10 @@ pub(crate) fn overlaid(own: &[Piece], other: &[Piece], lam: f64) -> Vec<Piece> {
             }
         }
     }
+    let covered = |pieces: &[Piece]| pieces.iter().map(|piece| area(piece.edges)).sum::<i64>();
+    let both = covered(&pieces);
     for (these, those, factor) in [(own, other, lam), (other, own, 1.0 - lam)] {
-        let covered = |pieces: &[Piece]| pieces.iter().map(|piece| area(piece.edges)).sum::<i64>();
-        if factor == 0.0 || covered(&pieces) == covered(these) {
+        if factor == 0.0 || both == covered(these) {
             continue;
         }
         for piece in these {
@@ -188,4 +189,20 @@ fn shown(window: &Window<Row>, axis: usize, side: usize) -> Option<(usize, Vec<i
     let reaches = first > 0 || last < out as i64;
     let plain = matches!(window.outside.mode, PaddingMode::Constant);
     (plain || !reaches).then(|| (first as usize, (first..last).map(|at| start + at).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blend_keeps_what_only_one_of_two_shows() {
+        let piece = |source, edges| vec![Piece { edges, weights: vec![(source, 1.0)] }];
+        let blended = overlaid(&piece(0, [0, 0, 4, 3]), &piece(1, [0, 1, 4, 4]), 0.5);
+        let mut sums = Weights::new();
+        for piece in &blended {
+            add(&mut sums, &piece.weights, area(piece.edges) as f64);
+        }
+        assert_eq!(sums, [(0, 6.0), (1, 6.0)]);
+    }
 }

@@ -118,7 +118,9 @@ fn measure_labels() {
         &mut |_| black_box(&mut to).assign(black_box(&from)),
     ]);
     let ratio = own.as_secs_f64() / copy.as_secs_f64();
-    println!("labels of 256 x 21,000 after three of cutmix, elem {own:>9.2?}   memcpy of them {copy:>9.2?} ratio {ratio:.2}");
+    println!(
+        "labels of 256 x 21,000 after three of cutmix, elem {own:>9.2?}   memcpy of them {copy:>9.2?} ratio {ratio:.2}"
+    );
 }
 
 /// Times labels counted pixel by pixel, after a paste, an affine map and a second paste, beside the images alone.
@@ -128,7 +130,7 @@ fn measure_planes() {
         ("b", Box::new(Affine::default())),
         ("c", Box::new(CutMix { mode: MixMode::Elem, ..CutMix::default() })),
     ];
-    let mut run = |labeled: bool, scratch: &mut Scratch| {
+    let run = |labeled: bool, scratch: &mut Scratch| {
         let mut batch = batch();
         if !labeled {
             batch.labels = Labels::one_hot(&vec![None; SHAPE[0]], 0, &batch.index);

@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
+use augraft::operator::ndarray::{ArrayViewMut3, Axis};
 use augraft::operator::{
     Dice, Extent, Issue, Lowered, Operator, Parity, Pixel, Probability, Recorder, Row, Shape, Tensor, Value, Values,
     draw, register_operator,
 };
-use ndarray::{ArrayViewMut3, Axis};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -16,7 +16,8 @@ pub(crate) struct Args {
 
 /// Runs the test of chains in release, with this many of them.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
-    let mut command = cargo(workspace, "test --release --locked --package augraft-tests --test all chains:: -- --nocapture");
+    let mut command =
+        cargo(workspace, "test --release --locked --package augraft-tests --test all chains:: -- --nocapture");
     command.env("AUGRAFT_CHAINS", args.count.to_string());
     if let Some(chain) = args.chain {
         command.env("AUGRAFT_CHAIN", chain.to_string());

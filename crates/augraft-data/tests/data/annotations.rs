@@ -158,7 +158,7 @@ fn broken_coco_files() {
     assert_snapshot!(with(r#""category_id": 3, "bbox": [0, 0, 2, 2], "keypoints": [1, 1, 2]"#), @"annotation 17 of the annotation file `TMP/coco.json` has 3 numbers in `keypoints`, but the category `person` names 2 keypoints; write x, y, visibility for each");
     assert_snapshot!(with(r#""category_id": 3, "bbox": [0, 0, 2, 2], "keypoints": [1, 1, 2, 1, 1, 3]"#), @"annotation 17 of the annotation file `TMP/coco.json` has keypoint 1 with the visibility 3; write 0 (not labeled), 1 (hidden) or 2 (visible)");
     tmp.write("coco.json", "[]");
-    assert_snapshot!(refused(&tmp, &coco(&tmp), None), @"line 1 of the annotation file `TMP/coco.json` cannot be read as COCO JSON: invalid length 0, expected struct CocoFile with 3 elements at column 2; correct it, or name a file with `images`, `annotations` and `categories`");
+    assert_snapshot!(refused(&tmp, &coco(&tmp), None), @"line 1 of the annotation file `TMP/coco.json` cannot be read as COCO JSON: invalid length 0, expected an object with `images`, `annotations` and `categories` at column 2; correct it, or name a file with `images`, `annotations` and `categories`");
     tmp.write("coco.json", "{\"images\": [],\n\"annotations\": [}");
     assert_snapshot!(refused(&tmp, &coco(&tmp), None), @"line 2 of the annotation file `TMP/coco.json` cannot be read as COCO JSON: expected value at column 17; correct it, or name a file with `images`, `annotations` and `categories`");
 
