@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn a_bad_name_is_refused_before_anything_is_written() {
         for (family, name, reason) in [
-            ("color", "tint", "there is no family `color`; families: color, erase, feature, geometry, mix"),
+            ("paint", "tint", "there is no family `paint`; families: color, erase, feature, geometry, mix"),
             ("color", "Tint", "`Tint` is not in snake_case"),
             ("color", "2d", "`2d` is not in snake_case"),
             ("color", "a__b", "`a__b` is not in snake_case"),

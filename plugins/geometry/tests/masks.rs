@@ -1,6 +1,6 @@
-//! Resampling takes the nearest pixel of a mask, so that class ids do not mix.
+//! What moves pixels moves masks: by the nearest pixel, and with no class where an image is padded.
 
-use augraft_geometry::{Affine, Resize};
+use augraft_geometry::{Affine, RandomCrop, Resize};
 use augraft_operator::{AnyOperator, Element, IGNORE, Images, Masks, Scratch, Side, Size, StepKey};
 use augraft_testkit::{batch, shape};
 use ndarray::Array4;
@@ -38,4 +38,14 @@ fn warped_masks_show_classes_of_the_sample() {
     let ids = changed(&Affine::default());
     assert_eq!(ids.shape(), [4, 1, 12, 9]);
     assert!(ids.iter().all(|id| id % 20 == 0 || *id == IGNORE), "{ids}");
+}
+
+#[test]
+fn a_crop_larger_than_the_image_is_padded_evenly() {
+    let ids = changed(&RandomCrop { size: Size::Sides([Side::of(18), Side::of(15)]), ..RandomCrop::default() });
+    assert_eq!(ids.shape(), [4, 1, 18, 15]);
+    for ((_, _, y, x), id) in ids.indexed_iter() {
+        let inside = (3..15).contains(&y) && (3..12).contains(&x);
+        assert_eq!(*id != IGNORE, inside, "{y} {x}");
+    }
 }
