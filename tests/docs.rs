@@ -128,7 +128,7 @@ fn every_pipeline_of_the_readmes_plans() {
 fn the_operator_of_the_readme_is_the_example_that_compiles() {
     let shown = blocks(&read("README.md"), "rust");
     let example = read("crates/augraft/examples/own_operator.rs");
-    assert!(shown.contains(&example), "README.md does not show crates/augraft/examples/own_operator.rs as it is");
+    assert_eq!(shown, [example], "README.md shows crates/augraft/examples/own_operator.rs as it is, and no other Rust");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Boxes and keypoints move and mix with the pixels: the box of a moved object is the box of its moved mask.
 
 use augraft::operator::{
-    AnyOperator, Batch, Effects, Element, Images, Keypoint, Masks, Object, ObjectRules, Objects, Scratch, Seen, Shape,
-    StepKey, Values,
+    AnyOperator, Batch, Effects, Element, Images, Keypoint, Masks, Object, ObjectRules, Objects, OnDrop, Scratch, Seen,
+    Shape, StepKey, Values,
 };
 use augraft_testkit::{batch, shape};
 use augraft_tests::operators;
@@ -282,7 +282,7 @@ fn rules_remove_or_mark_what_is_cut() {
     let free = all(ObjectRules::default());
     let strict = ObjectRules { min_visibility: 0.5, ..ObjectRules::default() };
     let removed = all(strict);
-    let marked = all(ObjectRules { ignore: true, ..strict });
+    let marked = all(ObjectRules { on_drop: OnDrop::Ignore, ..strict });
     assert!(removed.len() < free.len() && removed.iter().all(|object| object.visibility >= 0.5));
     assert_eq!(marked.len(), free.len());
     assert_eq!(marked.iter().filter(|object| !object.ignore).count(), removed.len());

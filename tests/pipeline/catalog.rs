@@ -134,10 +134,10 @@ fn operators_are_listed_and_have_pages() {
     });
     assert_snapshot!(shown.join("\n"), @"
     name | kind | acts on | backends agree | exports | since | from | summary
-    cutmix | mix | images, masks, labels, feature maps | exact | yes | 0.1.0 | crate augraft-mix | Pastes a box of a partner image and mixes the labels by area.
+    cutmix | mix | images, masks, objects, labels, feature maps | exact | yes | 0.1.0 | crate augraft-mix | Pastes a box of a partner image and mixes the labels by area.
     dropblock | erase | images, feature maps | within 1e-6 | yes | 0.1.0 | crate augraft-feature | Drops square blocks of a feature map and rescales what is kept.
-    fmix | mix | images, masks, labels, feature maps | native only | no | 0.1.0 | crate augraft-mix | Takes a random region of any outline from a partner image and mixes the labels by area.
-    horizontal_flip | geometry | images, masks, feature maps | exact | yes | 0.1.0 | crate augraft-geometry | Mirrors left and right.
+    fmix | mix | images, masks, objects, labels, feature maps | native only | no | 0.1.0 | crate augraft-mix | Takes a random region of any outline from a partner image and mixes the labels by area.
+    horizontal_flip | geometry | images, masks, objects, feature maps | exact | yes | 0.1.0 | crate augraft-geometry | Mirrors left and right.
     one_of | combinator | as its steps | as its steps | as its steps | 0.1.0 | crate augraft-pipeline | Lets one of its steps act.
     ");
     for entry in registry.iter() {
@@ -164,7 +164,7 @@ fn operators_are_listed_and_have_pages() {
     - mixup: { alpha: 0.2 }
     ```
 
-    acts on         images, masks, labels, feature maps
+    acts on         images, masks, objects, labels, feature maps
     backends agree  exact
     exports         yes
     since           0.1.0
@@ -290,7 +290,7 @@ fn the_reference_has_what_the_pages_have() {
     | `keras` | `{ mode: elem, alpha: 0.2 }` |
     | `composer` | `{ partner: permute, weigh: larger }` |
 
-    - acts on: images, masks, labels, feature maps
+    - acts on: images, masks, objects, labels, feature maps
     - backends agree: exact
     - exports: yes
     - since: 0.1.0

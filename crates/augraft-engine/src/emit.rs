@@ -160,8 +160,11 @@ pub(crate) fn emit_steps<'g>(
 
 /// The side of a batch whose number of samples has changed so often.
 pub(crate) fn batch_name(changes: usize) -> Side {
-    const NAMES: [&str; 5] = ["N", "M", "M2", "M3", "M4"];
-    Side::Named(NAMES[changes.min(NAMES.len() - 1)])
+    match changes {
+        0 => Side::Named("N"),
+        1 => Side::Named("M"),
+        _ => Side::Numbered("M", changes),
+    }
 }
 
 /// Element type of images in a graph.

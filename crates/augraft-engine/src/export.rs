@@ -70,7 +70,9 @@ pub fn export(plan: &Plan, options: &ExportOptions) -> Result<Model, EngineError
 /// The batch after the steps: as before, unless a step changes how many samples there are.
 pub(crate) fn batch_after(steps: &[Step], before: Side) -> Side {
     match before {
-        Side::Named(_) => batch_name(steps.iter().filter(|step| step.operator.rows() != Rows::Same).count()),
+        Side::Named(_) | Side::Numbered(..) => {
+            batch_name(steps.iter().filter(|step| step.operator.rows() != Rows::Same).count())
+        }
         Side::Fixed(count) => Side::Fixed(steps.iter().fold(count, |count, step| step.operator.rows().after(count))),
     }
 }

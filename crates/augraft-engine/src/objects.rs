@@ -1,7 +1,7 @@
 //! Objects as arrays: the inputs and outputs of files, and what batches hold.
 
 use augraft_onnx::{DataType, Graph, Side, Tensor, Value};
-use augraft_operator::{Batch, Keypoint, LoweredObjects, Object, ObjectInputs, ObjectRules, Objects, Seen};
+use augraft_operator::{Batch, Keypoint, LoweredObjects, Object, ObjectInputs, ObjectRules, Objects, OnDrop, Seen};
 use augraft_pipeline::{ObjectPlan, Plan};
 use ndarray::{Array2, Array3, Array4};
 
@@ -47,7 +47,7 @@ impl ObjectArrays {
                 point(row, place, joint).map_or(0.0, |(at, _)| at[axis])
             }),
             keypoint_visible: Array3::from_shape_fn([n, most, joints], |(row, place, joint)| {
-                point(row, place, joint).is_some_and(|(_, visible)| *visible)
+                point(row, place, joint).is_some_and(|(_, visibility)| *visibility > 0)
             }),
         }
     }
@@ -81,8 +81,7 @@ pub(crate) fn as_given(batch: &Batch) -> Option<Objects> {
 fn given(seen: Seen, size: [usize; 2]) -> Object {
     let mut object = Object::new(seen.class, seen.origin, seen.bounds.map(f64::from), size);
     let points = seen.keypoints.into_iter();
-    object.keypoints =
-        points.map(|(at, visible)| Keypoint { at: at.map(f64::from), visibility: 2 * u8::from(visible) }).collect();
+    object.keypoints = points.map(|(at, visibility)| Keypoint { at: at.map(f64::from), visibility }).collect();
     object
 }
 
@@ -126,7 +125,7 @@ pub(crate) fn objects_output(graph: &Graph, objects: Option<&LoweredObjects<'_>>
     output(outputs.classes, "box_classes_out", &[]);
     output(outputs.weights, "box_weights_out", &[]);
     output(outputs.valid, "box_valid_out", &[]);
-    if rules.ignore {
+    if rules.on_drop == OnDrop::Ignore {
         output(outputs.ignore, "box_ignore_out", &[]);
     }
     if let Some([places, visible]) = outputs.keypoints {
@@ -135,19 +134,25 @@ pub(crate) fn objects_output(graph: &Graph, objects: Option<&LoweredObjects<'_>>
     }
 }
 
-/// How far the objects of a file are from native ones, in pixels; infinite where there are others.
-pub(crate) fn object_difference(seen: &[Vec<Seen>], found: impl Fn(&str) -> Option<Tensor>) -> Option<f32> {
+/// How far the objects of a file are from native ones, in pixels; infinite where there are others, none where the file lacks an output of the plan.
+pub(crate) fn object_difference(
+    seen: &[Vec<Seen>],
+    planned: &ObjectPlan,
+    found: impl Fn(&str) -> Option<Tensor>,
+) -> Option<f32> {
     let (Tensor::F32(boxes), Tensor::Bool(valid)) = (found("boxes_out")?, found("box_valid_out")?) else { return None };
     let (Tensor::I64(classes), Tensor::F32(weights)) = (found("box_classes_out")?, found("box_weights_out")?) else {
         return None;
     };
     let points = match (found("keypoints_out"), found("keypoint_visible_out")) {
         (Some(Tensor::F32(places)), Some(Tensor::Bool(visible))) => Some((places, visible)),
-        _ => None,
+        _ if planned.keypoints == 0 => None,
+        _ => return None,
     };
     let ignored = match found("box_ignore_out") {
         Some(Tensor::Bool(ignored)) => Some(ignored),
-        _ => None,
+        _ if planned.rules.on_drop == OnDrop::Remove => None,
+        _ => return None,
     };
     let mut largest = 0f32;
     // No number is as far as any.
@@ -159,7 +164,8 @@ pub(crate) fn object_difference(seen: &[Vec<Seen>], found: impl Fn(&str) -> Opti
             return Some(f32::INFINITY);
         }
         for (place, object) in places.into_iter().zip(objects) {
-            if classes[[row, place]] != object.class as i64 || (weights[[row, place]] - object.weight).abs() > 1e-6 {
+            let alike = (weights[[row, place]] - object.weight).abs() <= 1e-6;
+            if classes[[row, place]] != object.class as i64 || !alike {
                 return Some(f32::INFINITY);
             }
             if ignored.as_ref().is_some_and(|ignored| ignored[[row, place]]) != object.ignore {
@@ -167,8 +173,8 @@ pub(crate) fn object_difference(seen: &[Vec<Seen>], found: impl Fn(&str) -> Opti
             }
             (0..4).for_each(|edge| apart(boxes[[row, place, edge]], object.bounds[edge]));
             let Some((places, visible)) = &points else { continue };
-            for (joint, (at, is_visible)) in object.keypoints.iter().enumerate() {
-                if visible[[row, place, joint]] != *is_visible {
+            for (joint, (at, visibility)) in object.keypoints.iter().enumerate() {
+                if visible[[row, place, joint]] != (*visibility > 0) {
                     return Some(f32::INFINITY);
                 }
                 (0..2).for_each(|axis| apart(places[[row, place, joint, axis]], at[axis]));

@@ -210,7 +210,7 @@ impl AnyOperator for OnnxOperator {
     }
     fn effects(&self, _: &Shape) -> Effects {
         match self.role() {
-            HeaderRole::Geometry => Effects { moves: true, opaque: true, ..Effects::of(Values::Kept) },
+            HeaderRole::Geometry => Effects { moves: true, permutes: false, opaque: true, ..Effects::of(Values::Kept) },
             HeaderRole::Mix => Effects { mixes: true, labels: true, opaque: true, ..Effects::of(Values::Kept) },
             HeaderRole::Color => Effects::of(Values::Changed),
             HeaderRole::Erase => Effects::of(Values::Erased),

@@ -122,7 +122,7 @@ impl<'p> Verifier<'p> {
             self.add(Finding::of(Subject::Output("masks_out"), n, None, Some(largest), allowed));
         }
         if let Some((objects, planned)) = batch.objects.as_ref().zip(plan.objects.as_ref()) {
-            let largest = object_difference(&objects.seen(&planned.rules), |name| found.get(name).cloned());
+            let largest = object_difference(&objects.seen(&planned.rules), planned, |name| found.get(name).cloned());
             let largest = largest.ok_or_else(|| lacking("boxes_out"))?;
             let side = (0..n).map(|row| batch.extent(row)[1].max(batch.extent(row)[2])).max().unwrap_or(0);
             let allowed = OBJECT_ROUNDING * side as f32;

@@ -120,6 +120,7 @@ fn value_info(name: &str, dtype: DataType, shape: &[Side]) -> ValueInfoProto {
         value: Some(match side {
             Side::Fixed(n) => tensor_shape_proto::dimension::Value::DimValue(*n as i64),
             Side::Named(name) => tensor_shape_proto::dimension::Value::DimParam((*name).to_owned()),
+            Side::Numbered(name, number) => tensor_shape_proto::dimension::Value::DimParam(format!("{name}{number}")),
         }),
         ..Default::default()
     };

@@ -85,19 +85,34 @@ impl Value<'_> {
     /// Whether the elements are equal.
     #[must_use]
     pub fn equals(self, other: Self) -> Self {
+        // Before, only whole numbers and truth values are compared.
+        if self.graph.opset() < 11 && !matches!(self.dtype(), DataType::I64 | DataType::I32 | DataType::Bool) {
+            return !self.less(other) & !other.less(self);
+        }
         self.graph.node("Equal", &[self, other], vec![], DataType::Bool)
+    }
+
+    /// Whether the elements are of a type that every opset compares.
+    fn is_float(self) -> bool {
+        matches!(self.dtype(), DataType::F32 | DataType::F64)
     }
 
     /// The smaller element.
     #[must_use]
     pub fn minimum(self, other: Self) -> Self {
-        self.binary("Min", other)
+        if self.is_float() || self.graph.opset() >= 12 {
+            return self.binary("Min", other);
+        }
+        self.less(other).select(self, other)
     }
 
     /// The larger element.
     #[must_use]
     pub fn maximum(self, other: Self) -> Self {
-        self.binary("Max", other)
+        if self.is_float() || self.graph.opset() >= 12 {
+            return self.binary("Max", other);
+        }
+        self.less(other).select(other, self)
     }
 
     /// `yes` where `self` holds, else `no`.

@@ -13,6 +13,8 @@ pub enum Side {
     Fixed(usize),
     /// Any number, equal wherever the name is.
     Named(&'static str),
+    /// A side with a name and a number behind it, alike.
+    Numbered(&'static str, usize),
 }
 
 /// The tensors and nodes of a graph in the order of the calls, and what finds equal ones again.

@@ -106,7 +106,10 @@ fn stated<T: Operator>(operator: &T, shape: &Shape) -> Option<Stated<T>> {
     Some(Stated { draw, extent, probability: dice.asked() })
 }
 
-impl<T: Operator> AnyOperator for T {
+impl<T: Operator> AnyOperator for T
+where
+    T::Draw<Row>: Sync,
+{
     fn name(&self) -> &'static str {
         T::NAME
     }
@@ -121,12 +124,15 @@ impl<T: Operator> AnyOperator for T {
         };
         let dice = Scalar::ARITHMETIC;
         let mixing = self.mixing(dice, &draw, &extent);
-        let moves = !self.motion(dice, &draw, &extent).is_stay();
+        let motion = self.motion(dice, &draw, &extent);
+        let (moves, permutes) = (!motion.is_stay(), motion.keeps_shares());
         let mixes = !matches!(mixing, Mixing::None);
         let whole = matches!(mixing, Mixing::Values { .. });
         let labels = smooths || mixes && !matches!(mixing, Mixing::Values { lam: None, .. });
         let blends = matches!(mixing, Mixing::Blend { .. });
-        Effects { moves, mixes, blends, labels, masks: moves || mixes && !whole, ..Effects::of(T::VALUES) }
+        let masks = moves || mixes && !whole;
+        let objects = masks || !self.erases(&draw).is_empty();
+        Effects { moves, permutes, mixes, blends, labels, masks, objects, ..Effects::of(T::VALUES) }
     }
 
     fn probability(&self, shape: &Shape) -> Option<Probability> {
@@ -205,12 +211,9 @@ impl<T: Operator> AnyOperator for T {
         let smoothing = self.smoothing(batch.labels.classes());
         Operator::apply(self, &rows, batch, scratch);
         if T::VALUES != Values::Kept {
-            let places: Vec<usize> = (0..rows.len()).collect();
-            each_sample!(batch.images, &places, |row, image| {
-                // Read once more, because a draw of any operator is not known to be shared between threads.
-                let draw: Option<T::Draw<Row>> = draws.row(*row);
-                if let Some(draw) = draw.filter(|draw| draw.decision().unwrap_or(true)) {
-                    self.change(&draw, &mut image);
+            each_sample!(batch.images, &rows, |draw, image| {
+                if draw.decision().unwrap_or(true) {
+                    self.change(draw, &mut image);
                 }
             });
         }

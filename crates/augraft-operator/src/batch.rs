@@ -104,7 +104,7 @@ impl Batch {
         }
     }
 
-    /// Mixes and moves images, masks and labels as a step states.
+    /// Mixes and moves images, masks, labels and objects as a step states.
     pub(crate) fn follow(&mut self, step: &NativeStep, scratch: &mut Scratch) {
         let [_, height, width] = if self.is_empty() { [0; 3] } else { self.extent(0) };
         if let Some(mut objects) = self.objects.take() {
@@ -206,7 +206,7 @@ impl NativeStep {
             let share = self.share(row, grid);
             let nominal = if let Mixing::Values { lam, .. } = mixing { *lam } else { label.nominal };
             let seen = match (label.rule, mixing, masks) {
-                (LabelRule::VisibleMask, Mixing::Paste(patch), Some(masks)) if !patch.is_empty() => {
+                (LabelRule::VisibleMask, Mixing::Paste(patch), Some(masks)) => {
                     masks.visible(row, patch.source(row), patch.edges)
                 }
                 _ => None,
@@ -240,6 +240,7 @@ impl Masks {
         let Images::U8(ids) = &self.images else { return None };
         let shows = |id: &&u8| **id > 0 && usize::from(**id) < self.classes;
         let [top, left, bottom, right] = edges.map(|edge| edge as usize);
+        let (bottom, right) = (bottom.max(top), right.max(left));
         let count = |row: usize| ids.slice(s![row, 0, top..bottom, left..right]).iter().filter(shows).count();
         let all = ids.index_axis(Axis(0), row).iter().filter(shows).count();
         let (kept, brought) = ((all - count(row)) as f64, count(partner) as f64);

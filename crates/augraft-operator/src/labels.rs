@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayViewMut1, Axis};
 
 use crate::mixing::{Mixing, Region};
 use crate::motion::Motion;
-use crate::pieces::{Weights, add};
+use crate::pieces::{Weights, blend};
 use crate::provenance::Provenance;
 use crate::scalar::Row;
 use crate::scratch::Scratch;
@@ -28,7 +28,7 @@ pub struct Labels {
     /// Factor and summand of every class weight, in order.
     smoothing: Vec<[f32; 2]>,
     state: Provenance,
-    /// A mixing by regions that came last, whose planes are only made if another step follows.
+    /// A mixing of whole samples by regions that came last, whose planes are only made if another step follows.
     later: Option<Later>,
 }
 
@@ -156,23 +156,13 @@ impl Labels {
     /// The weights of the sources of each sample, which sum to 1; the sample itself where nothing is visible.
     fn totals(&self) -> Vec<Weights> {
         let mut totals = match (&self.later, &self.state) {
-            (None, state) => state.totals(),
             (Some(later), Provenance::Whole(rows)) => {
                 let pixels = later.grid.iter().product();
-                let mixed = |row: usize| {
-                    let share = later.regions[row].share(pixels);
-                    let mut mixed = Weights::new();
-                    add(&mut mixed, &rows[row], 1.0 - share);
-                    add(&mut mixed, &rows[later.partner[row]], share);
-                    mixed
-                };
+                let mixed =
+                    |row: usize| blend(&rows[row], &rows[later.partner[row]], 1.0 - later.regions[row].share(pixels));
                 (0..rows.len()).map(mixed).collect()
             }
-            (Some(_), _) => {
-                let mut settled = self.clone();
-                settled.settle(&mut Scratch::default());
-                settled.state.totals()
-            }
+            (_, state) => state.totals(),
         };
         for (weights, own) in totals.iter_mut().zip(&self.own).filter(|(weights, _)| weights.is_empty()) {
             weights.push((*own, 1.0));
@@ -188,12 +178,7 @@ impl Labels {
     /// Mixes the labels of whole samples: `lam` of each with `1 - lam` of its partner; where things are is forgotten.
     pub fn blend(&mut self, lam: &[f64], partner: &[usize]) {
         let totals = self.totals();
-        let mixed = |row: usize| {
-            let mut mixed = Weights::new();
-            add(&mut mixed, &totals[row], lam[row]);
-            add(&mut mixed, &totals[partner[row]], 1.0 - lam[row]);
-            mixed
-        };
+        let mixed = |row: usize| blend(&totals[row], &totals[partner[row]], lam[row]);
         self.state = Provenance::Whole((0..totals.len()).map(mixed).collect());
         self.later = None;
     }
@@ -206,8 +191,12 @@ impl Labels {
         grid: [usize; 2],
         scratch: &mut Scratch,
     ) {
+        if let None | Some(Mixing::None | Mixing::Values { .. }) = mixings.first() {
+            return;
+        }
         self.settle(scratch);
-        if matches!(mixings.first(), Some(Mixing::Region { .. })) {
+        let is_whole = matches!(self.state, Provenance::Whole(_));
+        if is_whole && matches!(mixings.first(), Some(Mixing::Region { .. })) {
             let partner = mixings.iter().enumerate().map(|(row, mixing)| mixing.partner(row)).collect();
             self.later = Some(Later { partner, regions: regions.to_vec(), grid });
             return;

@@ -12,8 +12,9 @@ use crate::mixing::{Label, LabelRule, Mixing};
 use crate::motion::Motion;
 use crate::move_graph::lower_motion;
 use crate::move_images::Content;
+use crate::numbers::Fill;
 use crate::object_values::LoweredObjects;
-use crate::picture::Picture;
+use crate::picture::{Picture, lower_fill};
 use crate::recorder::{Recorder, first_half};
 use crate::shape::{Element, Issue, Shape};
 
@@ -61,6 +62,12 @@ impl<'g> Lowered<'g> {
         Self { images: values, labels, masks: None, objects: None, shape, sides }
     }
 
+    /// The fill of every channel in the type of the images, `[1,C,1,1]`.
+    #[must_use]
+    pub fn fill(&self, fill: &Fill) -> Value<'g> {
+        lower_fill(self.images.graph(), fill, &self.shape)
+    }
+
     /// Zero in the type of the images, a scalar.
     #[must_use]
     pub fn zero(&self) -> Value<'g> {
@@ -91,7 +98,7 @@ impl<'g> Lowered<'g> {
         Self { images: self.images.gather(rows, 0), labels, masks, objects, shape: self.shape, sides: self.sides }
     }
 
-    /// Mixes and moves images, masks and labels as a step states.
+    /// Mixes and moves images, masks, labels and objects as a step states.
     pub(crate) fn follow(self, step: LoweredStep<'g>) -> Result<Self, Issue> {
         let before = Picture { values: self.images, shape: self.shape.clone(), sides: self.sides };
         let mixed =

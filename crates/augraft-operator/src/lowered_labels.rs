@@ -151,11 +151,9 @@ impl<'g> LoweredLabels<'g> {
                     Later::Turn(_) | Later::Rows(_) => count,
                 };
                 let count = self.later.iter().fold(layers.len(), more) * (1 + mixed.partners());
-                if count > MAX_LAYERS {
-                    return Err(too_many(count));
-                }
                 self.later.push(Later::Mix(mixed));
-                Ok(self)
+                // On planes a paste adds no layers.
+                if count > MAX_LAYERS { self.settle() } else { Ok(self) }
             }
             _ => self.settle()?.mix_planes(&mixed),
         }
@@ -295,7 +293,7 @@ impl<'g> LoweredLabels<'g> {
         let part = |at: usize| picture.values.slice(1, (at * layers) as i64, ((at + 1) * layers) as i64);
         let list = |values: Value<'g>| values.binary("Reshape", flat);
         // What shows nothing weighs nothing, so that it may count for any source.
-        let source = list((part(0) - one).binary("Max", zero).cast(DataType::I64));
+        let source = list((part(0) - one).maximum(zero).cast(DataType::I64));
         let weight = list(part(1).cast(DataType::F64));
         let none = graph.constant(Tensor::vector(vec![0f64]));
         let none = none.expand(graph.concat(&[rows, self.base.shape().slice(0, 0, 1)], 0));

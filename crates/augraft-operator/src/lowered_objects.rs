@@ -46,10 +46,15 @@ impl<'g> LoweredObjects<'g> {
 
     /// Moves as the pixels of images with these rows and columns do.
     pub(crate) fn follow(self, motion: &Motion<Recorder<'g>>, before: [Value<'g>; 2]) -> Self {
+        if motion.is_stay() {
+            return self;
+        }
+        // The edges of a frame that is empty may change places, and natively such an object is gone.
+        let objects = self.without_gone();
         let after = sides_after(motion, before);
         let [h, w] = before.map(|side| side.cast(DataType::F64));
         match motion {
-            Motion::Stay => self,
+            Motion::Stay => objects,
             Motion::Mirror { rows, columns } => {
                 let place = |[x, y]: [Value<'g>; 2], axes: &[i64]| {
                     let turned = |apply: Value<'g>, other: Value<'g>, own: Value<'g>| match apply.constant_bool() {
@@ -64,14 +69,14 @@ impl<'g> LoweredObjects<'g> {
                     [_, Some(false)] => *rows,
                     _ => (*rows & !*columns) | (*columns & !*rows),
                 };
-                self.map(place, after).swapped(mirrored)
+                objects.map(place, after).swapped(mirrored)
             }
             Motion::Transpose(apply) => {
                 let place = |[x, y]: [Value<'g>; 2], axes: &[i64]| {
                     let apply = spread(*apply, axes);
                     [apply.select(y, x), apply.select(x, y)]
                 };
-                self.map(place, after).swapped(*apply)
+                objects.map(place, after).swapped(*apply)
             }
             Motion::Quarter(k) => {
                 let is = |turns: i64, axes: &[i64]| spread(k.equals(k.graph().constant(Tensor::scalar(turns))), axes);
@@ -81,9 +86,9 @@ impl<'g> LoweredObjects<'g> {
                         [0, 1].map(|axis| is(turns, axes).select(to[axis], place[axis]))
                     })
                 };
-                self.map(place, after)
+                objects.map(place, after)
             }
-            Motion::Window(window) => self.cut(window, after),
+            Motion::Window(window) => objects.cut(window, after),
             Motion::Affine(affine) => {
                 let place = |[x, y]: [Value<'g>; 2], axes: &[i64]| {
                     let [[a, b, x0], [c, d, y0]] =
@@ -93,11 +98,11 @@ impl<'g> LoweredObjects<'g> {
                     let (x, y) = (x - half * w - x0, y - half * h - y0);
                     [(d * x - b * y) * over + half * w, (a * y - c * x) * over + half * h]
                 };
-                self.without_gone().map(place, after)
+                objects.map(place, after)
             }
             Motion::Chain(parts) => {
                 let mut sides = before;
-                parts.iter().fold(self, |objects, part| {
+                parts.iter().fold(objects, |objects, part| {
                     let moved = objects.follow(part, sides);
                     sides = sides_after(part, sides);
                     moved
@@ -152,7 +157,7 @@ impl<'g> LoweredObjects<'g> {
         self
     }
 
-    /// As natively, what is out of sight is gone for good: the hulls of its corners and its frame may overlap when both are turned.
+    /// Those of which something can be seen.
     fn without_gone(self) -> Self {
         let size = area(meet(hull(&self.x, &self.y), self.frame));
         Self { valid: self.valid & zero(size).less(size), ..self }
@@ -169,21 +174,29 @@ impl<'g> LoweredObjects<'g> {
         region: Option<LoweredRegion<'g>>,
         picture: &Picture<'g>,
     ) -> Self {
+        // Who is its own partner shows its own objects as they are.
+        let alone = |partner: Value<'g>| partner.equals(self.shown.graph().range(self.shown.side(0)));
         match mixing {
             Mixing::None | Mixing::Values { .. } => self,
-            Mixing::Paste(patch) => self.collage(std::slice::from_ref(patch), picture),
+            Mixing::Paste(patch) => match patch.partner.filter(|_| patch.shows == Shows::Place).map(alone) {
+                None => self.collage(std::slice::from_ref(patch), picture),
+                Some(alone) => {
+                    let none = self.shown.graph().constant(Tensor::scalar(0i64));
+                    let edges = patch.edges.map(|edge| alone.select(none, edge));
+                    self.collage(&[Patch { edges, ..*patch }], picture)
+                }
+            },
             Mixing::Collage(patches) => self.collage(patches, picture),
             Mixing::Blend { lam, partner } => {
-                let lam = lam.cast(DataType::F64);
+                let lam = alone(*partner).select(real(*lam, 1.0), lam.cast(DataType::F64));
                 let rest = real(lam, 1.0) - lam;
                 self.weighed(lam).with(&self.at_rows(*partner).weighed(rest))
             }
             Mixing::Region { partner, .. } => {
                 let Some(region) = region else { return self };
-                let (LoweredRegion::Taken(taken)
-                | LoweredRegion::TakenByChannel(taken)
-                | LoweredRegion::Weights([_, taken])) = region.flat();
-                let taken = taken.cast(DataType::F64);
+                let (LoweredRegion::Taken(taken) | LoweredRegion::Weights([_, taken])) = region.flat();
+                let other = (!alone(*partner)).unsqueeze(&[1, 2, 3]).cast(DataType::F64);
+                let taken = taken.cast(DataType::F64) * other;
                 let other = self.at_rows(*partner);
                 let share = other.share(taken, picture, 0.0);
                 // Not 1 minus the share: engines may divide by way of a reciprocal, and what is wholly covered would not be gone.

@@ -14,8 +14,6 @@ use crate::shape::Element;
 pub enum LoweredRegion<'g> {
     /// These pixels of each plane, bool `[N,1,H,W]`.
     Taken(Value<'g>),
-    /// These elements, bool `[N,C,H,W]`.
-    TakenByChannel(Value<'g>),
     /// Weights of the sample itself and of the partner, f32 `[N, 1 or channels, H, W]`.
     Weights([Value<'g>; 2]),
 }
@@ -23,11 +21,11 @@ pub enum LoweredRegion<'g> {
 impl<'g> LoweredRegion<'g> {
     /// The mean weight of the partner, f64 `[N]`.
     pub(crate) fn share(self) -> Value<'g> {
-        let (Self::Taken(taken) | Self::TakenByChannel(taken) | Self::Weights([_, taken])) = self;
+        let (Self::Taken(taken) | Self::Weights([_, taken])) = self;
         let elements = [1, 2, 3].map(|axis| taken.side(axis).cast(DataType::F64));
         let sum = match self {
             // A row is counted exactly in f32, a plane in f64.
-            Self::Taken(_) | Self::TakenByChannel(_) => taken.cast(DataType::F32).reduce_sum(3).cast(DataType::F64),
+            Self::Taken(_) => taken.cast(DataType::F32).reduce_sum(3).cast(DataType::F64),
             Self::Weights(_) => taken.cast(DataType::F64).reduce_sum(3),
         };
         sum.reduce_sum(2).reduce_sum(1) / (elements[0] * elements[1] * elements[2])
@@ -41,10 +39,6 @@ impl<'g> LoweredRegion<'g> {
         };
         match self {
             Self::Taken(_) => self,
-            Self::TakenByChannel(taken) => {
-                let mean = mean(taken.cast(DataType::F32));
-                Self::Weights([number(mean) - mean, mean])
-            }
             Self::Weights(weights) => Self::Weights(weights.map(mean)),
         }
     }
@@ -75,13 +69,14 @@ pub(crate) fn lower_mixing<'g>(
         }
         Mixing::Region { partner, .. } => match region {
             None => own,
-            Some(LoweredRegion::Taken(taken) | LoweredRegion::TakenByChannel(taken)) => {
-                taken.select(own.gather(*partner, 0), own)
-            }
+            Some(LoweredRegion::Taken(taken)) => taken.select(own.gather(*partner, 0), own),
             Some(LoweredRegion::Weights([kept, taken])) => {
                 let zero = own.graph().constant(Tensor::scalar(0f32));
-                let mixed = own.cast(DataType::F32) * kept + own.gather(*partner, 0).cast(DataType::F32) * taken;
-                zero.less(taken).select(nearest(mixed, picture.shape.element), own)
+                let other = own.gather(*partner, 0);
+                let mixed = own.cast(DataType::F32) * kept + other.cast(DataType::F32) * taken;
+                // An infinite value weighed with 0 is no number.
+                let mixed = zero.less(kept).select(nearest(mixed, picture.shape.element), other);
+                zero.less(taken).select(mixed, own)
             }
         },
     };
@@ -173,9 +168,9 @@ impl<'g> Span<'g> {
     /// Pixels of the rectangle, at least one, and for each place of the axis the pixel of the rectangle there, or the nearest one.
     fn pixels(&self) -> [Value<'g>; 2] {
         let one = self.real(1.0);
-        let length = (self.end - self.start).binary("Max", one);
-        let at = (self.places - self.start).binary("Max", self.real(0.0));
-        [length, at.binary("Min", length - one)]
+        let length = (self.end - self.start).maximum(one);
+        let at = (self.places - self.start).maximum(self.real(0.0));
+        [length, at.minimum(length - one)]
     }
 
     fn nearest(&self) -> Value<'g> {
@@ -187,10 +182,10 @@ impl<'g> Span<'g> {
     fn taps(&self) -> [Value<'g>; 3] {
         let [length, at] = self.pixels();
         let twice = length * self.real(2.0);
-        let place = ((at * self.real(2.0) + self.real(1.0)) * self.side - length).binary("Max", self.real(0.0));
+        let place = ((at * self.real(2.0) + self.real(1.0)) * self.side - length).maximum(self.real(0.0));
         let low = whole_quotient(place, twice);
         let rest = (place - low * twice) / twice;
         let last = self.side - self.real(1.0);
-        [low, (low + self.real(1.0)).binary("Min", last), rest.cast(DataType::F32)]
+        [low, (low + self.real(1.0)).minimum(last), rest.cast(DataType::F32)]
     }
 }

@@ -57,11 +57,7 @@ impl MixMode {
     /// How many samples are left of a batch that is mixed with `partner`.
     #[must_use]
     pub fn rows(self, partner: Partner) -> Rows {
-        match (self, partner) {
-            (_, Partner::Dataset) => Rows::Donors,
-            (MixMode::Half, _) => Rows::Half,
-            _ => Rows::Same,
-        }
+        if self == MixMode::Half && partner != Partner::Dataset { Rows::Half } else { partner.rows() }
     }
 
     /// Checks that the partners are those of the mode.

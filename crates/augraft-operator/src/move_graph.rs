@@ -73,7 +73,7 @@ fn quarter<'g>(picture: Picture<'g>, k: Value<'g>) -> Picture<'g> {
     ];
     let values = turned.into_iter().fold(own, |values, (turns, turned)| {
         let turns = graph.constant(Tensor::scalar(i64::from(turns)));
-        choose(&picture, graph.node("Equal", &[k, turns], vec![], DataType::Bool), turned, values)
+        choose(&picture, k.equals(turns), turned, values)
     });
     picture.with(values)
 }
@@ -201,15 +201,15 @@ fn shown<'g>(mode: PaddingMode, at: Value<'g>, side: Value<'g>) -> [Value<'g>; 2
     let inside = at.at_least(zero) & at.less(side);
     let pixel = match mode {
         PaddingMode::Constant => inside.select(at, zero),
-        PaddingMode::Edge => at.binary("Max", zero).binary("Min", side - one),
+        PaddingMode::Edge => at.maximum(zero).minimum(side - one),
         PaddingMode::Reflect => {
-            let period = ((side - one) * two).binary("Max", one);
+            let period = ((side - one) * two).maximum(one);
             let within = within(period);
-            within.binary("Min", period - within)
+            within.minimum(period - within)
         }
         PaddingMode::Symmetric => {
             let within = within(side * two);
-            within.binary("Min", side * two - one - within)
+            within.minimum(side * two - one - within)
         }
     };
     [pixel, inside]
@@ -263,13 +263,13 @@ fn warp<'g>(affine: &Affine<Recorder<'g>>, batch: &Picture<'g>, content: Content
     let place = |map: [Value<'g>; 3], side: usize| {
         let [per_column, per_row, center] = map.map(|number| number.unsqueeze(&[1, 2]));
         let place = per_column * x + (per_row * y + (center + real(sampling.offset(side))));
-        place.binary("Max", real(0.0)).binary("Min", real(side as f64 + 1.0))
+        place.maximum(real(0.0)).minimum(real(side as f64 + 1.0))
     };
     let (column, row) = (place(affine.map.x, width), place(affine.map.y, height));
     let smooth = sampling == Sampling::Bilinear;
     let pixel = |place: Value<'g>, side: usize| {
         let whole = place.unary("Floor");
-        if smooth { whole.binary("Min", real(side as f64)) } else { whole }
+        if smooth { whole.minimum(real(side as f64)) } else { whole }
     };
     let (left, top) = (pixel(column, width), pixel(row, height));
     let sample = graph.range(batch.values.side(0)).cast(DataType::F64).reshape(&[-1, 1, 1]);

@@ -186,8 +186,8 @@ fn cut(windows: &[&Window<Row>], images: &mut Images, content: Content, scratch:
         }
         (Images::Ragged(images), WindowSize::Fixed(size)) => {
             let from = images.iter().map(|image: &Array3<u8>| image.view().permuted_axes([2, 0, 1])).collect();
-            // Masks have one channel.
-            let channels = images.first().map_or(3, |image| image.dim().2);
+            let none = if content == Content::Ids { 1 } else { 3 };
+            let channels = images.first().map_or(none, |image| image.dim().2);
             Images::U8(showing.filled(from, channels, size, windows, scratch))
         }
         (Images::U8(images), _) => Images::U8(showing.filled_dense(images, windows, scratch)),

@@ -4,7 +4,7 @@
 
 use augraft_onnx::{DataType, Tensor, Value};
 
-use crate::objects::ObjectRules;
+use crate::object_rules::{ObjectRules, OnDrop};
 use crate::picture::length;
 
 /// Edges left, top, right, bottom.
@@ -188,7 +188,7 @@ impl<'g> LoweredObjects<'g> {
         let dropped = size.less(real(size, rules.min_area))
             | shortest.less(real(size, rules.min_side))
             | (size * self.shown).less(real(size, rules.min_visibility) * area(whole));
-        let valid = if rules.ignore { some } else { some & !dropped };
+        let valid = if rules.on_drop == OnDrop::Ignore { some } else { some & !dropped };
         let single = |value: Value<'g>| valid.select(value, zero).cast(DataType::F32).unsqueeze(&[2]);
         let keypoints = self.points.as_ref().map(|points| {
             let edges = self.frame.map(|edge| edge.unsqueeze(&[2]));

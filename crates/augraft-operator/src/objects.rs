@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::mixing::{Mixing, Patch, Region, Shows};
 use crate::motion::{Motion, Window};
+use crate::object_rules::{ObjectRules, OnDrop, Seen};
 use crate::scalar::Row;
 
 /// A place `[x, y]`.
@@ -53,42 +54,6 @@ pub struct Keypoint {
     pub at: Place,
     /// 0 for unlabeled or covered, 1 for hidden, 2 for visible.
     pub visibility: u8,
-}
-
-/// Which objects are left at the end.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct ObjectRules {
-    /// Least area of a box in square pixels.
-    pub min_area: f64,
-    /// Least side of a box in pixels.
-    pub min_side: f64,
-    /// Least share of an object that must be visible, 0 to 1.
-    pub min_visibility: f64,
-    /// Whether an object that falls below is kept and marked, for a loss that leaves it out.
-    pub ignore: bool,
-}
-
-/// An object as it is at the end: a box within the image.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Seen {
-    /// `[left, top, right, bottom]` in pixels.
-    pub bounds: [f32; 4],
-    /// Its class.
-    pub class: usize,
-    /// Weight, below 1 where it is blended.
-    pub weight: f32,
-    /// The share of it that is visible.
-    pub visibility: f32,
-    /// Whether a rule would have removed it.
-    pub ignore: bool,
-    /// Whether it stands for a crowd.
-    pub crowd: bool,
-    /// Whether it is marked as difficult.
-    pub difficult: bool,
-    /// Index in the data set of the sample that it comes from, and its number there.
-    pub origin: (u64, u64),
-    /// Places of its keypoints, and whether each is inside of the image and not covered.
-    pub keypoints: Vec<([f32; 2], bool)>,
 }
 
 impl Object {
@@ -169,12 +134,13 @@ impl Object {
         let [left, top, right, bottom] = bounds;
         let small = area(bounds) < rules.min_area || (right - left).min(bottom - top) < rules.min_side;
         let dropped = small || visible < rules.min_visibility * whole;
-        if dropped && !rules.ignore {
+        if dropped && rules.on_drop == OnDrop::Remove {
             return None;
         }
-        let points = self.keypoints.iter();
-        let points =
-            points.map(|point| (point.at.map(|at| at as f32), point.visibility > 0 && inside(point.at, self.frame)));
+        let point = |point: &Keypoint| {
+            let visibility = if inside(point.at, self.frame) { point.visibility } else { 0 };
+            (point.at.map(|at| at as f32), visibility)
+        };
         Some(Seen {
             bounds: bounds.map(|edge| edge as f32),
             class: self.class,
@@ -184,7 +150,7 @@ impl Object {
             crowd: self.crowd,
             difficult: self.difficult,
             origin: self.origin,
-            keypoints: points.collect(),
+            keypoints: self.keypoints.iter().map(point).collect(),
         })
     }
 }
@@ -213,7 +179,13 @@ impl Objects {
     /// The objects at the end, those of each sample.
     #[must_use]
     pub fn seen(&self, rules: &ObjectRules) -> Vec<Vec<Seen>> {
-        self.samples.iter().map(|objects| objects.iter().filter_map(|object| object.seen(rules)).collect()).collect()
+        (0..self.samples.len()).map(|row| self.seen_of(row, rules)).collect()
+    }
+
+    /// Those of one sample.
+    #[must_use]
+    pub fn seen_of(&self, row: usize, rules: &ObjectRules) -> Vec<Seen> {
+        self.samples[row].iter().filter_map(|object| object.seen(rules)).collect()
     }
 
     /// Takes the samples at these rows.
@@ -238,17 +210,15 @@ impl Objects {
     /// Mixes as the pixels of images of `[height, width]` are mixed.
     pub(crate) fn mix(&mut self, mixings: &[Mixing<Row>], regions: &[Arc<Region>], size: [usize; 2]) {
         if let None | Some(Mixing::None | Mixing::Values { .. }) = mixings.first() {
-            for objects in &mut self.samples {
-                objects.retain(|object| !object.is_gone());
-            }
             return;
         }
         let before = std::mem::take(&mut self.samples);
-        let mixed = |(row, mixing): (usize, &Mixing<Row>)| {
-            let mut mixed = match mixing {
+        let mixed = |(row, mixing): (usize, &Mixing<Row>)| -> Vec<Object> {
+            match mixing {
                 Mixing::None | Mixing::Values { .. } => before[row].clone(),
                 Mixing::Paste(patch) => collage(&before, row, std::slice::from_ref(patch), size),
                 Mixing::Collage(patches) => collage(&before, row, patches, size),
+                Mixing::Blend { .. } | Mixing::Region { .. } if mixing.partner(row) == row => before[row].clone(),
                 Mixing::Blend { lam, .. } => {
                     weighed(&before[row], *lam).chain(weighed(&before[mixing.partner(row)], 1.0 - lam)).collect()
                 }
@@ -257,9 +227,7 @@ impl Objects {
                     let own = before[row].iter().map(|object| shares.scaled(object, false));
                     own.chain(before[mixing.partner(row)].iter().map(|object| shares.scaled(object, true))).collect()
                 }
-            };
-            mixed.retain(|object: &Object| !object.is_gone());
-            mixed
+            }
         };
         self.samples = mixings.iter().enumerate().map(mixed).collect();
     }
@@ -273,7 +241,8 @@ fn weighed(objects: &[Object], factor: f64) -> impl Iterator<Item = Object> + '_
     objects.iter().map(move |object| Object { weight: object.weight * factor, ..object.clone() })
 }
 
-fn follow(objects: &mut [Object], motion: &Motion<Row>, size: [usize; 2], pairs: &[[usize; 2]]) {
+fn follow(objects: &mut Vec<Object>, motion: &Motion<Row>, size: [usize; 2], pairs: &[[usize; 2]]) {
+    objects.retain(|object| !object.is_gone());
     let [h, w] = size.map(|side| side as f64);
     let mut map = |place: &dyn Fn(Place) -> Place, size: [f64; 2], swaps: bool| {
         for object in objects.iter_mut() {
@@ -335,7 +304,7 @@ fn collage(before: &[Vec<Object>], row: usize, patches: &[Patch<Row>], [height, 
     let patches = || patches.iter().filter(|patch| !patch.is_empty());
     let mut objects = if whole { Vec::new() } else { before[row].clone() };
     for patch in patches() {
-        let is_own_place = patch.partner.is_none() && patch.shows == Shows::Place;
+        let is_own_place = patch.source(row) == row && patch.shows == Shows::Place;
         if is_own_place && !whole {
             continue;
         }

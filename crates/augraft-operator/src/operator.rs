@@ -39,7 +39,7 @@ pub trait Operator: Debug + Default + Serialize + DeserializeOwned + JsonSchema 
     const SINCE: &'static str;
     /// How closely the backends agree.
     const PARITY: Parity;
-    /// What `apply` and `lower` do to values.
+    /// What `change` and `apply` do to values; `change` is only called where it is not `Kept`.
     const VALUES: Values = Values::Kept;
     /// What `compat: NAME` sets: names of peers with their options as JSON, which options beside `compat` win over.
     const PRESETS: &'static [(&'static str, &'static str)] = &[];

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::address::Rows;
+
 /// How the partner of a sample is chosen within its batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -23,6 +25,12 @@ pub enum Partner {
 impl Partner {
     /// Lanes that a draw of the partner uses.
     pub const LANES: u32 = 4;
+
+    /// How many samples are left of a batch with such partners.
+    #[must_use]
+    pub fn rows(self) -> Rows {
+        if self == Self::Dataset { Rows::Donors } else { Rows::Same }
+    }
 }
 
 /// A 62-bit key of two words, as every backend computes it.

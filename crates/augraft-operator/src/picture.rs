@@ -34,12 +34,7 @@ impl<'g> Picture<'g> {
 
     /// The fill of every channel in the type of the planes, `[1,C,1,1]`.
     pub(crate) fn fill(&self, fill: &Fill) -> Value<'g> {
-        let values = (0..self.shape.channels).map(|channel| fill.at(channel));
-        let values = match self.shape.element {
-            Element::F32 => Tensor::vector(values.collect::<Vec<f32>>()),
-            Element::U8 => Tensor::vector(values.map(u8::of).collect::<Vec<u8>>()),
-        };
-        self.graph().constant(values).reshape(&[1, -1, 1, 1])
+        lower_fill(self.graph(), fill, &self.shape)
     }
 
     /// One drawn value for each sample, in the shape of the planes; a constant is one for all.
@@ -49,6 +44,16 @@ impl<'g> Picture<'g> {
             || self.sides.iter().any(|side| side.id() == value.id());
         if is_one { value } else { value.unsqueeze(&[1, 2, 3]) }
     }
+}
+
+/// The fill of every channel in the type of images of this shape, `[1,C,1,1]`.
+pub(crate) fn lower_fill<'g>(graph: &'g Graph, fill: &Fill, shape: &Shape) -> Value<'g> {
+    let values = (0..shape.channels).map(|channel| fill.at(channel));
+    let values = match shape.element {
+        Element::F32 => Tensor::vector(values.collect::<Vec<f32>>()),
+        Element::U8 => Tensor::vector(values.map(u8::of).collect::<Vec<u8>>()),
+    };
+    graph.constant(values).reshape(&[1, -1, 1, 1])
 }
 
 /// A length in f64, 0 where it would be negative.

@@ -3,6 +3,7 @@
 use ndarray::ArrayView3;
 
 use crate::kernels;
+use crate::place_noise::{word_byte, word_normal};
 use crate::resample_floats::{resample_columns, resample_rows};
 use crate::scratch::Pooled;
 use crate::taps::{Lines, Taps};
@@ -15,6 +16,8 @@ pub trait Pixel: Pooled {
     fn real(self) -> f32;
     /// The value nearest to an average of values, halves to even for bytes.
     fn nearest(average: f32) -> Self;
+    /// Noise by a word: a standard normal number, or a level, all equally likely.
+    fn noise(word: u32) -> Self;
 }
 
 impl Pixel for u8 {
@@ -28,6 +31,9 @@ impl Pixel for u8 {
         // The sum has no bits after the point, so that the addition rounds; the lowest byte of its mantissa is the value.
         (average + 8_388_608.0).to_bits() as u8
     }
+    fn noise(word: u32) -> u8 {
+        word_byte(word)
+    }
 }
 
 impl Pixel for f32 {
@@ -39,6 +45,9 @@ impl Pixel for f32 {
     }
     fn nearest(average: f32) -> f32 {
         average
+    }
+    fn noise(word: u32) -> f32 {
+        word_normal(word)
     }
 }
 

@@ -97,10 +97,9 @@ impl Provenance {
         scratch: &mut Scratch,
     ) {
         match mixings.first() {
-            None | Some(Mixing::None | Mixing::Values { .. }) => return,
             Some(Mixing::Region { .. }) => self.become_planes(grid, scratch),
-            Some(Mixing::Blend { .. }) => {}
             Some(Mixing::Paste(_) | Mixing::Collage(_)) => self.become_pieces(grid),
+            _ => {}
         }
         match self {
             Self::Whole(rows) => {

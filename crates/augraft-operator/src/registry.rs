@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::any_operator::AnyOperator;
 use crate::operator::Operator;
+use crate::scalar::Row;
 use crate::schema::{schema_of, summary_of};
 use crate::shape::{Issue, Parity};
 
@@ -50,7 +51,10 @@ macro_rules! register_operator {
 impl Entry {
     /// Describes the operator `T` of the crate `origin`.
     #[must_use]
-    pub const fn of<T: Operator>(origin: &'static str) -> Self {
+    pub const fn of<T: Operator>(origin: &'static str) -> Self
+    where
+        T::Draw<Row>: Sync,
+    {
         Self {
             name: T::NAME,
             since: T::SINCE,

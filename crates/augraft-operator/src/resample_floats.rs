@@ -2,7 +2,7 @@
 
 use crate::taps::{Lines, Taps};
 
-/// See [`Pixel::resample_rows`]; floats are summed in the order of the pixels.
+/// See [`Sampled::resample_rows`]; floats are summed in the order of the pixels.
 pub(crate) fn resample_rows(across: &Taps<f32>, lines: Lines<'_, f32>, to: &mut [f32]) {
     match across.count {
         1 => rows_by::<1>(across, lines, to),
@@ -55,7 +55,7 @@ fn weighed(pixels: &[f32], weights: &[f32]) -> f32 {
     pixels.iter().zip(weights).fold(0.0, |sum, (pixel, weight)| sum + pixel * weight)
 }
 
-/// See [`Pixel::resample_columns`].
+/// See [`Sampled::resample_columns`].
 pub(crate) fn resample_columns(down: &Taps<f32>, skipped: usize, lines: &[f32], to: &mut [f32]) {
     let width = to.len() / down.first.len();
     for ((line, first), weights) in to.chunks_exact_mut(width).zip(&down.first).zip(down.weights.chunks(down.count)) {

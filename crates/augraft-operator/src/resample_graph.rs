@@ -26,7 +26,7 @@ impl<'g> LoweredStretch<'g> {
         let per_sample = |value: Value<'g>| value.cast(DataType::F64).unsqueeze(&[1, 2, 3]);
         let (start, length) = (per_sample(self.start), per_sample(self.length));
         let scale = length * real(1.0 / self.out as f64);
-        let support = if filter.antialias { scale.binary("Max", real(1.0)) } else { real(1.0) };
+        let support = if filter.antialias { scale.maximum(real(1.0)) } else { real(1.0) };
         let pixel = axis(self.side, &[1, 1, 1, -1]) - start;
         let center = axis(self.out, &[1, 1, -1, 1]) * scale;
         let weigh = |pixel: Value<'g>| lower_weight(filter, (pixel - center).unary("Abs") / support);
@@ -61,7 +61,7 @@ impl<'g> LoweredStretch<'g> {
 fn lower_weight(filter: Filter, x: Value<'_>) -> Value<'_> {
     let real = |value: f64| x.graph().constant(Tensor::scalar(value));
     if filter.interpolation != Interpolation::Bicubic {
-        return (real(1.0) - x).binary("Max", real(0.0));
+        return (real(1.0) - x).maximum(real(0.0));
     }
     let a = filter.sharpness();
     let near = ((real(a + 2.0) * x - real(a + 3.0)) * x) * x + real(1.0);
@@ -85,7 +85,7 @@ pub(crate) fn lower_resample<'g>(
     let real = |value: f32| graph.constant(Tensor::scalar(value));
     let rounded = |value: Value<'g>| match element {
         Element::F32 => value,
-        Element::U8 => (value + real(0.5)).unary("Floor").binary("Max", real(0.0)).binary("Min", real(255.0)),
+        Element::U8 => (value + real(0.5)).unary("Floor").maximum(real(0.0)).minimum(real(255.0)),
     };
     // One matrix for each sample even where all are equal: ONNX Runtime multiplies no batch of none by a batch of one.
     let per_sample = graph.concat(&[images.shape().slice(0, 0, 1), graph.ints(&[1, 1, 1])], 0);

@@ -161,6 +161,8 @@ pub struct Effects {
     pub values: Values,
     /// Whether pixels move.
     pub moves: bool,
+    /// Whether none is lost, doubled or made up by that.
+    pub permutes: bool,
     /// Whether samples take something from others.
     pub mixes: bool,
     /// Whether that is a blend of whole samples, with the same weights everywhere.
@@ -169,6 +171,8 @@ pub struct Effects {
     pub labels: bool,
     /// Whether masks change.
     pub masks: bool,
+    /// Whether boxes and keypoints change.
+    pub objects: bool,
     /// Whether only the operator knows where pixels come from, so that nothing can follow them.
     pub opaque: bool,
 }
@@ -177,7 +181,17 @@ impl Effects {
     /// What an operator changes that neither moves nor mixes.
     #[must_use]
     pub fn of(values: Values) -> Self {
-        Self { values, moves: false, mixes: false, blends: false, labels: false, masks: false, opaque: false }
+        Self {
+            values,
+            moves: false,
+            permutes: true,
+            mixes: false,
+            blends: false,
+            labels: false,
+            masks: false,
+            objects: false,
+            opaque: false,
+        }
     }
 
     /// Whether the step is a graft: mixes samples or removes content.

@@ -1,7 +1,8 @@
 //! What an operator acts on.
 
+use crate::address::Rows;
 use crate::registry::Entry;
-use crate::shape::{Effects, Element, Layout, Shape};
+use crate::shape::{Effects, Element, Layout, Shape, Values};
 
 /// A part of a batch that an operator may change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -10,6 +11,8 @@ pub enum Target {
     Images,
     /// Semantic masks, along with the images.
     Masks,
+    /// Boxes and keypoints, along with the images.
+    Objects,
     /// Labels, along with the images.
     Labels,
     /// Feature maps inside a model.
@@ -23,6 +26,7 @@ impl Target {
         match self {
             Target::Images => "images",
             Target::Masks => "masks",
+            Target::Objects => "objects",
             Target::Labels => "labels",
             Target::Features => "feature maps",
         }
@@ -47,15 +51,17 @@ impl Entry {
     #[must_use]
     pub fn targets(&self) -> Vec<Target> {
         let operator = self.default_operator();
+        let effects = self.effects();
+        let pixels = effects.values != Values::Kept || effects.moves || effects.mixes || operator.rows() != Rows::Same;
         let mut found = Vec::new();
-        if at_input().iter().any(|shape| operator.check(shape).is_ok()) {
+        if pixels && at_input().iter().any(|shape| operator.check(shape).is_ok()) {
             found.push(Target::Images);
         }
-        let effects = self.effects();
         found.extend(effects.masks.then_some(Target::Masks));
+        found.extend(effects.objects.then_some(Target::Objects));
         found.extend(effects.labels.then_some(Target::Labels));
         // A step inside a model must keep the shape.
-        if in_model().iter().any(|shape| operator.check(shape).as_ref() == Ok(shape)) {
+        if pixels && in_model().iter().any(|shape| operator.check(shape).as_ref() == Ok(shape)) {
             found.push(Target::Features);
         }
         found

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use augraft_operator::{Gate, Parity, Registry};
+use augraft_operator::{Gate, OnDrop, Parity, Registry};
 use serde_json::Value;
 
 use crate::flow::flow;
@@ -98,15 +98,14 @@ fn describe_objects(objects: &ObjectPlan) -> String {
     let limits =
         limits.into_iter().filter(|(_, least)| *least > 0.0).map(|(name, least)| format!("{name} below {least}"));
     let limits: Vec<String> = limits.collect();
-    let verb = if rules.ignore { "ignored" } else { "removed" };
+    let verb = if rules.on_drop == OnDrop::Ignore { "ignored" } else { "removed" };
     let boxes =
         if limits.is_empty() { "boxes".to_owned() } else { format!("boxes, {verb} with {}", limits.join(", ")) };
-    match objects.keypoints {
-        0 => boxes,
-        keypoints => format!(
-            "{boxes}; {keypoints} keypoints, {} pairs change places in a mirror image",
-            objects.flip_pairs.len()
-        ),
+    match (objects.keypoints, objects.flip_pairs.len()) {
+        (0, _) => boxes,
+        (keypoints, 0) => format!("{boxes}; {keypoints} keypoints"),
+        (keypoints, 1) => format!("{boxes}; {keypoints} keypoints, 1 pair changes places in a mirror image"),
+        (keypoints, pairs) => format!("{boxes}; {keypoints} keypoints, {pairs} pairs change places in a mirror image"),
     }
 }
 

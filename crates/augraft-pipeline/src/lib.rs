@@ -34,13 +34,14 @@ mod validate;
 mod warnings;
 mod words;
 
+pub use augraft_operator::{ObjectRules, OnDrop};
 pub use catalog::{page, unknown_operator};
 pub use device::{Device, EngineKind};
 pub use diagnostic::{Diagnostic, Report, Severity, Span};
 pub use document::{Document, Key, Node, Value};
 pub use header::{Distribution, HeaderRole, OperatorHeader, Parameter, read_macro};
 pub use listing::{Listing, listing, listings_table, operators_table};
-pub use objects::{AnnotationFormat, AnnotationSpec, ObjectRules, OnDrop};
+pub use objects::{AnnotationFormat, AnnotationSpec};
 pub use plan::{Facts, Inspect, ModelFacts, ModelPlan, ObjectPlan, Overrides, Plan, SiteFacts, SitePlan, Step};
 pub use planning::plan;
 pub use reference::operators_reference;

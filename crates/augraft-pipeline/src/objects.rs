@@ -35,38 +35,6 @@ pub enum AnnotationFormat {
     Voc(PathBuf),
 }
 
-/// What becomes of annotated objects that the steps cut or shrink.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ObjectRules {
-    /// Least area of an object's box, in square pixels of the output.
-    #[serde(default)]
-    #[schemars(extend("minimum" = 0))]
-    pub min_area: f64,
-    /// Least width and least height of an object's box, in pixels of the output.
-    #[serde(default)]
-    #[schemars(extend("minimum" = 0))]
-    pub min_side: f64,
-    /// Least share of an object's area that is still in the image, 0 to 1.
-    #[serde(default)]
-    #[schemars(extend("minimum" = 0, "maximum" = 1))]
-    pub min_visibility: f64,
-    /// What to do with an object below one of these.
-    #[serde(default)]
-    pub on_drop: OnDrop,
-}
-
-/// What to do with an object of which too little is left.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OnDrop {
-    /// Leave it out.
-    #[default]
-    Remove,
-    /// Keep it, marked to be ignored.
-    Ignore,
-}
-
 /// `data.annotations` as it is written.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
@@ -204,6 +172,8 @@ fn check_pairs(pairs: &[[usize; 2]], known: Option<usize>, pointer: &str, proble
 #[cfg(test)]
 mod tests {
     use augraft_operator::Registry;
+
+    use augraft_operator::{ObjectRules, OnDrop};
 
     use super::*;
     use crate::{PipelineSpec, inlined_schema};

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use augraft_operator::{Issue, MAX_VIEWS, ObjectRules, Rows, Shape};
+use augraft_operator::{Issue, MAX_VIEWS, Rows, Shape};
 
 use crate::diagnostic::Report;
-use crate::objects::OnDrop;
 use crate::plan::{Facts, Inspect, ModelPlan, ObjectPlan, Overrides, Plan, Step};
 use crate::problems::Problems;
 use crate::sites::plan_model;
@@ -73,14 +72,7 @@ pub fn plan<E: Into<Issue>>(
 
 fn objects(spec: &PipelineSpec, data: &DataSpec, facts: &Facts) -> Option<ObjectPlan> {
     let annotations = data.annotations.as_ref()?;
-    let written = &spec.objects;
-    let rules = ObjectRules {
-        min_area: written.min_area,
-        min_side: written.min_side,
-        min_visibility: written.min_visibility,
-        ignore: written.on_drop == OnDrop::Ignore,
-    };
-    Some(ObjectPlan { rules, keypoints: facts.keypoints, flip_pairs: annotations.flip_pairs.clone() })
+    Some(ObjectPlan { rules: spec.objects, keypoints: facts.keypoints, flip_pairs: annotations.flip_pairs.clone() })
 }
 
 fn check_overrides(overrides: &Overrides, problems: &mut Problems<'_>) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use augraft_operator::{Entry, Registry};
+use augraft_operator::{Entry, ObjectRules, Registry};
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::combinators::{COMBINATORS, Combinator};
 use crate::device::{Device, EngineKind};
 use crate::flow::flow;
-use crate::objects::{AnnotationFields, ObjectRules};
+use crate::objects::AnnotationFields;
 use crate::step_fields::{RESERVED, at_schema, id_schema, step_names, tokens_schema};
 
 /// Version of the format that this crate reads.

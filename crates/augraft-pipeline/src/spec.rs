@@ -5,13 +5,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use augraft_operator::{Registry, Rows, Shape};
+use augraft_operator::{ObjectRules, Registry, Rows, Shape};
 
 use crate::device::{Device, EngineKind};
 use crate::diagnostic::{Diagnostic, Report, Span};
 use crate::document::Document;
 use crate::ids::{clashes, ids};
-use crate::objects::{AnnotationSpec, ObjectRules};
+use crate::objects::AnnotationSpec;
 use crate::problems::Problems;
 use crate::reading::read_steps;
 use crate::schema::{DataFields, FileFields, ModelFields, VERSION, outer_schema};

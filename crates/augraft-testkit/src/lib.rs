@@ -16,7 +16,7 @@ mod statistics;
 mod tails;
 
 use augraft_engine::{OnnxRuntime, Optimization};
-use augraft_operator::{AnyOperator, Operator, Shape};
+use augraft_operator::{AnyOperator, Shape};
 use augraft_pipeline::Device;
 
 pub use augraft_engine::Backend;
@@ -133,7 +133,7 @@ fn conformance_on(operator: &dyn AnyOperator, backends: &[Backend], shapes: &[Sh
 ///
 /// # Panics
 /// With every broken promise.
-pub fn assert_conforms(operator: &impl Operator) {
+pub fn assert_conforms(operator: &impl AnyOperator) {
     let broken = conformance(operator, &backends());
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use augraft_operator::{ObjectRules, Objects};
 
-use crate::objects::seen_objects;
 use crate::sheet::{Color, Sheet};
 
 /// Colors of the classes, which repeat; none is the red of what steps mix and erase.
@@ -35,16 +34,16 @@ pub(crate) fn mark_objects(
     [y, x]: [usize; 2],
     scale: f32,
 ) {
-    let seen = seen_objects(objects, row, rules);
-    for (object, _) in &seen {
+    let seen = objects.seen_of(row, rules);
+    for object in &seen {
         let [left, top, right, bottom] = object.bounds.map(|edge| (edge * scale).max(0.0).round() as usize);
         // A box of less than a pixel is still a point of the picture.
         let (right, bottom) = (right.max(left + 1), bottom.max(top + 1));
         let thick = if object.ignore { THIN } else { THICK };
         sheet.outline([y + top, x + left, y + bottom, x + right], thick, color(object.class));
     }
-    for (object, visibility) in &seen {
-        for (([across, down], _), visibility) in object.keypoints.iter().zip(visibility) {
+    for object in &seen {
+        for ([across, down], visibility) in &object.keypoints {
             let at = [y as f32 + down * scale, x as f32 + across * scale];
             match visibility {
                 0 => {}
@@ -68,7 +67,7 @@ pub(crate) fn objects_line(
     [y, x, limit]: [usize; 3],
 ) {
     let mut counts = BTreeMap::new();
-    for (object, _) in seen_objects(objects, row, rules) {
+    for object in objects.seen_of(row, rules) {
         *counts.entry(object.class).or_insert(0usize) += 1;
     }
     let mut at = x;

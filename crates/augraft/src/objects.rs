@@ -4,28 +4,12 @@ use std::path::Path;
 
 use augraft_data::{Dataset, JsonLines, write_json};
 use augraft_engine::ObjectArrays;
-use augraft_operator::{Batch, ObjectRules, Objects, Seen, sample_of, view_of};
+use augraft_operator::{Batch, Seen, sample_of, view_of};
 use augraft_pipeline::ObjectPlan;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::sample::file_name;
-
-/// An object as it is left at the end, with the visibility of each keypoint as COCO has it: 1 hidden, 2 visible, 0 not there.
-pub(crate) type SeenObject = (Seen, Vec<u8>);
-
-/// The objects of one sample that the rules leave.
-pub(crate) fn seen_objects(objects: &Objects, row: usize, rules: &ObjectRules) -> Vec<SeenObject> {
-    let seen = |object: &augraft_operator::Object| {
-        // One at a time, because what is seen does not say which object it was.
-        let alone = Objects { samples: vec![vec![object.clone()]], flip_pairs: Vec::new() };
-        let seen = alone.seen(rules).into_iter().flatten().next()?;
-        let points = seen.keypoints.iter().zip(&object.keypoints);
-        let visibility = points.map(|((_, is_there), point)| if *is_there { point.visibility } else { 0 }).collect();
-        Some((seen, visibility))
-    };
-    objects.samples[row].iter().filter_map(seen).collect()
-}
 
 /// What is written of objects while a run goes on.
 pub(crate) struct ObjectFiles {
@@ -45,11 +29,10 @@ impl ObjectFiles {
 
     /// Adds the objects of a batch, and returns them as arrays.
     pub(crate) fn write(&mut self, batch: &Batch) -> Result<ObjectArrays, Failure> {
-        let rows = |objects| (0..batch.len()).map(|row| seen_objects(objects, row, &self.plan.rules)).collect();
-        let seen: Vec<Vec<SeenObject>> = batch.objects.as_ref().map(rows).unwrap_or_default();
+        let seen = batch.objects.as_ref().map(|objects| objects.seen(&self.plan.rules)).unwrap_or_default();
         for (row, objects) in seen.iter().enumerate() {
             let index = batch.index[row];
-            let mut record = json!({ "index": sample_of(index), "objects": objects.iter().map(|(object, _)| self.record(object)).collect::<Vec<_>>() });
+            let mut record = json!({ "index": sample_of(index), "objects": objects.iter().map(|object| self.record(object)).collect::<Vec<_>>() });
             if view_of(index) > 0 {
                 record["view"] = json!(view_of(index));
             }
@@ -63,8 +46,6 @@ impl ObjectFiles {
                 self.annotations.push(annotation);
             }
         }
-        let seen: Vec<Vec<Seen>> =
-            seen.into_iter().map(|objects| objects.into_iter().map(|(object, _)| object).collect()).collect();
         Ok(ObjectArrays::of(&seen, self.plan.keypoints))
     }
 
@@ -97,13 +78,13 @@ impl ObjectFiles {
             record[name] = json!(true);
         }
         if !object.keypoints.is_empty() {
-            let points = object.keypoints.iter().map(|([x, y], visible)| json!([x, y, visible]));
+            let points = object.keypoints.iter().map(|([x, y], visibility)| json!([x, y, *visibility > 0]));
             record["keypoints"] = points.collect();
         }
         record
     }
 
-    fn annotation(&self, (object, visibility): &SeenObject, image: usize) -> Value {
+    fn annotation(&self, object: &Seen, image: usize) -> Value {
         // In f64 the difference of two f32 is exact, so that the far edges come back as they were.
         let [left, top, right, bottom] = object.bounds.map(f64::from);
         let mut annotation = json!({
@@ -118,12 +99,13 @@ impl ObjectFiles {
         });
         if !object.keypoints.is_empty() {
             // COCO counts the middles of pixels from 0, and places what is not there at 0.
-            let points = object.keypoints.iter().zip(visibility).flat_map(|((at, _), visibility)| match visibility {
+            let points = object.keypoints.iter().flat_map(|(at, visibility)| match visibility {
                 0 => [json!(0), json!(0), json!(0)],
                 _ => [json!(f64::from(at[0]) - 0.5), json!(f64::from(at[1]) - 0.5), json!(visibility)],
             });
             annotation["keypoints"] = points.collect();
-            annotation["num_keypoints"] = json!(visibility.iter().filter(|visibility| **visibility > 0).count());
+            annotation["num_keypoints"] =
+                json!(object.keypoints.iter().filter(|(_, visibility)| *visibility > 0).count());
         }
         annotation
     }

@@ -1,12 +1,12 @@
 use augraft_operator::{
-    Batch, Count, Dice, Extent, Issue, Lowered, Operator, Parity, Probability, Recorder, Row, Scratch, Shape, Values,
-    draw, each_sample, register_operator, start_within,
+    Count, Dice, Draw, Extent, Issue, Lowered, Operator, Parity, Pixel, Probability, Recorder, Row, Shape, Value,
+    Values, draw, register_operator, start_within,
 };
+use ndarray::ArrayViewMut3;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::filling::Filling;
-use crate::hole::holes;
 use crate::sizes::{Holes, Lengths, Share};
 
 /// Erases a random number of rectangles, whose height and width are drawn by themselves.
@@ -109,17 +109,12 @@ impl Operator for CoarseDropout {
         drawn
     }
 
-    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, _: &mut Scratch) {
-        each_sample!(batch.images, draws, |draw, image| {
-            let holes = holes([&draw.top, &draw.left, &draw.bottom, &draw.right]);
-            self.fill.paint(&mut image, holes, draw.stream);
-        });
+    fn change<T: Pixel>(&self, draw: &Drawn<Row>, image: &mut ArrayViewMut3<'_, T>) {
+        self.fill.paint(image, &draw.boxes(), draw.stream);
     }
 
-    fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        let holes: Vec<_> = holes([&draw.top, &draw.left, &draw.bottom, &draw.right]).collect();
-        let images = self.fill.lower(&holes, draw.stream, &batch)?;
-        Ok(Lowered { images, ..batch })
+    fn lower_change<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: &Lowered<'g>) -> Result<Option<Value<'g>>, Issue> {
+        self.fill.lower(&draw.boxes(), draw.stream, batch).map(Some)
     }
 }
 

@@ -1,11 +1,12 @@
 use augraft_operator::{
-    Batch, Count, Dice, Extent, Fill, Issue, Lowered, Mode, Operator, Parity, Probability, Recorder, Row, Scratch,
-    Shape, Side, Values, draw, each_sample, register_operator, start_within,
+    Count, Dice, Draw, Extent, Fill, Issue, Lowered, Mode, Operator, Parity, Pixel, Probability, Recorder, Row, Shape,
+    Side, Value, Values, draw, register_operator, start_within,
 };
+use ndarray::ArrayViewMut3;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::hole::{Filled, fill_hole, holes, lower_holes};
+use crate::hole::{fill_hole, lower_holes};
 use crate::sizes::Length;
 
 /// Erases square holes at random places.
@@ -127,18 +128,14 @@ impl Operator for Cutout {
         drawn
     }
 
-    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, _: &mut Scratch) {
-        each_sample!(batch.images, draws, |draw, image| {
-            for hole in holes([&draw.top, &draw.left, &draw.bottom, &draw.right]) {
-                fill_hole(&mut image, hole, |channel| Filled::filled(self.fill.at(channel)));
-            }
-        });
+    fn change<T: Pixel>(&self, draw: &Drawn<Row>, image: &mut ArrayViewMut3<'_, T>) {
+        for hole in draw.boxes() {
+            fill_hole(image, hole, |channel| T::of(self.fill.at(channel)));
+        }
     }
 
-    fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        let holes: Vec<_> = holes([&draw.top, &draw.left, &draw.bottom, &draw.right]).collect();
-        let images = lower_holes(&holes, &self.fill, &batch);
-        Ok(Lowered { images, ..batch })
+    fn lower_change<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: &Lowered<'g>) -> Result<Option<Value<'g>>, Issue> {
+        Ok(Some(lower_holes(&draw.boxes(), &self.fill, batch)))
     }
 }
 

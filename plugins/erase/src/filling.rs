@@ -1,14 +1,14 @@
 //! What holes are filled with.
 
 use augraft_operator::{
-    Dice, Element, Fill, Issue, Lowered, Shape, Tensor, Value, box_mask, channel_words, draw_stream,
-    lower_channel_words, lower_pixel_places, lower_word_byte, lower_word_normal, word_byte, word_normal,
+    Dice, Element, Fill, Issue, Lowered, Pixel, Rectangle, Shape, Tensor, Value, box_mask, channel_words, draw_stream,
+    lower_channel_words, lower_pixel_places, lower_word_byte, lower_word_normal,
 };
 use ndarray::ArrayViewMut3;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::hole::{Filled, Hole, fill_hole, inside, lower_holes};
+use crate::hole::{fill_hole, inside, lower_holes};
 
 /// What holes are filled with, in the unit of the tensor: a number, one number per channel, or noise.
 ///
@@ -54,16 +54,11 @@ impl Filling {
     }
 
     /// Fills holes of a view with the axes channels, rows, columns.
-    pub(crate) fn paint<T: Filled + Noisy>(
-        &self,
-        image: &mut ArrayViewMut3<'_, T>,
-        holes: impl Iterator<Item = Hole>,
-        stream: i64,
-    ) {
+    pub(crate) fn paint<T: Pixel>(&self, image: &mut ArrayViewMut3<'_, T>, holes: &[Rectangle], stream: i64) {
         let channels = image.dim().0;
-        for (k, hole) in holes.enumerate() {
+        for (k, hole) in holes.iter().copied().enumerate() {
             match self {
-                Filling::Value(fill) => fill_hole(image, hole, |channel| T::filled(fill.at(channel))),
+                Filling::Value(fill) => fill_hole(image, hole, |channel| T::of(fill.at(channel))),
                 Filling::Noise(Noise::Random) => {
                     let mut color = vec![T::noise(0); channels];
                     channel_words(stream, k, channels).for_each(|(channel, word)| color[channel] = T::noise(word));
@@ -74,7 +69,7 @@ impl Filling {
         }
     }
 
-    /// Fills holes in a graph; `holes` are `[top, left, bottom, right]`, int64 `[N]` each.
+    /// Fills holes in a graph; `holes` are `[top, left, bottom, right]`, int64 `[N]` each, and `stream` is int64 `[N,1,1,1]`.
     pub(crate) fn lower<'g>(
         &self,
         holes: &[[Value<'g>; 4]],
@@ -101,24 +96,7 @@ impl Filling {
     }
 }
 
-/// Element types that noise is made of: standard normal numbers, or levels 0 to 255, all equally likely.
-pub(crate) trait Noisy: Copy {
-    fn noise(word: u32) -> Self;
-}
-
-impl Noisy for u8 {
-    fn noise(word: u32) -> u8 {
-        word_byte(word)
-    }
-}
-
-impl Noisy for f32 {
-    fn noise(word: u32) -> f32 {
-        word_normal(word)
-    }
-}
-
-fn paint_pixels<T: Noisy>(image: &mut ArrayViewMut3<'_, T>, [top, left, bottom, right]: Hole, stream: i64) {
+fn paint_pixels<T: Pixel>(image: &mut ArrayViewMut3<'_, T>, [top, left, bottom, right]: Rectangle, stream: i64) {
     let (channels, _, width) = image.dim();
     for row in top as usize..bottom.max(top) as usize {
         for column in left as usize..right.max(left) as usize {
@@ -129,8 +107,8 @@ fn paint_pixels<T: Noisy>(image: &mut ArrayViewMut3<'_, T>, [top, left, bottom, 
     }
 }
 
-/// Noise for every channel in a graph, in the type of the images: `stream` is int64 `[N]`, `place` int64 `[1,1,..,..]`.
+/// Noise for every channel in a graph, in the type of the images: `stream` is int64 `[N,1,1,1]`, `place` int64 `[1,1,..,..]`.
 fn lower_noise<'g>(stream: Value<'g>, place: Value<'g>, shape: &Shape) -> Result<Value<'g>, Issue> {
-    let words = lower_channel_words(stream.unsqueeze(&[1, 2, 3]), place, shape.channels)?;
+    let words = lower_channel_words(stream, place, shape.channels)?;
     Ok(if shape.element == Element::U8 { lower_word_byte(words) } else { lower_word_normal(words) })
 }

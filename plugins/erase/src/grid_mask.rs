@@ -1,14 +1,13 @@
 use std::sync::OnceLock;
 
 use augraft_operator::{
-    Batch, DataType, Dice, Extent, Fill, Issue, Lowered, Margin, Operator, Parity, Probability, Recorder, Row, Scratch,
-    Shape, Side, Table, Tensor, Value, Values, draw, each_sample, register_operator,
+    Batch, DataType, Dice, Extent, Fill, Issue, Lowered, Margin, Operator, Parity, Pixel, Probability, Recorder, Row,
+    Scratch, Shape, Side, Table, Tensor, Value, Values, draw, each_sample, register_operator,
 };
 use ndarray::{ArrayViewMut3, Axis};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::hole::{Filled, lower_fill};
 use crate::sizes::Share;
 
 /// Multiple of the unit that keeps distances from the grid's origin positive: coordinates are below 2^18.
@@ -86,9 +85,9 @@ draw! {
         /// Length of a bar.
         bar: Int,
         /// Row of the canvas where a bar starts.
-        top: Int as Top,
+        top: Int,
         /// Column of the canvas where a bar starts.
-        left: Int as Left,
+        left: Int,
         /// Cosine of the rotation.
         cos: Real,
         /// Sine of the rotation.
@@ -176,7 +175,7 @@ impl Operator for GridMask {
         let column = on_bar(cos * x - sin * y + middle_x, draw.left);
         let bars = row | column;
         let erased = if self.erase == Erased::Squares { !bars } else { bars };
-        let images = erased.unsqueeze(&[1]).select(lower_fill(&self.fill, &batch), batch.images);
+        let images = erased.unsqueeze(&[1]).select(batch.fill(&self.fill), batch.images);
         Ok(Lowered { images, ..batch })
     }
 }
@@ -206,7 +205,7 @@ fn lower_canvas(side: Value<'_>) -> [Value<'_>; 2] {
 }
 
 /// Erases what a grid covers; a graph computes in the same order.
-fn mask_grid<T: Filled>(image: &mut ArrayViewMut3<'_, T>, draw: &Drawn<Row>, erase: Erased, fill: &Fill) {
+fn mask_grid<T: Pixel>(image: &mut ArrayViewMut3<'_, T>, draw: &Drawn<Row>, erase: Erased, fill: &Fill) {
     let (_, height, width) = image.dim();
     let [[canvas_y, first_y], [canvas_x, first_x]] = [height, width].map(|side| canvas(side as i64));
     let (middle_y, middle_x) = (canvas_y as f64 * 0.5, canvas_x as f64 * 0.5);
@@ -221,7 +220,7 @@ fn mask_grid<T: Filled>(image: &mut ArrayViewMut3<'_, T>, draw: &Drawn<Row>, era
             *erased = bars != (erase == Erased::Squares);
         }
         for (channel, mut plane) in image.axis_iter_mut(Axis(0)).enumerate() {
-            let value = T::filled(fill.at(channel));
+            let value = T::of(fill.at(channel));
             let pixels = plane.row_mut(row).into_iter().zip(&erased);
             pixels.filter(|(_, erased)| **erased).for_each(|(pixel, _)| *pixel = value);
         }

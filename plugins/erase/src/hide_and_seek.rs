@@ -1,12 +1,12 @@
 use augraft_operator::{
-    Batch, DataType, Dice, Extent, Fill, Issue, Layout, Lowered, Margin, Operator, Parity, Probability, Recorder, Row,
-    Scratch, Shape, Tensor, Value, Values, draw, draw_stream, each_sample, lower_place_words, lower_word_unit,
-    place_words, register_operator, word_unit,
+    Batch, DataType, Dice, Extent, Fill, Issue, Layout, Lowered, Margin, Operator, Parity, Pixel, Probability,
+    Recorder, Row, Scratch, Shape, Tensor, Value, Values, draw, draw_stream, each_sample, lower_place_words,
+    lower_word_unit, place_words, register_operator, word_unit,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::hole::{Filled, fill_hole, lower_fill};
+use crate::hole::fill_hole;
 
 /// Hides random cells of a grid.
 ///
@@ -103,7 +103,7 @@ impl Operator for HideAndSeek {
                     if word_unit(word) < self.p_cell.get() {
                         let [bottom, right] = [((row + 1) * size).min(height), ((column + 1) * size).min(width)];
                         let hole = [row * size, column * size, bottom, right];
-                        fill_hole(&mut image, hole, |channel| Filled::filled(self.fill.at(channel)));
+                        fill_hole(&mut image, hole, |channel| Pixel::of(self.fill.at(channel)));
                     }
                 }
             }
@@ -134,7 +134,7 @@ impl Operator for HideAndSeek {
         let by_column = belongs(width.reshape(&across), columns.reshape(&down));
         let shown = by_row.matmul(hidden.cast(DataType::F32)).matmul(by_column);
         let inside = graph.constant(Tensor::scalar(0.5f32)).less(shown) & some.unsqueeze(&[1, 2, 3]);
-        let images = inside.select(lower_fill(&self.fill, &batch), batch.images);
+        let images = inside.select(batch.fill(&self.fill), batch.images);
         Ok(Lowered { images, ..batch })
     }
 }

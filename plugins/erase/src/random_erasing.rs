@@ -1,14 +1,14 @@
 use std::sync::OnceLock;
 
 use augraft_operator::{
-    Batch, Count, Dice, Extent, Issue, Lowered, Operator, Parity, PositiveRange, Probability, Recorder, Row, Scratch,
-    Shape, Table, Values, draw, each_sample, register_operator, start_within,
+    Count, Dice, Draw, Extent, Issue, Lowered, Operator, Parity, Pixel, PositiveRange, Probability, Recorder, Row,
+    Shape, Table, Value, Values, draw, register_operator, start_within,
 };
+use ndarray::ArrayViewMut3;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::filling::Filling;
-use crate::hole::holes;
 use crate::sizes::Holes;
 
 /// Largest product of `count` and `retries`, so that a graph stays small.
@@ -197,17 +197,12 @@ impl Operator for RandomErasing {
         Drawn { apply, top, left, bottom, right, stream: self.fill.draw(dice, 2, apply) }
     }
 
-    fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, _: &mut Scratch) {
-        each_sample!(batch.images, draws, |draw, image| {
-            let holes = holes([&draw.top, &draw.left, &draw.bottom, &draw.right]);
-            self.fill.paint(&mut image, holes, draw.stream);
-        });
+    fn change<T: Pixel>(&self, draw: &Drawn<Row>, image: &mut ArrayViewMut3<'_, T>) {
+        self.fill.paint(image, &draw.boxes(), draw.stream);
     }
 
-    fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
-        let holes: Vec<_> = holes([&draw.top, &draw.left, &draw.bottom, &draw.right]).collect();
-        let images = self.fill.lower(&holes, draw.stream, &batch)?;
-        Ok(Lowered { images, ..batch })
+    fn lower_change<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: &Lowered<'g>) -> Result<Option<Value<'g>>, Issue> {
+        self.fill.lower(&draw.boxes(), draw.stream, batch).map(Some)
     }
 }
 

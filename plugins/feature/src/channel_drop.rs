@@ -115,9 +115,7 @@ impl Operator for ChannelDrop {
                 batch.images * factor.unsqueeze(&[1, 2, 3])
             }
         };
-        let bytes = batch.shape.element == Element::U8;
-        let zero = if bytes { graph.constant(Tensor::scalar(0u8)) } else { number(0.0) };
-        Ok(Lowered { images: draw.dropped.select(zero, scaled), ..batch })
+        Ok(Lowered { images: draw.dropped.select(batch.zero(), scaled), ..batch })
     }
 
     fn acts(&self, _: usize, draw: &Drawn<Row>) -> bool {

@@ -81,7 +81,8 @@ impl Operator for DropBlock {
 
     fn draw<D: Dice>(&self, dice: D, extent: &Extent<D>) -> Drawn<D> {
         // The probability is that of the seeds; the step itself acts wherever combinators let it.
-        let apply = dice.acts(0, Probability::ALWAYS);
+        let acts = if self.p == Probability::NEVER { self.p } else { Probability::ALWAYS };
+        let apply = dice.acts(0, acts);
         Drawn { seeds: draw_seeds(dice, extent, self.p, self.block_size, self.per_channel, apply) }
     }
 
@@ -107,15 +108,14 @@ impl Operator for DropBlock {
         let dropped = lower_blocks(draw.seeds, self.block_size);
         let zero = graph.constant(Tensor::scalar(0f32));
         if self.rescale == BlockRescale::None {
-            let black = if batch.shape.element == Element::U8 { Tensor::scalar(0u8) } else { Tensor::scalar(0f32) };
-            let images = zero.less(dropped).select(graph.constant(black), batch.images);
+            let images = zero.less(dropped).select(batch.zero(), batch.images);
             return Ok(Lowered { images, ..batch });
         }
         let shared = if self.per_channel { 1 } else { batch.shape.channels };
         let total = graph.constant(Tensor::scalar((batch.shape.channels * height * width) as f64));
         let count = dropped.reduce_sum(3).reduce_sum(2).reduce_sum(1).cast(DataType::F64);
         let kept = total - count * graph.constant(Tensor::scalar(shared as f64));
-        let scale = (total / kept.binary("Max", graph.constant(Tensor::scalar(1f64)))).cast(DataType::F32);
+        let scale = (total / kept.maximum(graph.constant(Tensor::scalar(1f64)))).cast(DataType::F32);
         let images = zero.less(dropped).select(zero, batch.images * scale.unsqueeze(&[1, 2, 3]));
         Ok(Lowered { images, ..batch })
     }

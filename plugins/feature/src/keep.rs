@@ -5,7 +5,7 @@ use augraft_operator::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::region::{Unit, cells, check_channels, erase, lower_channels, zero};
+use crate::region::{Unit, cells, check_channels, erase, lower_channels};
 
 /// Keeps a box or some channels of a sample and sets the rest to zero.
 ///
@@ -122,7 +122,7 @@ impl Operator for Keep {
             None => inside,
             Some(channels) => (inside & channels) | !draw.apply.unsqueeze(&[1, 2, 3]),
         };
-        Ok(Lowered { images: kept.select(batch.images, zero(&batch)), ..batch })
+        Ok(Lowered { images: kept.select(batch.images, batch.zero()), ..batch })
     }
 }
 

@@ -1,6 +1,6 @@
 use augraft_operator::{
     Alpha, Batch, DataType, Dice, Element, Extent, Images, Issue, Lowered, Mixing, Mode, Operator, Parity, Partner,
-    Probability, Recorder, Row, Scratch, Shape, Tensor, Values, draw, parallel, register_operator,
+    Probability, Recorder, Row, Rows, Scratch, Shape, Tensor, Values, draw, parallel, register_operator,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -50,7 +50,7 @@ draw! {
         /// Whether the sample is mixed.
         apply: Bool as Decision,
         /// Weight of the sample's own style, 0 to 1.
-        lam: Real as Weight,
+        lam: Real,
         /// Position of the partner in the batch.
         partner: Int as Partner,
     }
@@ -62,6 +62,10 @@ impl Operator for MixStyle {
     const PARITY: Parity = Parity::Within(3e-6);
     const VALUES: Values = Values::Changed;
     type Draw<D: Dice> = Drawn<D>;
+
+    fn rows(&self) -> Rows {
+        self.partner.rows()
+    }
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
         shape.uniform()?;

@@ -1,6 +1,6 @@
 use augraft_operator::{
     Batch, Dice, Element, Extent, Images, Issue, Lowered, Mixing, Mode, Operator, Parity, Partner, Probability,
-    Recorder, Row, Scratch, Shape, Values, draw, parallel, register_operator,
+    Recorder, Row, Rows, Scratch, Shape, Values, draw, parallel, register_operator,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,10 @@ impl Operator for MoEx {
     const PARITY: Parity = Parity::Within(1e-6);
     const VALUES: Values = Values::Changed;
     type Draw<D: Dice> = Drawn<D>;
+
+    fn rows(&self) -> Rows {
+        self.partner.rows()
+    }
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
         shape.uniform()?;

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use augraft_operator::{
-    Alpha, Dice, Element, Extent, Images, Issue, Lowered, LoweredRegion, Mixing, Mode, Operator, Parity, Partner,
-    Probability, Recorder, Region, Row, Shape, Side, Tensor, draw, register_operator,
+    Alpha, DataType, Dice, Element, Extent, Images, Issue, Lowered, LoweredRegion, Mixing, Mode, Operator, Parity,
+    Partner, Probability, Recorder, Region, Row, Rows, Shape, Side, Tensor, draw, register_operator,
 };
 use rayon::prelude::*;
 use schemars::JsonSchema;
@@ -79,7 +79,7 @@ draw! {
         /// Whether the sample is mixed.
         apply: Bool as Decision,
         /// Weight of the sample itself inside blocks, 0 to 1.
-        lam: Real as Weight,
+        lam: Real,
         /// Corners of the blocks.
         seeds: Grid,
         /// Position of the partner in the batch.
@@ -92,6 +92,10 @@ impl Operator for PatchUp {
     const SINCE: &'static str = "0.1.0";
     const PARITY: Parity = Parity::Within(1e-6);
     type Draw<D: Dice> = Drawn<D>;
+
+    fn rows(&self) -> Rows {
+        self.partner.rows()
+    }
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
         check_blocks(shape, self.block_size)?;
@@ -140,7 +144,9 @@ impl Operator for PatchUp {
         let changed = number(0.0).less(lower_blocks(draw.seeds, self.block_size));
         Ok(Some(match (self.mode, self.per_channel) {
             (PatchMode::Hard, false) => LoweredRegion::Taken(changed),
-            (PatchMode::Hard, true) => LoweredRegion::TakenByChannel(changed),
+            (PatchMode::Hard, true) => {
+                LoweredRegion::Weights([!changed, changed].map(|weight| weight.cast(DataType::F32)))
+            }
             (PatchMode::Soft, _) => {
                 let lam = draw.lam.unsqueeze(&[1, 2, 3]);
                 let kept = changed.select(lam, number(1.0));

@@ -1,6 +1,6 @@
 //! Boxes and channels of a feature map, given in cells or in shares of its sides.
 
-use augraft_operator::{Dice, Element, Extent, Issue, Lowered, Shape, Tensor, Value};
+use augraft_operator::{Dice, Extent, Issue, Lowered, Shape, Tensor, Value};
 use ndarray::{ArrayViewMut3, Axis, s};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -110,12 +110,4 @@ pub(crate) fn lower_channels<'g>(channels: Option<&[u32]>, batch: &Lowered<'g>) 
     channels?;
     let hit = (0..batch.shape.channels).map(|channel| named(channels, channel)).collect::<Vec<_>>();
     Some(batch.images.graph().constant(Tensor::vector(hit)).reshape(&[1, -1, 1, 1]))
-}
-
-/// A zero of the element type of a batch.
-pub(crate) fn zero<'g>(batch: &Lowered<'g>) -> Value<'g> {
-    batch.images.graph().constant(match batch.shape.element {
-        Element::U8 => Tensor::scalar(0u8),
-        Element::F32 => Tensor::scalar(0f32),
-    })
 }

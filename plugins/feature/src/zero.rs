@@ -1,11 +1,11 @@
 use augraft_operator::{
-    Batch, Dice, Extent, Issue, Lowered, Operator, Parity, Probability, Recorder, Row, Scratch, Shape, Values,
+    Batch, Dice, Draw, Extent, Issue, Lowered, Operator, Parity, Probability, Recorder, Row, Scratch, Shape, Values,
     box_mask, draw, each_sample, register_operator,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::region::{Unit, cells, check_channels, erase, lower_channels, zero};
+use crate::region::{Unit, cells, check_channels, erase, lower_channels};
 
 /// Sets a sample to zero: all of it, some channels, or a box.
 ///
@@ -77,6 +77,11 @@ impl Operator for Zero {
         Drawn { apply, top, left, bottom, right }
     }
 
+    /// Some channels of a place still show what is there.
+    fn erases<D: Dice>(&self, draw: &Drawn<D>) -> Vec<[D::Int; 4]> {
+        if self.channels.is_some() { Vec::new() } else { draw.boxes() }
+    }
+
     fn apply(&self, draws: &[Drawn<Row>], batch: &mut Batch, _: &mut Scratch) {
         each_sample!(batch.images, draws, |draw, image| {
             erase(&mut image, [draw.top, draw.left, draw.bottom, draw.right], self.channels.as_deref(), false);
@@ -86,7 +91,7 @@ impl Operator for Zero {
     fn lower<'g>(&self, draw: &Drawn<Recorder<'g>>, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue> {
         let inside = box_mask([draw.top, draw.left, draw.bottom, draw.right], batch.sides);
         let hit = lower_channels(self.channels.as_deref(), &batch).map_or(inside, |channels| inside & channels);
-        Ok(Lowered { images: hit.select(zero(&batch), batch.images), ..batch })
+        Ok(Lowered { images: hit.select(batch.zero(), batch.images), ..batch })
     }
 }
 

@@ -40,7 +40,6 @@ struct ObjectEntry {
     category_id: u64,
     /// Left, top, width, height.
     bbox: [f64; 4],
-    area: Option<f64>,
     iscrowd: Option<Flag>,
     #[serde(default)]
     keypoints: Vec<f64>,
@@ -154,14 +153,14 @@ impl Coco {
             id: entry.id,
             class,
             bounds: [left, top, left + wide, top + high],
-            area: entry.area,
             crowd: match entry.iscrowd {
                 None => false,
                 Some(Flag::Bool(crowd)) => crowd,
                 Some(Flag::Number(number)) => number != 0.0,
             },
             difficult: false,
-            keypoints: entry.keypoints.chunks_exact(3).map(|point| [point[0], point[1], point[2]]).collect(),
+            // COCO counts the middles of pixels from 0.
+            keypoints: entry.keypoints.chunks_exact(3).map(|at| [at[0] + 0.5, at[1] + 0.5, at[2]]).collect(),
         })
     }
 }

@@ -18,8 +18,6 @@ pub struct Annotation {
     ///
     /// It lies inside of the image and has an area.
     pub bounds: [f32; 4],
-    /// Area of the object in square pixels: the `area` of COCO where that is above 0, else that of `bounds`.
-    pub area: f32,
     /// Whether it stands for a crowd of objects (COCO's `iscrowd`).
     pub crowd: bool,
     /// Whether it is marked as hard to recognize (VOC's `difficult`).
@@ -66,8 +64,6 @@ pub(super) struct Object {
     pub(super) class: usize,
     /// Left, top, right, bottom.
     pub(super) bounds: [f64; 4],
-    /// None for the area of the box.
-    pub(super) area: Option<f64>,
     pub(super) crowd: bool,
     pub(super) difficult: bool,
     pub(super) keypoints: Vec<[f64; 3]>,
@@ -77,9 +73,6 @@ impl Object {
     /// The object with its box clipped to the image of `[height, width]`, and whether more than rounding was cut off.
     pub(super) fn within(self, size: [usize; 2]) -> Result<(Annotation, bool), String> {
         let (bounds, cut) = clipped(self.bounds, size)?;
-        let [left, top, right, bottom] = bounds;
-        let of_box = (right - left) * (bottom - top);
-        let area = self.area.map(|area| area as f32).filter(|area| *area > 0.0 && area.is_finite()).unwrap_or(of_box);
         for (number, [x, y, visibility]) in self.keypoints.iter().enumerate() {
             if ![0.0, 1.0, 2.0].contains(visibility) {
                 let meaning = "write 0 (not labeled), 1 (hidden) or 2 (visible)";
@@ -91,7 +84,7 @@ impl Object {
         }
         let keypoints = self.keypoints.iter().map(|keypoint| keypoint.map(|value| value as f32)).collect();
         let Self { id, class, crowd, difficult, .. } = self;
-        Ok((Annotation { id, class, bounds, area, crowd, difficult, keypoints }, cut))
+        Ok((Annotation { id, class, bounds, crowd, difficult, keypoints }, cut))
     }
 }
 

@@ -69,7 +69,7 @@ fn object(node: Node<'_, '_>, at: At, id: u64, classes: &[String]) -> Result<Obj
             return Err(format!("has an object `{name}` with `{other}` as `<difficult>`; write 0 or 1"));
         }
     };
-    Ok(Object { at, id, class, bounds, area: None, crowd: false, difficult, keypoints: Vec::new() })
+    Ok(Object { at, id, class, bounds, crowd: false, difficult, keypoints: Vec::new() })
 }
 
 /// The text in the child called `name`; none without the child or with nothing in it.

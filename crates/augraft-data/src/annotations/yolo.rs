@@ -67,7 +67,7 @@ fn object(line: &str, at: At, id: u64, keypoints: usize, classes: usize, size: [
         }
         _ => return Err(wrong_count(numbers.len(), keypoints)),
     };
-    Ok(Object { at, id, class, bounds, area: None, crowd: false, difficult: false, keypoints: points })
+    Ok(Object { at, id, class, bounds, crowd: false, difficult: false, keypoints: points })
 }
 
 fn wrong_count(found: usize, keypoints: usize) -> String {

@@ -55,8 +55,7 @@ fn refused(tmp: &Folder, source: &AnnotationSource, classes: Option<&Path>) -> S
 }
 
 fn plain(id: u64, class: usize, bounds: [f32; 4]) -> Annotation {
-    let area = (bounds[2] - bounds[0]) * (bounds[3] - bounds[1]);
-    Annotation { id, class, bounds, area, crowd: false, difficult: false, keypoints: Vec::new() }
+    Annotation { id, class, bounds, crowd: false, difficult: false, keypoints: Vec::new() }
 }
 
 const CATEGORIES: &str = r#"{"id": 7, "name": "dog", "supercategory": "animal"},
@@ -78,8 +77,8 @@ fn coco_files_hold_boxes_crowds_and_keypoints() {
     assert!(dataset.has_annotations());
     assert_eq!(dataset.object_classes(), ["person", "dog"]);
     assert_eq!(dataset.keypoint_names(), ["nose", "tail"]);
-    let crowd = Annotation { area: 77.5, crowd: true, ..plain(5, 1, [10.0, 20.5, 40.0, 24.5]) };
-    let keypoints = vec![[95.0, 45.5, 2.0], [0.0, 0.0, 0.0]];
+    let crowd = Annotation { crowd: true, ..plain(5, 1, [10.0, 20.5, 40.0, 24.5]) };
+    let keypoints = vec![[95.5, 46.0, 2.0], [0.5, 0.5, 0.0]];
     let cut = Annotation { keypoints, ..plain(4, 0, [90.0, 40.0, 100.0, 50.0]) };
     assert_eq!(dataset.annotations(1, SIZE).unwrap(), [crowd, cut]);
     assert_eq!(dataset.clipped_annotations(), 0, "a twentieth of a pixel is rounding");

@@ -320,6 +320,6 @@ fn must_change(acts: &[Act], map: [usize; 3], has_base: bool) -> bool {
             has_base && !replace.region.is_of_channels() && replace.region.asked_share() != Some(0.0)
         }
         Act::Own(_) => false,
-        Act::Operator(step) => step.operator.config().get("p").and_then(Value::as_f64) != Some(0.0),
+        Act::Operator(step) => !step.idle,
     })
 }

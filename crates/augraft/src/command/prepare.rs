@@ -90,7 +90,10 @@ pub(crate) fn prepare_with(
         classes: dataset.as_ref().map_or(given.classes.unwrap_or(0), |dataset| dataset.classes().len()),
         samples: dataset.as_ref().map(Dataset::len),
         keypoints: dataset.as_ref().map_or(0, |dataset| dataset.keypoint_names().len()),
-        sorted: spec.data.as_ref().zip(dataset.as_ref()).is_some_and(|(data, dataset)| is_sorted(dataset, data.batch)),
+        sorted: spec.data.as_ref().zip(dataset.as_ref()).is_some_and(|(data, dataset)| {
+            let batch = args.batch.map_or(data.batch, |batch| batch as usize);
+            is_sorted(dataset, batch, args.limit.or(data.limit))
+        }),
         input: given.input,
     };
     let overrides = Overrides { model: given.model, ..args.overrides() };
@@ -110,14 +113,15 @@ pub(crate) fn prepare_with(
 }
 
 /// Whether most batches in the order of the data set hold samples of one class.
-fn is_sorted(dataset: &Dataset, batch: usize) -> bool {
+fn is_sorted(dataset: &Dataset, batch: usize, limit: Option<usize>) -> bool {
     if batch < 2 || !dataset.has_labels() {
         return false;
     }
-    let starts: Vec<usize> = (0..dataset.len()).step_by(batch).filter(|start| start + 1 < dataset.len()).collect();
+    let samples = limit.unwrap_or(usize::MAX).min(dataset.len());
+    let starts: Vec<usize> = (0..samples).step_by(batch).filter(|start| start + 1 < samples).collect();
     let pure = |start: &&usize| {
         let first = dataset.labels(**start);
-        (**start..(**start + batch).min(dataset.len())).all(|sample| dataset.labels(sample) == first)
+        (**start..(**start + batch).min(samples)).all(|sample| dataset.labels(sample) == first)
     };
     2 * starts.iter().filter(pure).count() > starts.len()
 }
@@ -239,14 +243,11 @@ pub(crate) fn load(
     };
     let loaded = load_batch(dataset, &wanted, on_error)?;
     let sizes: Vec<[usize; 2]> = loaded.images.iter().map(|image| [image.dim().0, image.dim().1]).collect();
-    // COCO counts the middles of pixels from 0.
-    let is_coco = data.annotations.as_ref().is_some_and(|known| matches!(known.source, AnnotationFormat::Coco(_)));
-    let middle = if is_coco { 0.5 } else { 0.0 };
     let objects = loaded.annotations.map(|annotations| Objects {
         samples: annotations
             .into_iter()
             .zip(loaded.index.iter().zip(sizes))
-            .map(|(found, (index, size))| found.into_iter().map(|one| object(one, *index, size, middle)).collect())
+            .map(|(found, (index, size))| found.into_iter().map(|one| object(one, *index, size)).collect())
             .collect(),
         flip_pairs: plan.objects.iter().flat_map(|objects| objects.flip_pairs.clone()).collect(),
     });
@@ -274,15 +275,12 @@ pub(crate) fn load(
     Ok((batch, loaded.skipped))
 }
 
-/// An annotated object of the sample `index`, whose image has this height and width; `middle` is where a pixel has its place.
-fn object(annotation: Annotation, index: u64, size: [usize; 2], middle: f64) -> Object {
+/// An annotated object of the sample `index`, whose image has this height and width.
+fn object(annotation: Annotation, index: u64, size: [usize; 2]) -> Object {
     let bounds = annotation.bounds.map(f64::from);
     let mut object = Object::new(annotation.class, (index, annotation.id), bounds, size);
     (object.crowd, object.difficult) = (annotation.crowd, annotation.difficult);
-    let keypoint = |[x, y, visibility]: [f32; 3]| Keypoint {
-        at: [x, y].map(|at| f64::from(at) + middle),
-        visibility: visibility as u8,
-    };
+    let keypoint = |[x, y, visibility]: [f32; 3]| Keypoint { at: [x, y].map(f64::from), visibility: visibility as u8 };
     object.keypoints = annotation.keypoints.into_iter().map(keypoint).collect();
     object
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use augraft_engine::{Program, StepDraws, run_steps};
-use augraft_operator::{Batch, Images, Labels, Registry, Scratch};
+use augraft_operator::{Batch, Images, Labels, Registry, Scratch, Seen};
 use ndarray::{ArrayView1, Axis};
 use sha2::{Digest, Sha256};
 
@@ -12,7 +12,6 @@ use super::arguments::PipelineArgs;
 use super::prepare::{Prepared, load, prepare};
 use super::print::print;
 use crate::failure::Failure;
-use crate::objects::{SeenObject, seen_objects};
 use crate::output::cell;
 
 /// Samples whose draws are listed.
@@ -66,7 +65,7 @@ fn describe(prepared: &Prepared, args: &PipelineArgs) -> Result<String, Failure>
     describe_labels(&mut text, "label", &batch.labels, &batch.index);
     if let (Some(objects), Some(planned)) = (&batch.objects, &plan.objects) {
         for (row, index) in batch.index.iter().enumerate().take(ROWS) {
-            let seen = seen_objects(objects, row, &planned.rules);
+            let seen = objects.seen_of(row, &planned.rules);
             let _ = writeln!(text, "\nobjects of {index}");
             text.extend(seen.iter().map(|object| describe_object(object, dataset.object_classes())));
         }
@@ -123,13 +122,13 @@ fn describe_labels(text: &mut String, name: &str, labels: &Labels, index: &[u64]
 }
 
 /// The class of an object, its box, and the keypoints that are there; rounded, because turns differ in the last digits.
-fn describe_object((object, visibility): &SeenObject, classes: &[String]) -> String {
+fn describe_object(object: &Seen, classes: &[String]) -> String {
     let class = classes.get(object.class).cloned().unwrap_or_else(|| object.class.to_string());
     let edges = object.bounds.map(|edge| format!("{edge:.2}")).join(" ");
     let mut text = format!("  {class} {edges}, weight {:.3}, visible {:.3}", object.weight, object.visibility);
     text.push_str(if object.ignore { ", ignored" } else { "" });
-    let points = object.keypoints.iter().zip(visibility).enumerate().filter(|(_, (_, visibility))| **visibility > 0);
-    for (number, (([x, y], _), _)) in points {
+    let points = object.keypoints.iter().enumerate().filter(|(_, (_, visibility))| *visibility > 0);
+    for (number, ([x, y], _)) in points {
         let _ = write!(text, ", keypoint {number} at {x:.2} {y:.2}");
     }
     text.push('\n');

@@ -8,7 +8,7 @@ use augraft_onnx::{DataType, Dim, Model};
 use augraft_operator::{
     Batch, Element, Images, Labels, Layout, Object, ObjectRules, Objects, Registry, Shape, Transfer, philox4x32,
 };
-use augraft_pipeline::{Device, ObjectPlan, OnDrop};
+use augraft_pipeline::{Device, ObjectPlan};
 use ndarray::{Array3, Array4};
 
 use super::arguments::PipelineArgs;
@@ -35,7 +35,7 @@ pub(super) fn verify(
     let given = if spec.data.is_some() { Given::default() } else { given(&file, &facts) };
     let mut prepared = prepare_with(spec, args, color, Given { model: named, ..given })?;
     if prepared.dataset.is_none() {
-        prepared.plan.objects = objects_without_data(&file, &prepared.spec.objects)?;
+        prepared.plan.objects = objects_without_data(&file, prepared.spec.objects)?;
     }
     let batches = batches_of(&prepared, &facts, batches)?;
     let model = match prepared.plan.model.as_ref().filter(|_| facts.grafted) {
@@ -114,19 +114,13 @@ fn given(file: &Model, facts: &FileFacts) -> Given {
 }
 
 /// What is known of the objects that a file takes, for a pipeline without data; none where it takes none.
-fn objects_without_data(file: &Model, written: &augraft_pipeline::ObjectRules) -> Result<Option<ObjectPlan>, Failure> {
+fn objects_without_data(file: &Model, rules: ObjectRules) -> Result<Option<ObjectPlan>, Failure> {
     let takes = |name: &str| file.inputs().iter().any(|port| port.name == name);
     if let Some(name) = ["masks", "keypoints"].into_iter().find(|name| takes(name)) {
         // How many classes the masks have, and which keypoints change places in a mirror image, is said by the data alone.
         let message = format!("the file takes `{name}`, and the pipeline has no data that says what they are");
         return Err(Failure::user(format!("{message}; name the pipeline that the file was written from")));
     }
-    let rules = ObjectRules {
-        min_area: written.min_area,
-        min_side: written.min_side,
-        min_visibility: written.min_visibility,
-        ignore: written.on_drop == OnDrop::Ignore,
-    };
     Ok(takes("boxes").then(|| ObjectPlan { rules, keypoints: 0, flip_pairs: Vec::new() }))
 }
 
