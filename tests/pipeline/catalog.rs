@@ -152,8 +152,11 @@ fn operators_are_listed_and_have_pages() {
     `lam ~ Beta(alpha, alpha)`; images and labels become `lam * own + (1 - lam) * partner`, in f32. Bytes are rounded to the nearest level, halves
     to even; better put it after `normalize`. Works on images and on feature maps (Manifold Mixup). Masks of class ids become shares of classes.
 
-    `label: one_hot` and `complete` give labels that are not the blend; `weigh: partner` lets `lam` be the weight of the partner in the draw (kornia),
-    `weigh: larger` gives the sample itself the larger weight (composer).
+    `weigh` says whose weight the drawn number is: `partner` is that of kornia, and `larger` gives the sample itself the larger weight (composer).
+    Pixels and labels follow it alike; in a chain of steps, labels are the shares of the visible pixels, whatever steps come before and after.
+
+    `label: one_hot` and `complete` give labels that are not the blend: the labels that both samples had before are weighed by the rule, and for later
+    steps the sample shows that label everywhere.
 
     Draws `apply`, `lam` (weight of the sample itself; 1 when not applied) and `partner`, the position in the batch.
 
@@ -200,7 +203,8 @@ fn operators_are_listed_and_have_pages() {
     Turns pixels into floats: `(pixel / 255 - mean) / std`, per channel.
 
     Bytes are computed as `pixel * scale + bias` in f32, with `scale = 1 / (255 * std)` and `bias = -mean / std` rounded once, which every runtime
-    repeats bit for bit. Feature maps are taken as 0 to 1 already: `(value - mean) / std`.
+    repeats bit for bit. Feature maps are taken as 0 to 1 already: `(value - mean) / std`. Images that are floats already are refused, and so are
+    means and deviations above 2, which are those of pixels of 0 to 255.
 
     The statistics are a name (`imagenet`, `cifar10`, `cifar100`, `half`: mean and std 0.5, `unit`: mean 0 and std 1) or numbers.
 
@@ -253,8 +257,11 @@ fn the_reference_has_what_the_pages_have() {
     `lam ~ Beta(alpha, alpha)`; images and labels become `lam * own + (1 - lam) * partner`, in f32. Bytes are rounded to the nearest level, halves
     to even; better put it after `normalize`. Works on images and on feature maps (Manifold Mixup). Masks of class ids become shares of classes.
 
-    `label: one_hot` and `complete` give labels that are not the blend; `weigh: partner` lets `lam` be the weight of the partner in the draw (kornia),
-    `weigh: larger` gives the sample itself the larger weight (composer).
+    `weigh` says whose weight the drawn number is: `partner` is that of kornia, and `larger` gives the sample itself the larger weight (composer).
+    Pixels and labels follow it alike; in a chain of steps, labels are the shares of the visible pixels, whatever steps come before and after.
+
+    `label: one_hot` and `complete` give labels that are not the blend: the labels that both samples had before are weighed by the rule, and for later
+    steps the sample shows that label everywhere.
 
     Draws `apply`, `lam` (weight of the sample itself; 1 when not applied) and `partner`, the position in the batch.
 

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 /// Turns pixels into floats: `(pixel / 255 - mean) / std`, per channel.
 ///
 /// Bytes are computed as `pixel * scale + bias` in f32, with `scale = 1 / (255 * std)` and `bias = -mean / std` rounded once, which every runtime
-/// repeats bit for bit. Feature maps are taken as 0 to 1 already: `(value - mean) / std`.
+/// repeats bit for bit. Feature maps are taken as 0 to 1 already: `(value - mean) / std`. Images that are floats already are refused, and so are
+/// means and deviations above 2, which are those of pixels of 0 to 255.
 ///
 /// The statistics are a name (`imagenet`, `cifar10`, `cifar100`, `half`: mean and std 0.5, `unit`: mean 0 and std 1) or numbers.
 ///

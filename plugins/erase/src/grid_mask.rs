@@ -18,8 +18,8 @@ const FAR: i64 = 1 << 18;
 /// A grid of unit `d` has bars of `floor(d * ratio + 0.5)` pixels (1 to `d - 1`) at the offsets `top` and `left`, on a canvas of 1.5 times the image
 /// that is rotated about its center by whole degrees below `rotate`, counterclockwise, nearest pixel; the image is its middle. `erase: squares`
 /// erases what lies between the bars in both directions (mode 1 of the authors' code), `erase: bars` the bars (mode 0). The canvas has no end here,
-/// so that long images have no corner without a grid. The paper ramps `p` up over the epochs, which a schedule around the step does. Works on images
-/// and on feature maps N,C,H,W.
+/// so that long images have no corner without a grid. The paper ramps `p` up over the epochs, which a schedule around the step does. Boxes and
+/// keypoints stay as they are. Works on images and on feature maps N,C,H,W.
 ///
 /// Draws `apply`, the unit `d` and the length `bar` of the bars (pixels; not applied: `d`, or 0 with `erase: bars`), the offsets `top` and `left`
 /// (0 to `d - 1`), and `cos` and `sin` of the rotation.

@@ -12,7 +12,7 @@ use crate::hole::fill_hole;
 ///
 /// One of `sizes` is chosen, all equally likely; 0 hides nothing. The image is divided into cells of that many pixels from the top left, those at the
 /// bottom and right may be smaller, and each cell is hidden with probability `p_cell`. The paper fills with the mean color of the data, which is 0
-/// after normalization: put it after `normalize`. Works on images and on feature maps N,C,H,W.
+/// after normalization: put it after `normalize`. Boxes and keypoints stay as they are. Works on images and on feature maps N,C,H,W.
 ///
 /// Draws `apply`, the side `size` of a cell (pixels, 0 when nothing is hidden), and `stream`, the key of which cells are hidden: that in row `i` and
 /// column `j` is when the first word of Philox4x32-10 at `[i, j, 0, 0]` with that key is below `p_cell * 2^32`. A file has it from opset 18 on.

@@ -16,11 +16,11 @@ const MOST_DRAWS: u32 = 256;
 
 /// Erases rectangles of random area and aspect.
 ///
-/// The rule of torchvision's `RandomErasing`: area = U(scale) of the tensor, aspect (height / width) log-uniform in `ratio`, sides rounded; the
-/// first of `retries` draws that is smaller than the tensor in both directions is taken, at a uniform place inside; when none is, nothing is erased.
-/// Options are what peers do otherwise: `compat: official` is the code of the paper but for its 100 retries, of which 64 are left (that none fits
-/// is as unlikely); `kornia-0.9` and `mmpretrain` draw once and limit the sides to those of the tensor. Works on images and on feature maps
-/// N,C,H,W.
+/// The rule of torchvision's `RandomErasing`: area = U(scale) of the tensor, aspect (height / width) log-uniform in `ratio`, sides rounded; the first
+/// of `retries` draws that is smaller than the tensor in both directions is taken, at a uniform place inside; when none is, nothing is erased.
+/// Options are what other libraries do otherwise: `compat: official` is the code of the paper but for its 100 retries, of which 64 are left (that
+/// none fits is as unlikely), and fills with a color of 0 to 1, so that it does not fit bytes without another `fill`; `kornia-0.9` and `mmpretrain`
+/// draw once and limit the sides to those of the tensor. Works on images and on feature maps N,C,H,W.
 ///
 /// Draws `apply` (false when no draw fitted), per rectangle `top`, `left`, `bottom`, `right` (pixels from the top left, ends exclusive, empty when
 /// it is not erased), and `stream`, the key of random colors (0 without).

@@ -14,7 +14,8 @@ const EPSILON: f64 = 1e-6;
 ///
 /// Each channel of a sample is normalized over its rows and columns, and gets the mean `lam * own + (1 - lam) * partner's` and the deviation alike;
 /// `lam ~ Beta(alpha, alpha)` for each sample. A deviation is `sqrt(variance + 1e-6)` with the unbiased variance (0 for a map of one element).
-/// Moments are computed in f64. Labels stay: what is mixed is the style, not the content. Works on feature maps N,C,H,W and normalized images.
+/// Moments are computed in f64. What is mixed is the style, not the content: labels, masks, boxes and keypoints stay as they are, and earlier and
+/// later steps count as if this one were not there. Works on feature maps N,C,H,W and normalized images.
 ///
 /// Draws `apply`, `lam` (1 when not applied) and `partner`, the position in the batch.
 ///

@@ -14,8 +14,9 @@ const EPSILON: f64 = 1e-5;
 ///
 /// The elements of each group (all channels at one position with `norm: pono`, one channel with `norm: instance`) are normalized and get the mean and
 /// deviation of the partner's group. A deviation is `sqrt(variance + 1e-5)` with the unbiased variance (0 for a single element). Moments are computed
-/// in f64. Labels become `lam * own + (1 - lam) * partner's`. Works on feature maps N,C,H,W, in the paper those after the first stage, and on
-/// normalized images.
+/// in f64. Labels become `lam * own + (1 - lam) * partner's`, of the labels that both had before the step; for later steps, the sample shows that
+/// label everywhere. No pixel changes its place, so masks, boxes and keypoints stay. Works on feature maps N,C,H,W, in the paper those after the
+/// first stage, and on normalized images.
 ///
 /// Draws `apply`, `lam` (1 when not applied) and `partner`, the position in the batch.
 ///

@@ -15,8 +15,10 @@ use crate::blocks::{check_blocks, draw_seeds, grow, lower_blocks};
 /// Blocks are drawn as `dropblock` draws them, with `gamma` as the share to change, about. Inside a block a sample becomes
 /// `lam * own + (1 - lam) * partner's`, where `lam` is 0 with `mode: hard` and Beta(alpha, alpha) with `mode: soft`. The label weight of the sample
 /// itself is `u + (1 - u) * lam`, with `u` the share of elements outside all blocks: the paper's reweighted target (its loss of the two plain targets
-/// is up to the training). The authors' code also starts blocks at the border and clips them; here, as in the formula of `gamma`, all blocks lie
-/// inside. They recommend `gamma: 0.5, p: 0.7` for hard and `gamma: 0.75, p: 1` for soft. Works on feature maps N,C,H,W and images; `soft` on floats.
+/// is up to the training); in a chain of steps, labels are the shares of the visible pixels, whatever steps come before and after, where each pixel
+/// counts by the mean over its channels. The authors' code also starts blocks at the border and clips them; here, as in the formula of `gamma`, all
+/// blocks lie inside. They recommend `gamma: 0.5, p: 0.7` for hard and `gamma: 0.75, p: 1` for soft. Works on feature maps N,C,H,W and images; `soft`
+/// on floats. Masks of class ids become shares of classes, but for `mode: hard` with `per_channel: false`.
 ///
 /// Draws `apply`, `lam` (weight of the sample inside blocks, 1 when not applied), `seeds` (a truth value per channel, one for all unless
 /// `per_channel`, row and column of the top left corner of a block) and `partner`, the position in the batch.

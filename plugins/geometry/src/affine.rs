@@ -14,8 +14,9 @@ use crate::angle::{Angle, Angles, Spread};
 /// The map of torchvision's `RandomAffine`: an angle U(degrees), clockwise; a shift of whole pixels, `round(U(-share, share) * side)`; a factor
 /// U(scale); shears U(shear). Every pixel of the result, which has the size of the image, is looked up at its place in the image; what is outside is
 /// `fill`, and `bilinear` mixes it in at the border by its share (torchvision, where a fill is given, by the square of the image's share). Sines,
-/// cosines and tangents come from tables of 4097 knots. Masks take the nearest pixel, and 255, which counts as no class, outside. Works on images of any size and on feature maps
-/// N,C,H,W.
+/// cosines and tangents come from tables of 4097 knots. Masks take the nearest pixel, and 255, which counts as no class, outside. In labels, `fill`
+/// counts for the sample before the first step that cuts samples (any that mixes pixels but `mixup`), and for nobody after it. Works on images of any
+/// size and on feature maps N,C,H,W.
 ///
 /// Draws the map from the result to the image, both in pixels from the center: column `xx * x + xy * y + x0`, row `yx * x + yy * y + y0`. It is the
 /// identity where the step does not act.

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 /// Cuts the window of fixed size at the center.
 ///
-/// The corner is `round((side - window) / 2)`, halves to even, as torchvision's. Images smaller than the window are padded with zeros, their masks with 255,
-/// which counts as no class.
+/// The corner is `round((side - window) / 2)`, halves to even, as torchvision's. Images smaller than the window are padded with zeros, their masks
+/// with 255, which counts as no class. In labels, the padding counts for the sample before the first step that cuts samples (any that mixes pixels
+/// but `mixup`), and for nobody after it.
 ///
 /// # Example
 /// ```yaml

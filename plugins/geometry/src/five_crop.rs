@@ -8,8 +8,9 @@ use crate::center_crop::central;
 
 /// Makes five views of every sample: the windows at the corners and at the center.
 ///
-/// In the order of torchvision's `FiveCrop`: top left, top right, bottom left, bottom right, center; the central one is that of `center_crop`.
-/// Where an image is smaller than the window, the rest is zeros. The mean of what a model says of the views is test-time augmentation.
+/// In the order of torchvision's `FiveCrop`: top left, top right, bottom left, bottom right, center; the central one is that of `center_crop`. Where
+/// an image is smaller than the window, the rest is zeros, and 255 in its mask, as in `center_crop`. The mean of what a model says of the views is
+/// test-time augmentation.
 ///
 /// Draws `top` and `left`, the corner in pixels of the image, which only the number of the view decides.
 ///

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 /// Adds pixels around the image.
 ///
 /// The amounts are fixed: nothing is drawn. `reflect`, `edge` and `symmetric` are those of `numpy.pad`, also where an amount is larger than the
-/// image. Works on images of any size and on feature maps N,C,H,W. Masks are padded with 255, which counts as no class, where the images are
-/// filled.
+/// image. Works on images of any size and on feature maps N,C,H,W. Masks are padded with 255, which counts as no class, where the images are filled.
+/// In labels, what is filled counts for the sample before the first step that cuts samples (any that mixes pixels but `mixup`), and for nobody after
+/// it.
 ///
 /// # Example
 /// ```yaml

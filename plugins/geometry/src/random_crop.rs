@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 /// Cuts a window of fixed size at a random place, after padding.
 ///
 /// The top left corner is uniform over all places where the window lies inside the padded image. Images that are smaller than the window, padding
-/// included, are padded further, evenly, as torchvision's `pad_if_needed` would. Masks are padded with 255, which
-/// counts as no class, where the images are filled.
+/// included, are padded further, evenly, as torchvision's `pad_if_needed` would. Masks are padded with 255, which counts as no class, where the
+/// images are filled. In labels, what is filled counts for the sample before the first step that cuts samples (any that mixes pixels but `mixup`),
+/// and for nobody after it.
 ///
 /// Draws `top` and `left`, the corner in pixels of the image; negative where the window reaches into the padding.
 ///

@@ -8,8 +8,8 @@ use crate::five_crop::corner;
 
 /// Makes ten views of every sample: the windows at the corners and at the center, and those of the mirrored image.
 ///
-/// In the order of torchvision's `TenCrop`: top left, top right, bottom left, bottom right, center, then the same five of the image mirrored left
-/// and right. Where an image is smaller than the window, the rest is zeros. See `five_crop`.
+/// In the order of torchvision's `TenCrop`: top left, top right, bottom left, bottom right, center, then the same five of the image mirrored left and
+/// right. Where an image is smaller than the window, the rest is zeros, and 255 in its mask. See `five_crop`.
 ///
 /// Draws `top` and `left`, the corner in pixels of the image, and `flip`, whether the window is mirrored; only the number of the view decides them.
 ///

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// Makes several views of every sample.
 ///
-/// Every sample becomes `count` equal ones, one after the other, with their labels and masks; later steps draw for each view on its own, as
-/// contrastive learning needs two views of an image. Nothing is drawn, and no pixel is changed.
+/// Every sample becomes `count` equal ones, one after the other, with their labels, masks, boxes and keypoints; later steps draw for each view on its
+/// own, as contrastive learning needs two views of an image. Nothing is drawn, and no pixel is changed.
 ///
 /// # Example
 /// ```yaml

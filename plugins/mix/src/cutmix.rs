@@ -11,14 +11,19 @@ use crate::distribution::LamDistribution;
 /// Pastes a box of a partner image and mixes the labels by area.
 ///
 /// `lam ~ Beta(alpha, alpha)`, and the box has the sides `H * sqrt(1 - lam)` and `W * sqrt(1 - lam)`. With `box: official` (the authors' code) these
-/// are rounded down to even, around a uniform center, and clipped to the tensor. The label weight of the sample itself is `lam = 1 - area / (H * W)` of
-/// the clipped box (after an earlier paste, the share that both boxes leave). A box of less than two pixels is empty and changes nothing, unless
-/// `empty_box: min1`. Works on images and on feature maps N,C,H,W; with `frame: local` the box is drawn on the tensor itself (the paper's Feature
-/// CutMix), with `frame: project` in image space and rounded onto the tensor's grid.
+/// are rounded down to even, around a uniform center, and clipped to the tensor. The label weight of the sample itself is `1 - area / (H * W)` of the
+/// clipped box; in a chain of steps, labels are the shares of the visible pixels, whatever steps come before and after. A box of less than two pixels
+/// is empty and changes nothing, unless `empty_box: min1`. Works on images and on feature maps N,C,H,W; with `frame: local` the box is drawn on the
+/// tensor itself (the paper's Feature CutMix), with `frame: project` in image space and rounded onto the tensor's grid.
 ///
 /// The other rules of boxes, centers, sizes and labels are those of the paper's ablation and of other libraries, which `compat` sets together: given
-/// their `lam`, center and partner, the pixels and labels are theirs. Labels other than `label: area` with `lam: corrected` take earlier pastes as whole.
-/// Several partners in one image are several steps (`repeat`), and a probability that grows with the epoch is a `schedule`.
+/// their `lam`, center and partner, the pixels and labels are theirs. Several partners in one image are several steps (`repeat`), and a probability
+/// that grows with the epoch is a `schedule`.
+///
+/// With another `label`, or with `lam: nominal`, the labels that both samples had before are weighed by the rule, which looks at this step alone; for
+/// later steps, the sample shows that label everywhere. `lam: nominal` puts the drawn `lam` in the place of the share, for `one_hot` too.
+/// `visible_mask` counts the pixels of any class but 0, in masks of class ids; where no such pixel is visible, or after a blend has made the masks
+/// soft, it is the share of all pixels.
 ///
 /// Draws `apply`, `lam` (before clipping; 1 when not applied), the box `top`, `left`, `bottom`, `right` (pixels from the top left, ends exclusive, empty
 /// when not applied) and `partner`, the position in the batch.

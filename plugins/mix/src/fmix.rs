@@ -18,7 +18,8 @@ use crate::fourier::Transform;
 ///
 /// A gray image of low frequencies is the inverse Fourier transform of complex Gaussian noise whose deviation falls as `1 / f^decay` with the
 /// frequency `f` (not below `1 / max(H, W)` cycles per pixel). `lam ~ Beta(alpha, alpha)`: the `lam * H * W` brightest pixels keep the sample itself,
-/// rounded up or down by a fair coin, and the others come from the partner. Label weights are the shares of the pixels.
+/// rounded up or down by a fair coin, and the others come from the partner. Label weights are the shares of the pixels; in a chain of steps, of the
+/// visible ones, whatever comes before and after.
 ///
 /// Native only: the noise comes from `rand_distr` over a Philox stream and the image from a Fourier transform in f64.
 ///

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// The tensor is divided into `n` x `n` cells, `n` uniform in `grid` but not above a side of the tensor; pixel `y` of `H` lies in row
 /// `floor(y * n / H)` of the grid. `lam ~ Beta(alpha, alpha)`, and each cell comes from the partner with probability `1 - lam`, independently. The
-/// label weight of the sample itself is the share of its pixels. Works on images and on feature maps.
+/// label weight of the sample itself is the share of its pixels; in a chain of steps, labels are the shares of the visible pixels, whatever steps
+/// come before and after. Works on images and on feature maps.
 ///
 /// Draws `apply`, `grid` (`n`), `cells` (truth values over the largest grid, of which the first `n` rows and columns count; none when not applied)
 /// and `partner`, the position in the batch.

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 /// Moves a share of every label to all classes.
 ///
-/// A label of one class becomes `y * (1 - smoothing) + smoothing / K` over K classes; with `multi_label: true`, where each class is a question of its own,
-/// `y * (1 - smoothing) + 0.5 * smoothing`. Put it before `cutmix` or `mixup`, as timm smooths each one-hot before it mixes; because both are linear, the
-/// order changes nothing but the last digit. Images and the sources of a label stay as they are.
+/// A label of one class becomes `y * (1 - smoothing) + smoothing / K` over K classes; with `multi_label: true`, where each class is a question of its
+/// own, `y * (1 - smoothing) + 0.5 * smoothing`. Put it before `cutmix` or `mixup`, as timm smooths each one-hot before it mixes; because both are
+/// linear, the place among other steps changes nothing but the last digit. Images, masks, objects and the sources of a label stay as they are.
 ///
 /// Draws nothing.
 ///

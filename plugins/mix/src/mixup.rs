@@ -12,8 +12,11 @@ use crate::distribution::LamDistribution;
 /// `lam ~ Beta(alpha, alpha)`; images and labels become `lam * own + (1 - lam) * partner`, in f32. Bytes are rounded to the nearest level, halves
 /// to even; better put it after `normalize`. Works on images and on feature maps (Manifold Mixup). Masks of class ids become shares of classes.
 ///
-/// `label: one_hot` and `complete` give labels that are not the blend; `weigh: partner` lets `lam` be the weight of the partner in the draw (kornia),
-/// `weigh: larger` gives the sample itself the larger weight (composer).
+/// `weigh` says whose weight the drawn number is: `partner` is that of kornia, and `larger` gives the sample itself the larger weight (composer).
+/// Pixels and labels follow it alike; in a chain of steps, labels are the shares of the visible pixels, whatever steps come before and after.
+///
+/// `label: one_hot` and `complete` give labels that are not the blend: the labels that both samples had before are weighed by the rule, and for later
+/// steps the sample shows that label everywhere.
 ///
 /// Draws `apply`, `lam` (weight of the sample itself; 1 when not applied) and `partner`, the position in the batch.
 ///

@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 /// Shows four images around a random center, and mixes the labels by area.
 ///
 /// The sample itself is at the top left, its partner at the top right, the partner's partner at the bottom left, and that one's partner at the bottom
-/// right: with `partner: derange` three other samples at random (in a batch of four or more), with `roll` the three before it, with `permute` three at
-/// random that may be the same, or the sample itself. The center lies at
-/// `round(side * (low + (high - low) * Beta(alpha, alpha)))` of each side, for `center: [low, high]`, and at least a pixel within the image. With
-/// `form: crop` each quadrant shows the same place of its image; with `form: resize` it shows the whole image, by the nearest pixel (row
-/// `floor(y * H / h)` in row `y` of `h`). Label weights are the shares of the quadrants. Images of one row or one column stay as they are.
+/// right: with `partner: derange` three other samples at random (in a batch of four or more), with `roll` the three before it, with `permute` three
+/// at random that may be the same, or the sample itself. The center lies at `round(side * (low + (high - low) * Beta(alpha, alpha)))` of each side,
+/// for `center: [low, high]`, and at least a pixel within the image. With `form: crop` each quadrant shows the same place of its image; with
+/// `form: resize` it shows the whole image, by the nearest pixel (row `floor(y * H / h)` in row `y` of `h`). Label weights are the shares of the
+/// quadrants; in a chain of steps, labels are the shares of the visible pixels, whatever steps come before and after. Images of one row or one column
+/// stay as they are.
 ///
 /// Draws `apply`, the center `row` and `column` (first of the lower and right quadrants, in pixels; the sides of the image when not applied) and
 /// `beside`, `below` and `across`, the positions of the others in the batch.

@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 
 /// Pastes a whole partner image, made smaller, and mixes the labels by area.
 ///
-/// Two operators are published under this name. With `form: openmixup` (the paper), `tau ~ U(scale)` is the ratio of the sides: the box has the
-/// sides `floor(H * tau)` and `floor(W * tau)`, and the partner is resized by its nearest pixels. With `form: mmpretrain`,
+/// Two operators are published under this name. With `form: openmixup` (the paper), `tau ~ U(scale)` is the ratio of the sides: the box has the sides
+/// `floor(H * tau)` and `floor(W * tau)`, and the partner is resized by its nearest pixels. With `form: mmpretrain`,
 /// `lam = low + (high - low) * Beta(alpha, alpha)` for `scale: [low, high]`, the sides are `floor(H * sqrt(1 - lam))` and `floor(W * sqrt(1 - lam))`,
 /// and the partner is resized bilinearly (pixel centers aligned, not antialiased). In both, the sides are rounded down to even, the box lies around a
 /// uniform center and is clipped to the tensor, and the partner fills what is left of it. The label weight of the sample itself is
-/// `1 - area / (H * W)` of the clipped box. A box of less than two pixels is empty and changes nothing. Masks are resized by their nearest pixels.
+/// `1 - area / (H * W)` of the clipped box; in a chain of steps, labels are the shares of the visible pixels, whatever steps come before and after. A
+/// box of less than two pixels is empty and changes nothing. Masks are resized by their nearest pixels.
 ///
 /// Pixel `y` of `h` shows, by nearest, row `floor(y * H / h)`; bilinear, the rows around `(y + 0.5) * H / h - 0.5`, not below 0, blended in f32.
 ///

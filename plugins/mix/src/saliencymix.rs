@@ -15,7 +15,8 @@ use crate::saliency::Saliency;
 ///
 /// The rule of `cutmix`, but for the center: `lam ~ Beta(alpha, alpha)`; the box has the sides `floor(H * sqrt(1 - lam))` and
 /// `floor(W * sqrt(1 - lam))`, rounded down to even, around the peak of the partner's saliency, and is clipped to the tensor. The label weight of the
-/// sample itself is `1 - area / (H * W)` of the clipped box.
+/// sample itself is `1 - area / (H * W)` of the clipped box; in a chain of steps, labels are the shares of the visible pixels, whatever steps come
+/// before and after.
 ///
 /// The saliency is the spectral residual of the mean over the channels, each partner for itself, made smaller to at most 64 pixels a side by the mean
 /// of square blocks; the peak is the middle of the block. The authors take `OpenCV`'s fine-grained saliency instead, and one image for the batch.

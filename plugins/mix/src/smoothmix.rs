@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 /// The weight of the partner at a distance of `dy` rows and `dx` columns from the center is `exp(-(dy^2 + dx^2) / (2 sigma^2))` with `shape: circle`,
 /// and `exp(-max(|dy|, |dx|)^2 / (2 sigma^2))` with `shape: square`: 1 at the center, and no edge anywhere. The center is a uniform pixel, and sigma
 /// is U(sigma) of the shorter side. Pixels become `own * (1 - weight) + partner * weight`, in f32; bytes are rounded to the nearest level. The label
-/// weight of the partner is the mean weight. Works on images and on feature maps.
+/// weight of the partner is the mean weight; in a chain of steps, labels are the shares of the visible pixels, whatever steps come before and after.
+/// Masks of class ids become shares of classes. Works on images and on feature maps.
 ///
 /// Draws `apply`, the center `row` and `column` (pixels from the top left), `sigma` (pixels, 0 when not applied) and `partner`, the position in the
 /// batch. There is no `alpha`: the paper draws no `lam`.
