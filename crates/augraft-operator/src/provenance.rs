@@ -1,6 +1,12 @@
 //! Where the visible pixels of each sample come from, natively.
 //!
 //! Nothing here depends on the number of classes: a source is a number, and labels are looked up at the end.
+//!
+//! A sample is `Whole` until a step cuts samples: shows parts of others (a paste, a collage, a region). Where a step fills in what no image shows,
+//! such as the padding of a crop or the border of an affine map, the fill counts for the sample as long as samples are whole, and goes to others with
+//! what they paste of it. Once samples are cut, a fill shows nothing and counts for nobody: the shares are those of what is visible. Borders that
+//! repeat the image count for the source that they show. Changes of values are not looked at, so what is erased counts for the source that was there.
+//! A label by another rule and a part of a model make samples whole again. `lowered_labels` holds to the same in a graph.
 
 use std::sync::Arc;
 
