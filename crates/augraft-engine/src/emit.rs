@@ -49,7 +49,7 @@ pub struct ExportOptions {
     pub draws: DrawSource,
     /// Version of the standard operators, 13 to 21 (18 to 21 with draws in the graph); a graft has that of its model.
     pub opset: i64,
-    /// The samples (index in the data set) whose draws are baked in; their number is the batch of the file.
+    /// The samples (index in the data set) whose draws are constant; their number is the batch of the file.
     pub baked: Vec<u64>,
 }
 
@@ -85,7 +85,7 @@ impl<'g> Columns<'g> {
             DrawSource::Graph => Ok(Self::Graph(Recording::new(graph))),
             DrawSource::Inputs => Ok(Self::Inputs(Cell::new(0))),
             DrawSource::Baked if options.baked.is_empty() => Err(EngineError::Unfit(
-                "baked draws are those of one batch, and there is no data to take its size from; give it with `--batch N`"
+                "constant draws are those of one batch, and there is no data to take its size from; give it with `--batch N`"
                     .to_owned(),
             )),
             DrawSource::Baked => Ok(Self::Baked { epoch, index: RefCell::new(options.baked.clone()) }),

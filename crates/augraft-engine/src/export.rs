@@ -11,7 +11,7 @@ use crate::objects::{objects_input, objects_output};
 /// Writes the input steps, from the first batch of one size on.
 ///
 /// Inputs: `images` (u8 or f32, N,C,H,W), `labels` (f32, N,K; only with classes), and `seed`, `epoch`, `index` (int64; the draws are in the graph), or the
-/// draws as `STEP/FIELD`, or nothing more (the draws are baked). Outputs: `images_out`, `labels_out`. The metadata holds the pipeline, the version, and the
+/// draws as `STEP/FIELD`, or nothing more (constant draws). Outputs: `images_out`, `labels_out`. The metadata holds the pipeline, the version, and the
 /// steps that come before the file. With masks, `masks` and `masks_out`; with objects, `boxes`, `box_classes`, `box_valid`, `keypoints` and
 /// `keypoint_visible`, each with its output `_out`.
 ///
@@ -40,7 +40,7 @@ pub fn export(plan: &Plan, options: &ExportOptions) -> Result<Model, EngineError
     let shape = shape_before(plan, steps).clone();
     if options.draws == DrawSource::Baked && shape.layout == Layout::Open {
         return Err(EngineError::Unfit(
-            "baked draws depend on the size of the images, which is left open; give it with `--size H W`".to_owned(),
+            "constant draws depend on the size of the images, which is left open; give it with `--size H W`".to_owned(),
         ));
     }
     let graph = Graph::new(options.opset);

@@ -41,7 +41,7 @@ pub trait Operator: Debug + Default + Serialize + DeserializeOwned + JsonSchema 
     const PARITY: Parity;
     /// What `change` and `apply` do to values; `change` is only called where it is not `Kept`.
     const VALUES: Values = Values::Kept;
-    /// What `compat: NAME` sets: names of peers with their options as JSON, which options beside `compat` win over.
+    /// What `compat: NAME` sets: names of reference libraries with their options as JSON, which options beside `compat` win over.
     const PRESETS: &'static [(&'static str, &'static str)] = &[];
     /// Former names, with the options that each stood for as JSON, which options that are given win over.
     const ALIASES: &'static [(&'static str, &'static str)] = &[];

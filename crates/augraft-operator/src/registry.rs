@@ -21,7 +21,7 @@ pub struct Entry {
     pub parity: Parity,
     /// Crate or file that it comes from.
     pub origin: &'static str,
-    /// Peers whose options `compat` sets, with these options as JSON.
+    /// Reference libraries whose options `compat` sets, with these options as JSON.
     pub presets: &'static [(&'static str, &'static str)],
     /// Former names, with the options that each stood for as JSON.
     pub aliases: &'static [(&'static str, &'static str)],

@@ -14,7 +14,7 @@ pub fn first_paragraph(text: &str) -> String {
     text.lines().take_while(|line| !line.trim().is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// The schema of a configuration, with the names of peers whose options it may take.
+/// The schema of a configuration, with the names of reference libraries whose options it may take.
 pub(crate) fn schema_of<T: JsonSchema>(presets: &[(&str, &str)]) -> Schema {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;

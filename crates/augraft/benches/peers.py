@@ -1,4 +1,4 @@
-"""Measures peers beside our operators, call by call in turn: peers.py [--rounds N] [--only CASE...] -- OUR_COMMAND
+"""Measures reference libraries beside our operators, call by call in turn: peers.py [--rounds N] [--only CASE...] -- OUR_COMMAND
 
 OUR_COMMAND answers `run CASE CALLS` on its standard input with nanoseconds (peers.rs). Each turn is a call that is not
 counted and one that is, so that every program finds its own data as its last call left them. The table goes to standard
@@ -38,24 +38,24 @@ GEOMETRY = "Geometry"
 NOTES = {
     MIXING: f"""\
 f32 [{SAMPLES},3,{SIDE},{SIDE}], {CLASSES} classes. A call of ours draws, changes the batch in place and mixes soft \
-labels [{SAMPLES},{CLASSES}]; `random_erasing` erases a box in every sample. A call of a peer is the transform as a \
+labels [{SAMPLES},{CLASSES}]; `random_erasing` erases a box in every sample. A call of a reference library is the transform as a \
 user calls it, on the batch and, but for erasing, int64 labels [{SAMPLES}], which torchvision and timm make one-hot \
 and mix; kornia returns both classes and the weight instead. timm works in place, the others return new tensors. \
 Every transform always acts (`p` is 1), and each call draws other boxes; where there is one for the whole batch, its \
 area sways the time.""",
     GEOMETRY: f"""\
 u8, {SAMPLES} images to 3x{SIDE}x{SIDE} each; times are for all {SAMPLES}. A call of ours draws and changes the \
-batch. A call of the peer is a loop that calls the transform on each image, a tensor of its own; where ours makes \
+batch. A call of the library is a loop that calls the transform on each image, a tensor of its own; where ours makes \
 another batch than it gets (the crops), "stacked" puts what it made into a batch with `torch.stack`, as a data \
-loader does, and "calls alone" does not. `dense` is N,C,H,W with sides of {SIDE} or 256, for the peer contiguous \
-C,H,W; `decoded` is H,W,C of 375x500 as a decoder leaves it, for ours a ragged batch and for the peer C,H,W views of \
+loader does, and "calls alone" does not. `dense` is N,C,H,W with sides of {SIDE} or 256, for the library contiguous \
+C,H,W; `decoded` is H,W,C of 375x500 as a decoder leaves it, for ours a ragged batch and for the library C,H,W views of \
 it. `random_crop` of torchvision alone gives views and copies no pixel. `RandomAffine` draws up to 15 degrees, a \
 tenth of the sides, a scale of 0.9 to 1.1 and a shear of up to 10 degrees.""",
 }
 
 
 class Group:
-    """Peers that do what one of our cases does."""
+    """Reference libraries that do what one of our cases does."""
 
     def __init__(self, section, case, ours, memcpy, peers):
         self.section, self.case, self.ours, self.memcpy, self.peers = section, case, ours, memcpy, peers
@@ -293,8 +293,8 @@ def main():
     print(f"{processor()}, one thread; Python {platform.python_version()}, {', '.join(versions)}.")
     kernels = torch.backends.cpu.get_cpu_capability()
     print(f"torch chooses its kernels for {kernels} when it runs; augraft is compiled for any {platform.machine()}.")
-    print(f"Milliseconds, medians of {args.rounds} rounds in which ours, memcpy and the peers take turns.")
-    print("The ratio is the peer's time to ours.")
+    print(f"Milliseconds, medians of {args.rounds} rounds in which ours, memcpy and the libraries take turns.")
+    print("The ratio is the library's time to ours.")
     section, skipped = None, []
     for group in chosen:
         print(f"{group.case} ...", file=sys.stderr, flush=True)
@@ -306,7 +306,7 @@ def main():
         if group.section != section:
             section = group.section
             print(f"\n## {section}\n\n{NOTES[section]}\n")
-            print("| augraft | peer | what of it | augraft, ms | peer, ms | ratio | wanted | memcpy of as much, ms |")
+            print("| augraft | library | what of it | augraft, ms | library, ms | ratio | wanted | memcpy of as much, ms |")
             print("|---|---|---|--:|--:|--:|--:|--:|")
         print(lines, flush=True)
         gc.collect()

@@ -93,7 +93,9 @@ fn serve() -> Result<(), Failure> {
 }
 
 fn print_all() -> Result<(), Failure> {
-    println!("{SAMPLES} images, one thread, medians of {ROUNDS}; `cargo xtask bench-peers` compares them with peers");
+    println!(
+        "{SAMPLES} images, one thread, medians of {ROUNDS}; `cargo xtask bench-peers` compares them with reference libraries"
+    );
     for (name, ..) in cases() {
         match Case::open(name)? {
             Ok(mut case) => {

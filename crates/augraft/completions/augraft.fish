@@ -79,7 +79,7 @@ complete -c augraft -n "__fish_augraft_using_subcommand export" -l engine -d 'En
 complete -c augraft -n "__fish_augraft_using_subcommand export" -l device -d 'Device: cpu, or cuda:N with onnxruntime' -r
 complete -c augraft -n "__fish_augraft_using_subcommand export" -l onnxruntime -d 'ONNX Runtime\'s library [default: `ORT_DYLIB_PATH`, then the one that `cargo xtask onnxruntime` fetched]' -r -F
 complete -c augraft -n "__fish_augraft_using_subcommand export" -s o -l output -d 'File to write' -r -F
-complete -c augraft -n "__fish_augraft_using_subcommand export" -l draws -d 'Where draws come from: graph (inputs `seed`, `epoch`, `index`), inputs (one per drawn value), baked (constants of one batch)' -r
+complete -c augraft -n "__fish_augraft_using_subcommand export" -l draws -d 'Where draws come from: graph (inputs `seed`, `epoch`, `index`), inputs (one per drawn value), baked (constant draws of one batch)' -r
 complete -c augraft -n "__fish_augraft_using_subcommand export" -l size -d 'Height and width of the images, for a pipeline without data [default: open in an export, those of the model in a graft]' -r
 complete -c augraft -n "__fish_augraft_using_subcommand export" -l classes -d 'Number of classes, for a pipeline without data' -r
 complete -c augraft -n "__fish_augraft_using_subcommand export" -l opset -d 'Version of the standard operators: 18 to 21 with draws in the graph, else 13 to 21' -r
@@ -92,7 +92,7 @@ complete -c augraft -n "__fish_augraft_using_subcommand graft" -l engine -d 'Eng
 complete -c augraft -n "__fish_augraft_using_subcommand graft" -l device -d 'Device: cpu, or cuda:N with onnxruntime' -r
 complete -c augraft -n "__fish_augraft_using_subcommand graft" -l onnxruntime -d 'ONNX Runtime\'s library [default: `ORT_DYLIB_PATH`, then the one that `cargo xtask onnxruntime` fetched]' -r -F
 complete -c augraft -n "__fish_augraft_using_subcommand graft" -s o -l output -d 'File to write' -r -F
-complete -c augraft -n "__fish_augraft_using_subcommand graft" -l draws -d 'Where draws come from: graph (inputs `seed`, `epoch`, `index`), inputs (one per drawn value), baked (constants of one batch)' -r
+complete -c augraft -n "__fish_augraft_using_subcommand graft" -l draws -d 'Where draws come from: graph (inputs `seed`, `epoch`, `index`), inputs (one per drawn value), baked (constant draws of one batch)' -r
 complete -c augraft -n "__fish_augraft_using_subcommand graft" -l size -d 'Height and width of the images, for a pipeline without data [default: open in an export, those of the model in a graft]' -r
 complete -c augraft -n "__fish_augraft_using_subcommand graft" -l classes -d 'Number of classes, for a pipeline without data' -r
 complete -c augraft -n "__fish_augraft_using_subcommand graft" -l model -d 'ONNX file to graft into [default: the model of the pipeline]' -r -F

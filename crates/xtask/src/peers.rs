@@ -38,7 +38,7 @@ pub(crate) struct Args {
     only: Vec<String>,
 }
 
-/// Installs the peers, measures, and writes the table.
+/// Installs the reference libraries, measures, and writes the table.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
     let python = match &args.python {
         Some(path) => {
@@ -73,7 +73,7 @@ fn installed(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     // tests/peers/generate.py installs the same packages, among others.
     let known = [interpreter(&own), interpreter(&workspace.root.join("target/peers/torch"))];
     if let Some(python) = known.into_iter().find(|python| fits(python)) {
-        println!("Python packages of the peers are present: {}", python.display());
+        println!("Python packages of the reference libraries are present: {}", python.display());
         return Ok(python);
     }
     println!(
@@ -86,9 +86,9 @@ fn installed(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     // Nothing is kept for later: the cache would be as large again.
     pip.args("-m pip install --quiet --no-cache-dir --disable-pip-version-check".split(' ')).args(PINS);
     process::run(&mut pip).context(
-        "pip could not install the peers: its message is above. The package index must be reachable (proxy, PIP_INDEX_URL)",
+        "pip could not install the reference libraries: its message is above. The package index must be reachable (proxy, PIP_INDEX_URL)",
     )?;
-    ensure!(fits(&python), "the peers were installed into {} and are not found there", own.display());
+    ensure!(fits(&python), "the reference libraries were installed into {} and are not found there", own.display());
     Ok(python)
 }
 

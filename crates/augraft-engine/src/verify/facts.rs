@@ -14,7 +14,7 @@ pub struct FileFacts {
     pub draws: DrawSource,
     /// Ids of the steps that come before it.
     pub before: Vec<String>,
-    /// The samples whose draws are baked in.
+    /// The samples whose draws are constant.
     pub baked: Vec<u64>,
 }
 

@@ -12,7 +12,7 @@ pub(super) struct FileArgs {
     /// File to write.
     #[arg(short = 'o', long = "output", value_name = "FILE")]
     pub(super) file: PathBuf,
-    /// Where draws come from: graph (inputs `seed`, `epoch`, `index`), inputs (one per drawn value), baked (constants of one batch).
+    /// Where draws come from: graph (inputs `seed`, `epoch`, `index`), inputs (one per drawn value), baked (constant draws of one batch).
     #[arg(long, default_value = "graph", value_name = "graph|inputs|baked")]
     pub(super) draws: DrawSource,
     /// Height and width of the images, for a pipeline without data [default: open in an export, those of the model in a graft].

@@ -124,7 +124,7 @@ fn objects_without_data(file: &Model, rules: ObjectRules) -> Result<Option<Objec
     Ok(takes("boxes").then(|| ObjectPlan { rules, keypoints: 0, flip_pairs: Vec::new() }))
 }
 
-/// The first batches of the data, or made ones; those whose draws are baked in where they are.
+/// The first batches of the data, or made ones; those of the constant draws where the file has some.
 fn batches_of(prepared: &Prepared, facts: &FileFacts, count: usize) -> Result<Vec<Batch>, Failure> {
     let is_baked = facts.draws == DrawSource::Baked;
     let Some(dataset) = &prepared.dataset else {
