@@ -68,7 +68,7 @@ impl MaskFolder {
                 self.classes
             ));
         }
-        if let Some(ignore) = self.ignore.filter(|ignore| *ignore != IGNORE && !known(*ignore)) {
+        if let Some(ignore) = self.ignore.filter(|ignore| *ignore != IGNORE) {
             mask.mapv_inplace(|id| if id == ignore { IGNORE } else { id });
         }
         Ok(mask)

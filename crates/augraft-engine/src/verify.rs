@@ -90,9 +90,6 @@ impl<'p> Verifier<'p> {
         let drawn = self.drawn(&batch)?;
         let found = self.run(&inputs(plan, &batch, &drawn)?)?;
         let (mut largest, mut allowed) = (Some(0.0), 0.0);
-        // Where samples blend, labels and shares of classes are sums, and carry what their weights may differ by.
-        let blended: f32 =
-            steps.iter().filter(|step| step.effects.mixes).map(blended_error).sum::<f32>() + f32::EPSILON;
         for (at, step) in steps.iter().enumerate() {
             apply(step, &drawn, &mut batch, &mut self.scratch)?;
             let is_end = at + 1 == steps.len() && self.network.is_none();
@@ -118,7 +115,7 @@ impl<'p> Verifier<'p> {
         if let Some(masks) = batch.masks.as_ref().and_then(|masks| masks_tensor(&masks.images)) {
             let made = found.get("masks_out").ok_or_else(|| lacking("masks_out"))?;
             let largest = largest_difference(&masks, made);
-            let allowed = if masks.as_f32().is_some() { blended } else { 0.0 };
+            let allowed = if masks.as_f32().is_some() { blended_error(steps, |effects| effects.masks) } else { 0.0 };
             self.add(Finding::of(Subject::Output("masks_out"), n, None, Some(largest), allowed));
         }
         if let Some((objects, planned)) = batch.objects.as_ref().zip(plan.objects.as_ref()) {
@@ -131,7 +128,8 @@ impl<'p> Verifier<'p> {
         if labels.classes() > 0 {
             let made = found.get("labels_out").ok_or_else(|| lacking("labels_out"))?;
             let largest = largest_difference(&soft(&labels), made);
-            self.add(Finding::of(Subject::Output("labels_out"), n, None, Some(largest), blended));
+            let allowed = blended_error(steps, |effects| effects.labels);
+            self.add(Finding::of(Subject::Output("labels_out"), n, None, Some(largest), allowed));
         }
         Ok(())
     }

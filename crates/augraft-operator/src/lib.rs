@@ -6,6 +6,7 @@
 mod address;
 mod any_operator;
 mod batch;
+mod blended_planes;
 mod border;
 mod counter;
 mod cycles;

@@ -17,6 +17,9 @@ use crate::warp::{Sampling, warp};
 /// The class id of what no image shows.
 pub const IGNORE: u8 = 255;
 
+/// The turn that leaves down and right as they are.
+const STRAIGHT: [[i8; 2]; 2] = [[1, 0], [0, 1]];
+
 /// What the values of pixels mean, which says how they are made up between pixels and outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Content {
@@ -76,14 +79,36 @@ pub(crate) fn move_images(motions: &[&Motion<Row>], images: &mut Images, content
 }
 
 impl Motion<Row> {
-    /// Whether it mirrors or turns, so that only an image with that symmetry stays as it is.
+    /// Whether it mirrors or turns and does no more, so that only an image with that symmetry stays as it is.
     pub(crate) fn turns(&self) -> bool {
-        match self {
-            Self::Mirror { rows, columns } => *rows || *columns,
-            Self::Quarter(k) => k % 4 != 0,
-            Self::Transpose(apply) => *apply,
-            Self::Stay | Self::Window(_) | Self::Affine(_) | Self::Chain(_) => false,
-        }
+        self.turn().is_some_and(|turn| turn != STRAIGHT)
+    }
+
+    /// Where it turns the directions down and right to; none where it cuts or resamples.
+    fn turn(&self) -> Option<[[i8; 2]; 2]> {
+        let sign = |flips: bool| if flips { -1 } else { 1 };
+        Some(match self {
+            Self::Stay => STRAIGHT,
+            Self::Mirror { rows, columns } => [[sign(*rows), 0], [0, sign(*columns)]],
+            Self::Quarter(k) => {
+                [STRAIGHT, [[0, 1], [-1, 0]], [[-1, 0], [0, -1]], [[0, -1], [1, 0]]][k.rem_euclid(4) as usize]
+            }
+            Self::Transpose(apply) => {
+                if *apply {
+                    [[0, 1], [1, 0]]
+                } else {
+                    STRAIGHT
+                }
+            }
+            Self::Window(_) | Self::Affine(_) => return None,
+            Self::Chain(parts) => {
+                let then = |[down, right]: [[i8; 2]; 2], next: [[i8; 2]; 2]| {
+                    let turned = |of: [i8; 2]| [0, 1].map(|axis| of[0] * next[0][axis] + of[1] * next[1][axis]);
+                    [turned(down), turned(right)]
+                };
+                parts.iter().try_fold(STRAIGHT, |turn, part| Some(then(turn, part.turn()?)))?
+            }
+        })
     }
 
     /// The part of a chain at this place.
@@ -272,5 +297,24 @@ impl Showing {
             out,
         };
         resample(self.content.filter(stretched.filter), stretch(0, rows), stretch(1, columns), from, to, lines);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_turns_unless_its_parts_undo_each_other() {
+        let mirror = |rows, columns| Motion::<Row>::Mirror { rows, columns };
+        let chain = |parts| Motion::Chain(parts).turns();
+        for k in 0..4 {
+            assert!(!chain(vec![Motion::Quarter(k), Motion::Quarter(4 - k)]), "{k} and back");
+            assert!(chain(vec![mirror(false, true), Motion::Quarter(k)]), "a reflection and {k}");
+        }
+        assert!(!chain(vec![Motion::Quarter(2), mirror(true, true)]));
+        assert!(!chain(vec![Motion::Quarter(1), mirror(true, false), Motion::Transpose(true)]));
+        assert!(chain(vec![Motion::Quarter(1), mirror(false, true), Motion::Transpose(true)]));
+        assert!(!chain(vec![mirror(false, false), Motion::Stay]));
     }
 }

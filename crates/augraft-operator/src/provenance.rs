@@ -12,13 +12,13 @@ use std::sync::Arc;
 
 use ndarray::{Array4, ArrayViewMut3, Axis, s};
 
+use crate::blended_planes::{Weighed, blended_planes};
 use crate::images::Images;
 use crate::mix_images::mix_images;
 use crate::mixing::{Mixing, Region};
 use crate::motion::Motion;
 use crate::move_images::{Content, move_images};
 use crate::pieces::{Piece, Weights, add, area, blend, moved, overlaid, pasted};
-use crate::runs::Runs;
 use crate::scalar::Row;
 use crate::scratch::{Scratch, parallel};
 
@@ -151,13 +151,13 @@ impl Provenance {
                 let partner: Vec<usize> = mixings.iter().enumerate().map(|(row, mixing)| mixing.partner(row)).collect();
                 let flat: Vec<Arc<Region>> = regions.iter().map(Region::flat).collect();
                 let weights = |row: usize| match (&lams, flat.get(row).map(|region| &**region)) {
-                    (Some(lams), _) => Shares::Everywhere(lams[row]),
-                    (None, Some(Region::Weights(weights))) => Shares::Each(weights),
-                    (None, Some(Region::Taken(runs))) => Shares::Taken(runs),
-                    (None, None) => Shares::Everywhere(1.0),
+                    (Some(lams), _) => Weighed::Everywhere(lams[row]),
+                    (None, Some(Region::Weights(weights))) => Weighed::Each(weights),
+                    (None, Some(Region::Taken(runs))) => Weighed::Taken(runs),
+                    (None, None) => Weighed::Everywhere(1.0),
                 };
-                let doubled = double(stack, &partner, weights, scratch);
-                scratch.give_dense(std::mem::replace(stack, doubled));
+                let blended = blended_planes(stack, &partner, weights, scratch);
+                scratch.give_dense(std::mem::replace(stack, blended));
             }
         }
     }
@@ -224,80 +224,6 @@ fn add_id(sums: &mut Weights, (id, weight): (f32, f64)) {
     if id > 0.0 && weight != 0.0 {
         add(sums, &[(id as u32 - 1, weight)], 1.0);
     }
-}
-
-/// How much a sample and its partner weigh where both may show at one pixel.
-enum Shares<'a> {
-    /// This weight of the sample itself.
-    Everywhere(f32),
-    /// Weights of both at each pixel.
-    Each(&'a [ndarray::Array3<f32>; 2]),
-    /// These pixels are the partner's.
-    Taken(&'a Runs),
-}
-
-impl Shares<'_> {
-    /// The weights of both at every pixel of a plane.
-    fn factors(&self, plane: usize) -> Vec<[f32; 2]> {
-        match self {
-            Self::Everywhere(lam) => vec![[*lam, 1.0 - lam]; plane],
-            Self::Each([kept, taken]) => {
-                let both = kept.iter().zip(taken);
-                both.map(|(kept, taken)| if *taken > 0.0 { [*kept, *taken] } else { [1.0, 0.0] }).collect()
-            }
-            Self::Taken(runs) => {
-                let mut factors = vec![[1.0, 0.0]; plane];
-                runs.iter().for_each(|run| factors[run.clone()].fill([0.0, 1.0]));
-                factors
-            }
-        }
-    }
-}
-
-/// The planes of blends: the sources of both, equal ones merged.
-fn double<'a>(
-    stack: &Array4<f32>,
-    partner: &[usize],
-    shares: impl Fn(usize) -> Shares<'a> + Sync,
-    scratch: &mut Scratch,
-) -> Array4<f32> {
-    let (n, channels, height, width) = stack.dim();
-    let (layers, plane) = (channels / 2, height * width);
-    let values = stack.as_slice().unwrap_or_default();
-    let of = |row: usize| &values[row * channels * plane..(row + 1) * channels * plane];
-    let mut doubled: Array4<f32> = scratch.take_dense([n, 2 * channels, height, width]);
-    let (rows, mut counts) = ((0..n).collect::<Vec<usize>>(), vec![0; n]);
-    let samples = doubled.outer_iter_mut().zip(&mut counts).collect();
-    parallel(samples, &rows, |(mut sample, count): (ArrayViewMut3<'_, f32>, &mut usize), row| {
-        sample.fill(0.0);
-        let Some(sample) = sample.as_slice_mut() else { return };
-        let sources = [of(*row), of(partner[*row])];
-        for (at, factors) in shares(*row).factors(plane).into_iter().enumerate() {
-            let mut found = 0;
-            for (from, factor) in sources.into_iter().zip(factors) {
-                for layer in 0..layers {
-                    let (id, weight) = (from[layer * plane + at], from[(layers + layer) * plane + at] * factor);
-                    if id == 0.0 || weight == 0.0 {
-                        continue;
-                    }
-                    let known = (0..found).find(|known| sample[known * plane + at] == id).unwrap_or(found);
-                    found = found.max(known + 1);
-                    sample[known * plane + at] = id;
-                    sample[(channels + known) * plane + at] += weight;
-                }
-            }
-            *count = found.max(*count);
-        }
-    });
-    let most = counts.into_iter().max().unwrap_or(0).max(1);
-    if most == channels {
-        return doubled;
-    }
-    let mut compact: Array4<f32> = scratch.take_dense([n, 2 * most, height, width]);
-    compact.slice_mut(s![.., ..most, .., ..]).assign(&doubled.slice(s![.., ..most, .., ..]));
-    compact.slice_mut(s![.., most.., .., ..]).assign(&doubled.slice(s![.., channels..channels + most, .., ..]));
-    scratch.give_dense(doubled);
-    compact
 }
 
 #[cfg(test)]
@@ -374,5 +300,53 @@ mod tests {
         };
         let (a, b) = (weights(false), weights(true));
         assert!(a.len() == 2 && a.iter().zip(&b).all(|(a, b)| a.0 == b.0 && (a.1 - b.1).abs() < 1e-6), "{a:?} {b:?}");
+    }
+
+    /// Boxes, partners and weights that have no order.
+    fn at(step: u32, row: u32, lane: u32, bound: u32) -> i64 {
+        i64::from(crate::philox4x32([step, row, lane, 0], [1, 2])[0] % bound)
+    }
+
+    fn boxes(step: u32) -> Vec<Mixing<Row>> {
+        let edges = |row| {
+            let [top, left] = [at(step, row, 0, 32), at(step, row, 1, 32)];
+            [top, left, top + at(step, row, 2, 33 - top as u32), left + at(step, row, 3, 33 - left as u32)]
+        };
+        (0..7).map(|row| box_of(edges(row), at(step, row, 4, 7))).collect()
+    }
+
+    #[test]
+    fn sixteen_pastes_stay_few_rectangles_and_one_layer() {
+        let mut state = samples(7);
+        for step in 0..16 {
+            state.mix(&boxes(step), &[], [32, 32], &mut Scratch::default());
+            let Provenance::Pieces { rows, .. } = &state else { panic!("rectangles after {step} pastes") };
+            assert!(rows.iter().all(|pieces| pieces.len() <= MOST_PIECES));
+        }
+        let sorted = |state: &Provenance| {
+            let mut totals = state.totals();
+            totals.iter_mut().for_each(|weights| weights.sort_by_key(|(source, _)| *source));
+            totals
+        };
+        let before = sorted(&state);
+        state.become_planes([32, 32], &mut Scratch::default());
+        assert_eq!(sorted(&state), before);
+        let Provenance::Planes(stack) = &state else { panic!("planes") };
+        assert_eq!(stack.dim().1, 2, "one source at each pixel");
+    }
+
+    #[test]
+    fn blends_need_no_more_layers_than_sources() {
+        for n in [3u32, 7] {
+            let mut state = samples(n);
+            state.become_planes([4, 4], &mut Scratch::default());
+            for step in 1..6u32 {
+                let blend = |row: u32| Mixing::Blend { lam: 0.7, partner: i64::from((row + step) % n) };
+                let mixings: Vec<_> = (0..n).map(blend).collect();
+                state.mix(&mixings, &[], [4, 4], &mut Scratch::default());
+                let Provenance::Planes(stack) = &state else { panic!("planes") };
+                assert!(stack.dim().1 / 2 <= (1 << step).min(n as usize), "{step} blends of {n}");
+            }
+        }
     }
 }

@@ -52,16 +52,17 @@ impl Entry {
     pub fn targets(&self) -> Vec<Target> {
         let operator = self.default_operator();
         let effects = self.effects();
-        let pixels = effects.values != Values::Kept || effects.moves || effects.mixes || operator.rows() != Rows::Same;
+        let resized = operator.rows() != Rows::Same;
+        let pixels = effects.values != Values::Kept || effects.moves || effects.mixes || resized;
         let mut found = Vec::new();
         if pixels && at_input().iter().any(|shape| operator.check(shape).is_ok()) {
             found.push(Target::Images);
         }
-        found.extend(effects.masks.then_some(Target::Masks));
-        found.extend(effects.objects.then_some(Target::Objects));
-        found.extend(effects.labels.then_some(Target::Labels));
-        // A step inside a model must keep the shape.
-        if pixels && in_model().iter().any(|shape| operator.check(shape).as_ref() == Ok(shape)) {
+        found.extend((effects.masks || resized).then_some(Target::Masks));
+        found.extend((effects.objects || resized).then_some(Target::Objects));
+        found.extend((effects.labels || resized).then_some(Target::Labels));
+        // A step inside a model must keep the shape, and as many samples.
+        if pixels && !resized && in_model().iter().any(|shape| operator.check(shape).as_ref() == Ok(shape)) {
             found.push(Target::Features);
         }
         found

@@ -5,8 +5,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use augraft_geometry::Affine;
-use augraft_mix::{CutMix, Mixup};
+use augraft_mix::{CutMix, GridMix, Mixup};
 use augraft_operator::{AnyOperator, Batch, Draws, Images, Labels, MixMode, Scratch, StepKey, Tensor, Transfer};
 use ndarray::{Array2, Array4};
 
@@ -123,33 +122,32 @@ fn measure_labels() {
     );
 }
 
-/// Times labels counted pixel by pixel, after a paste, an affine map and a second paste, beside the same steps with the map first: rectangles then.
+/// Times labels counted pixel by pixel: behind a grid of cells between two pastes, beside the same steps with new labels before each.
 fn measure_planes() {
-    let run = |order: [&str; 3], scratch: &mut Scratch| {
-        let mut batch = batch();
-        let start = Instant::now();
-        for id in order {
-            let step: Box<dyn AnyOperator> = match id {
-                "map" => Box::new(Affine::default()),
-                _ => Box::new(CutMix { mode: MixMode::Elem, ..CutMix::default() }),
-            };
-            let drawn = step.draw(&StepKey::new(1, id), 0, &batch);
-            step.apply(&drawn, &mut batch, scratch).expect("the draws fit");
+    let paste = || Box::new(CutMix { mode: MixMode::Elem, ..CutMix::default() });
+    let steps: [Box<dyn AnyOperator>; 3] = [paste(), Box::new(GridMix::default()), paste()];
+    let start = batch();
+    let ids = ["a", "b", "c"];
+    let draws: Vec<Draws> =
+        steps.iter().zip(ids).map(|(step, id)| step.draw(&StepKey::new(1, id), 0, &start)).collect();
+    let run = |batch: &mut Batch, scratch: &mut Scratch, is_new: bool| {
+        batch.labels = start.labels.clone();
+        for (step, drawn) in steps.iter().zip(&draws) {
+            if is_new {
+                batch.labels = start.labels.clone();
+            }
+            step.apply(drawn, batch, scratch).expect("the draws fit");
         }
         black_box(batch.labels.soft());
-        start.elapsed()
     };
-    let (mut scratch, mut times) = (Scratch::default(), [Vec::new(), Vec::new()]);
-    for _ in 0..7 {
-        times[0].push(run(["a", "map", "b"], &mut scratch));
-        times[1].push(run(["map", "a", "b"], &mut scratch));
-    }
-    let [planes, rectangles] = times.map(|mut times| {
-        times.sort();
-        times[3]
-    });
-    let ratio = planes.as_secs_f64() / rectangles.as_secs_f64();
-    println!("cutmix, affine, cutmix {planes:>9.2?}   affine, cutmix, cutmix {rectangles:>9.2?} ratio {ratio:.2}");
+    let (mut first, mut second, mut scratch, mut other) = (batch(), batch(), Scratch::default(), Scratch::default());
+    let [with, alone] =
+        medians([&mut |_| run(&mut first, &mut scratch, false), &mut |_| run(&mut second, &mut other, true)]);
+    let labels = with.as_secs_f64() - alone.as_secs_f64();
+    println!(
+        "cutmix, gridmix, cutmix, elem {alone:>9.2?}   with labels by planes {with:>9.2?}, which cost {:.2} of the kernels",
+        labels / alone.as_secs_f64()
+    );
 }
 
 fn main() {

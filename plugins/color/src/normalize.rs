@@ -82,10 +82,11 @@ impl Operator for Normalize {
                 Issue::new("", "acts on images that are normalized already").help("leave one of the two steps out")
             );
         }
-        if let Some((path, at)) = [("mean", &mean), ("std", &std)]
-            .into_iter()
-            .find_map(|(path, values)| Some((path, values.iter().position(|value| *value > LARGEST)?)))
-        {
+        let large = |(path, values): (&'static str, &Vec<f64>)| {
+            let at = values.iter().position(|value| *value > LARGEST)?;
+            shape.image_size.is_none().then_some((path, at))
+        };
+        if let Some((path, at)) = [("mean", &mean), ("std", &std)].into_iter().find_map(large) {
             let message = "the statistics are those of pixels of 0 to 1, and this is one of pixels of 0 to 255";
             return Err(Issue::new(format!("{path}[{at}]"), message).help("divide `mean` and `std` by 255"));
         }

@@ -60,7 +60,7 @@ draw! {
 impl Operator for MixStyle {
     const NAME: &'static str = "mixstyle";
     const SINCE: &'static str = "0.1.0";
-    const PARITY: Parity = Parity::Within(3e-6);
+    const PARITY: Parity = Parity::Within(1e-6);
     const VALUES: Values = Values::Changed;
     type Draw<D: Dice> = Drawn<D>;
 

@@ -1,7 +1,7 @@
 //! How far a file may be from its native form.
 
 use augraft_onnx::Tensor;
-use augraft_operator::{Element, Parity};
+use augraft_operator::{Effects, Element, Parity};
 use augraft_pipeline::Step;
 
 /// Largest difference of logits, relative to the largest of them, between ways to add that differ in order.
@@ -17,9 +17,13 @@ pub(super) fn own_error(step: &Step, gain: f32) -> f32 {
     }
 }
 
-/// What the weights of a step that mixes may differ by.
-pub(super) fn blended_error(step: &Step) -> f32 {
-    if let Parity::Within(error) = step.operator.parity() { error } else { 0.0 }
+/// What labels or shares of classes may differ by that these steps mix, which are sums behind more than one mixing step or a cut after it.
+pub(super) fn blended_error(steps: &[Step], mixed: impl Fn(&Effects) -> bool) -> f32 {
+    let mixing = |step: &&Step| step.effects.mixes && mixed(&step.effects);
+    let Some(first) = steps.iter().position(|step| mixing(&step)) else { return 0.0 };
+    let error = |step: &Step| if let Parity::Within(error) = step.operator.parity() { error } else { 0.0 };
+    let is_sum = steps[first + 1..].iter().any(|step| mixing(&step) || (step.effects.moves && !step.effects.permutes));
+    steps.iter().filter(mixing).map(error).sum::<f32>() + if is_sum { f32::EPSILON } else { 0.0 }
 }
 
 /// What engines may differ by when they add in another order.

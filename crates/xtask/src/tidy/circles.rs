@@ -160,7 +160,10 @@ fn tree(tokens: &[TokenTree], before: &Path, leaves: &mut Vec<(String, Path)>) {
         let after = rest.iter().position(|token| !is_punctuation(token, ':')).map_or(&rest[..0], |at| &rest[at..]);
         match after {
             [TokenTree::Group(group)] => tree(&group.stream().into_iter().collect::<Vec<_>>(), &path, leaves),
-            [star] if is_punctuation(star, '*') => leaves.push(("*".to_owned(), path)),
+            [star] if is_punctuation(star, '*') => {
+                path.push("*".to_owned());
+                leaves.push(("*".to_owned(), path));
+            }
             [TokenTree::Ident(_), TokenTree::Ident(name)] => leaves.push((name.to_string(), path)),
             _ => leaves.extend(path.last().cloned().map(|name| (name, path))),
         }
@@ -278,6 +281,12 @@ mod tests {
             ("b.rs", "fn f(a: crate::a::A) {}"),
         ];
         assert_eq!(found(&two), ["crates/x/src: files in a circle: a.rs names `B` of b.rs, b.rs names `A` of a.rs"]);
+    }
+
+    #[test]
+    fn what_is_taken_all_at_once_counts_too() {
+        let glob = [("a.rs", "use crate::b::*;"), ("b.rs", "use super::a::{self, *};")];
+        assert_eq!(found(&glob), ["crates/x/src: files in a circle: a.rs names `*` of b.rs, b.rs names `*` of a.rs"]);
     }
 
     #[test]

@@ -13,7 +13,15 @@ struct Ban {
     reason: &'static str,
 }
 
+/// Why operators do not name objects.
+const FOLLOW: &str = "objects follow what an operator states of its motion and mixing";
+
 const BANS: &[Ban] = &[
+    Ban { text: "Keypoint", in_tests: true, applies: is_operator, reason: FOLLOW },
+    Ban { text: "Object", in_tests: true, applies: is_operator, reason: FOLLOW },
+    Ban { text: "Objects", in_tests: true, applies: is_operator, reason: FOLLOW },
+    Ban { text: "LoweredObjects", in_tests: true, applies: is_operator, reason: FOLLOW },
+    Ban { text: "objects", in_tests: true, applies: is_operator, reason: FOLLOW },
     Ban { text: "todo!", in_tests: true, applies: everywhere, reason: "finish it, or open an issue" },
     Ban { text: "unimplemented!", in_tests: true, applies: everywhere, reason: "finish it, or open an issue" },
     Ban { text: "dbg!", in_tests: true, applies: everywhere, reason: "remove it" },
@@ -57,6 +65,10 @@ fn in_library(path: &str) -> bool {
 
 fn is_ordered(path: &str) -> bool {
     path.starts_with("crates/augraft-pipeline/") || path.starts_with("plugins/")
+}
+
+fn is_operator(path: &str) -> bool {
+    path.starts_with("plugins/") && in_src(path)
 }
 
 fn extension(path: &str) -> &str {
@@ -236,6 +248,13 @@ mod tests {
         finds(onnx, "SystemTime::now()", "crates/augraft-onnx/src/graph.rs:1: `SystemTime::now`");
         finds(onnx, "rand::thread_rng()", "crates/augraft-onnx/src/graph.rs:1: `thread_rng`");
         finds(onnx, "rand::rng()", "crates/augraft-onnx/src/graph.rs:1: `rand::rng(`");
+    }
+
+    #[test]
+    fn objects_are_not_named_by_operators() {
+        finds("plugins/mix/src/mixup.rs", "batch.objects", "plugins/mix/src/mixup.rs:1: `objects`");
+        finds("plugins/mix/src/mixup.rs", "use a::Keypoint;", "plugins/mix/src/mixup.rs:1: `Keypoint`");
+        passes("plugins/mix/src/mixup.rs", "/// Objects and keypoints follow.");
     }
 
     #[test]
