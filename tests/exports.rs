@@ -6,7 +6,7 @@ use augraft::engine::{
 };
 use augraft::onnx::{DataType, Model, Tensor};
 use augraft::operator::{Batch, Element, Parity, Scratch, Shape};
-use augraft::pipeline::{Facts, Plan};
+use augraft::pipeline::{Facts, Plan, Step};
 use augraft_testkit::{Backend, backends, batch, shape};
 use augraft_tests::{operators, plan_of};
 
@@ -66,13 +66,15 @@ fn check(steps: &str, within: Option<f32>) {
     let plan = planned(steps);
     let exact = exported_steps(&plan).expect("steps").iter().all(|step| step.operator.parity() == Parity::Exact);
     assert_eq!(exact, within.is_none(), "the steps promise what is checked");
-    let mixing = plan.steps.iter().filter(|step| step.effects.mixes);
-    let (mixing, cuts) = (mixing.clone().count(), mixing.filter(|step| !step.effects.blends).count());
+    let mixing = plan.steps.iter().filter(|step| step.effects.mixes).count();
+    let cuts = |step: &Step| step.effects.mixes && !step.effects.blends;
+    let behind = plan.steps.iter().position(cuts).map_or(&[][..], |cut| &plan.steps[cut + 1..]);
+    let counted = behind.iter().any(|step| cuts(step) || (step.effects.moves && !step.effects.permutes));
     let file = |draws, opset| {
         let baked = batch(&Shape::ragged(CLASSES), 4).index;
         let written = |opset| export(&plan, &ExportOptions { draws, opset, baked: baked.clone() });
-        // Labels of several cuts are counted pixel by pixel, with what opset 13 lacks.
-        let file = if opset < 16 && cuts > 1 {
+        // Labels behind a cut that another step cuts or resamples are counted pixel by pixel, with what opset 13 lacks.
+        let file = if opset < 16 && counted {
             let refused = written(opset).expect_err("too old").to_string();
             assert!(refused.contains("that needs opset 16"), "{refused}");
             written(16)
@@ -290,6 +292,15 @@ fn steps_behind_views_and_halves_are_compared_whole() {
         verified(&behind("  - cutmix: { mode: half, partner: flip }\n  - views: { count: 3 }\n  - gridmix\n"), 4),
         6
     );
+    for features in
+        ["moex: { partner: dataset }", "mixstyle: { partner: dataset, p: 1 }", "patchup: { partner: dataset, p: 1 }"]
+    {
+        assert_eq!(
+            verified(&behind(&format!("  - normalize: half\n  - {features}\n  - cutmix\n")), 6),
+            3,
+            "{features}"
+        );
+    }
 }
 
 #[test]
@@ -301,4 +312,27 @@ fn a_file_grows_by_the_same_nodes_with_every_paste() {
     };
     let [four, eight, sixteen] = [4, 8, 16].map(nodes);
     assert_eq!(sixteen - eight, 2 * (eight - four));
+}
+
+#[test]
+fn many_pastes_and_collages_are_compared_on_every_engine() {
+    let steps = |steps: &str| format!("  - center_crop: {{ size: [14, 18] }}\n  - normalize: half\n{steps}");
+    let _ = verified(&steps("  - repeat: { count: 16, steps: [cutmix: { mode: elem }] }\n"), 7);
+    let _ = verified(&steps("  - repeat: { count: 5, steps: [mosaic: { mode: elem }] }\n"), 7);
+    // A sample shows at most 2 to the power of its blends.
+    let _ =
+        verified(&steps("  - repeat: { count: 5, steps: [mixup: { mode: elem }] }\n  - cutmix: { mode: elem }\n"), 7);
+}
+
+#[test]
+fn more_sources_than_a_file_holds_are_refused_by_number() {
+    for before in ["", "  - cutmix\n"] {
+        let mixed = |count: usize| {
+            let blends = format!("  - repeat: {{ count: {count}, steps: [mixup: {{}}] }}\n");
+            export(&planned(&format!("  - center_crop: {{ size: 12 }}\n  - normalize\n{before}{blends}")), &inputs())
+        };
+        assert!(mixed(5).is_ok());
+        let Err(EngineError::Step { step, message, .. }) = mixed(6) else { panic!("a file of 64 sources") };
+        assert!(step.contains("mixup") && message.contains("at most 32 sources"), "{step}: {message}");
+    }
 }

@@ -120,6 +120,41 @@ fn exported_files_move_masks_too() {
     assert!(said.contains("masks_out") && said.contains("as promised"), "{said}");
 }
 
+#[test]
+fn an_ignored_id_is_of_no_class_and_keeps_its_weight_in_a_blend() {
+    let folder = TempDir::new().expect("a folder");
+    for (photo, ignored) in [("a", 255u8), ("b", 2)] {
+        for name in ["photos/cat", "masks/cat"] {
+            fs::create_dir_all(folder.path().join(name)).expect("a folder");
+        }
+        RgbImage::new(8, 4).save(folder.path().join(format!("photos/cat/{photo}.png"))).expect("a photo");
+        let id = |x, _| Luma([if x < 2 { ignored } else { u8::from(x < 5) }]);
+        GrayImage::from_fn(8, 4, id).save(folder.path().join(format!("masks/cat/{photo}.png"))).expect("a mask");
+    }
+    let made = |name: &str, ignore: u8, steps: &str| {
+        let data = format!(
+            "{{ folder: photos, masks: {{ folder: masks, classes: 3, ignore: {ignore} }}, on_error: skip, batch: 2 }}"
+        );
+        let steps = format!("  - resize: {{ size: [4, 8] }}\n  - normalize: unit\n{steps}");
+        fs::write(folder.path().join("p.yaml"), format!("augraft: 1\ndata: {data}\nsteps:\n{steps}")).expect("a file");
+        let _ = succeed(PROGRAM, folder.path(), &["run", "p.yaml", "--out", name]);
+        folder.path().join(name)
+    };
+    let ids = masks::<u8>(&made("of-255", 255, ""));
+    assert_eq!(ids.slice(s![0, 0, ..]).to_vec(), [255, 255, 1, 1, 1, 0, 0, 0]);
+    assert_eq!(ids.slice(s![1, 0, ..]).to_vec(), [2, 2, 1, 1, 1, 0, 0, 0]);
+    // An id that would be that of a class is of none where the file says so.
+    let ids = masks::<u8>(&made("of-2", 2, ""));
+    assert_eq!(ids.slice(s![0, 0, ..]).to_vec(), [255, 255, 1, 1, 1, 0, 0, 0]);
+    let shares = masks::<f32>(&made("mixed", 255, "  - mixup: { mode: elem, partner: roll, alpha: 1000 }\n"));
+    let sums: Vec<f32> = shares.sum_axis(Axis(1)).slice(s![0, 0, ..]).to_vec();
+    assert!(sums[2..].iter().all(|sum| (sum - 1.0).abs() < 1e-6), "{sums:?}");
+    assert!(
+        sums[..2].iter().all(|sum| *sum < 0.999) && shares[[0, 2, 0, 0]] > 0.0,
+        "the partner's class is seen where the sample has none: {sums:?}"
+    );
+}
+
 /// What a run says of a photo with this mask.
 fn refused(mask: impl Fn(&Path), more: &str) -> String {
     let folder = TempDir::new().expect("a folder");

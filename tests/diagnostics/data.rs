@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use augraft_tests::workspace;
+use augraft_tests::{run, workspace};
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, RgbaImage};
 use insta::assert_snapshot;
 use serde_json::json;
@@ -235,5 +235,24 @@ fn every_kind_of_png_becomes_rgb() {
         let DynamicImage::ImageRgb8(pixels) = written else { panic!("{name} is not RGB") };
         assert_eq!(pixels.dimensions(), (8, 8), "{name}");
         assert!(pixels.pixels().all(|pixel| pixel.0 == expected), "{name}: {:?}", pixels.get_pixel(0, 0));
+    }
+}
+
+#[test]
+fn folders_of_classes_in_order_are_warned_of_where_batches_are_of_one_class() {
+    let case = Case::new();
+    let said = |data: &str, more: &[&str]| {
+        let text = format!("augraft: 1\ndata: {{ folder: photos, {data} }}\nsteps: [resize: {{ size: 8 }}, cutmix]\n");
+        case.file("p.yaml", text.as_bytes());
+        let output = run(env!("CARGO_BIN_EXE_augraft-under-test"), case.path(), &[RUN, more].concat());
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).expect("text")
+    };
+    let of_classes = said("batch: 2", &[]);
+    assert!(of_classes.contains("warning[sorted-by-class]") && of_classes.contains("p.yaml:3:"), "{of_classes}");
+    assert!(said("batch: 4", &["--batch", "2"]).contains("sorted-by-class"));
+    for (data, more) in [("batch: 4", &[][..]), ("batch: 2, shuffle: true", &[]), ("batch: 2", &["--batch", "4"])] {
+        let said = said(data, more);
+        assert!(!said.contains("sorted-by-class"), "{data}: {said}");
     }
 }

@@ -39,6 +39,14 @@ fn an_export_of_a_native_step() {
 }
 
 #[test]
+fn a_run_says_whether_its_file_keeps_what_the_steps_promise() {
+    let case = Case::new();
+    let _ = case.pipeline("steps: [resize: { size: 8 }, normalize, mixup, horizontal_flip]\n").accepted(RUN);
+    let record = case.record();
+    assert_eq!((&record["export"], &record["export_problem"]), (&"model.onnx".into(), &serde_json::Value::Null));
+}
+
+#[test]
 fn an_export_without_data_or_size() {
     let case = without_data("steps: [horizontal_flip, normalize]\n");
     assert_snapshot!(case.accepted(&["export", "p.yaml", "--output", "m.onnx"]), @"m.onnx: 2 steps, 135 nodes, opset 18");
