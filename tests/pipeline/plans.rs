@@ -333,6 +333,7 @@ fn values_in_another_unit_than_the_images_are_refused() {
     assert_snapshot!(steps("  - normalize: { mean: [123.7, 116.3, 103.5], std: [58.4, 57.1, 57.4] }\n"), @"4:25 step-does-not-fit | `normalize.mean[0]`: the statistics are those of pixels of 0 to 1, and this is one of pixels of 0 to 255 | divide `mean` and `std` by 255");
     assert_snapshot!(steps("  - normalize\n  - normalize: half\n"), @"5:16 step-does-not-fit | `normalize` acts on images that are normalized already | leave one of the two steps out");
     assert_snapshot!(steps("  - random_erasing: { compat: official }\n"), @"4:5 step-does-not-fit | `random_erasing.fill[0]`: the images are bytes here, and 0.4914 is no level of 0 to 255 | write a whole number, or put the step after `normalize`");
+    assert_snapshot!(steps("  - mosaic: { partner: dataset }\n"), @"4:24 step-does-not-fit | `mosaic.partner`: each sample has one donor, and a mosaic shows three other images | use `derange` or `permute`, with a larger batch");
     assert_snapshot!(steps("  - cutout: { fill: 300 }\n"), @"4:21 step-does-not-fit | `cutout.fill`: the images are bytes here, and 300 is no level of 0 to 255 | write a whole number, or put the step after `normalize`");
 }
 

@@ -96,6 +96,10 @@ impl Operator for Mosaic {
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
         self.mode.check(self.partner)?;
+        if self.partner == Partner::Dataset {
+            let message = "each sample has one donor, and a mosaic shows three other images";
+            return Err(Issue::new("partner", message).help("use `derange` or `permute`, with a larger batch"));
+        }
         shape.uniform()?;
         if self.center[0] > self.center[1] {
             return Err(Issue::new("center", "the range ends before it begins"));
