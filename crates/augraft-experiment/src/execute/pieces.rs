@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use augraft_data::{OnError, load_batch};
 use augraft_engine::{Boundary, run_steps};
-use augraft_operator::{Batch, Images, Labels, Masks, PhiloxRng, Scratch, Transfer, philox4x32};
+use augraft_operator::{Batch, Images, Labels, Object, ObjectRules, Objects, PhiloxRng, Scratch, Transfer, philox4x32};
 use augraft_pipeline::OnDataError;
-use ndarray::{Array3, Array4, Axis, s};
+use ndarray::{Array3, Array4, Axis};
 use rand_distr::{Distribution, Normal};
 
 use super::tensors::to_map;
@@ -153,60 +153,34 @@ fn prepared(
     index: &[u64],
     given: &[Vec<[f64; 4]>],
 ) -> Result<Prepared, ExperimentError> {
-    let most = given.iter().map(Vec::len).max().unwrap_or(0);
-    let sizes: Vec<[usize; 2]> = images.iter().map(|image| [image.dim().0, image.dim().1]).collect();
-    let run = |images: Vec<Array3<u8>>, masks: Option<Masks>| -> Result<Batch, ExperimentError> {
-        let mut batch = Batch {
-            images: Images::Ragged(images),
-            labels: Labels::one_hot(&vec![None; index.len()], 0, index),
-            masks,
-            objects: None,
-            index: index.to_vec(),
-            transfer: vec![Transfer::IDENTITY; 3],
-            image_size: None,
-        };
-        run_steps(&plan.sets[set].steps, plan.epoch, &mut batch, None, &mut Scratch::default())?;
-        Ok(batch)
-    };
-    // A box moves as the pixels in it do: it goes through the steps as a mask.
-    let mut boxes = vec![Vec::new(); index.len()];
-    for number in 0..most {
-        let mask = |(boxes, [height, width]): (&Vec<[f64; 4]>, &[usize; 2])| {
-            Array3::from_shape_fn([*height, *width, 1], |(y, x, _)| {
-                let inside = |[left, top, right, bottom]: &[f64; 4]| {
-                    let (y, x) = (y as f64 + 0.5, x as f64 + 0.5);
-                    x >= *left && x < *right && y >= *top && y < *bottom
-                };
-                u8::from(boxes.get(number).is_some_and(inside))
-            })
-        };
-        let masks = Masks { images: Images::Ragged(given.iter().zip(&sizes).map(mask).collect()), classes: 2 };
-        let moved = run(images.clone(), Some(masks))?;
-        let Some(Images::U8(masks)) = moved.masks.map(|masks| masks.images) else {
-            return Err(ExperimentError::Unfit("the steps do not move boxes; use steps that act on masks".to_owned()));
-        };
-        for (row, boxes) in boxes.iter_mut().enumerate() {
-            boxes.extend(tight(&masks, row));
-        }
+    if given.iter().any(|boxes| !boxes.is_empty())
+        && let Some(step) = plan.sets[set].steps.iter().find(|step| step.effects.opaque)
+    {
+        let message = format!("nothing knows where `{}` moves the boxes; leave the step out", step.id);
+        return Err(ExperimentError::Unfit(message));
     }
-    let batch = run(images, None)?;
-    let transfer = batch.transfer.clone();
+    let objects = |((boxes, image), index): ((&Vec<[f64; 4]>, &Array3<u8>), &u64)| {
+        let size = [image.dim().0, image.dim().1];
+        let object = |(number, bounds): (usize, &[f64; 4])| Object::new(0, (*index, number as u64), *bounds, size);
+        boxes.iter().enumerate().map(object).collect()
+    };
+    let samples = given.iter().zip(&images).zip(index).map(objects).collect();
+    let mut batch = Batch {
+        images: Images::Ragged(images),
+        labels: Labels::one_hot(&vec![None; index.len()], 0, index),
+        masks: None,
+        objects: Some(Objects { samples, flip_pairs: Vec::new() }),
+        index: index.to_vec(),
+        transfer: vec![Transfer::IDENTITY; 3],
+        image_size: None,
+    };
+    run_steps(&plan.sets[set].steps, plan.epoch, &mut batch, None, &mut Scratch::default())?;
+    let seen = batch.objects.map(|objects| objects.seen(&ObjectRules::default())).unwrap_or_default();
+    let boxes = seen.into_iter().map(|seen| seen.into_iter().map(|object| object.bounds.map(f64::from)).collect());
     match batch.images {
-        Images::F32(images) => Ok((images, transfer, boxes)),
+        Images::F32(images) => Ok((images, batch.transfer, boxes.collect())),
         _ => Err(ExperimentError::Unfit("the steps do not end with f32; add `normalize`".to_owned())),
     }
-}
-
-/// The box `[left, top, right, bottom]` around the pixels of class 1; none where nothing of the object is left.
-fn tight(masks: &Array4<u8>, row: usize) -> Option<[f64; 4]> {
-    let plane = masks.slice(s![row, 0, .., ..]);
-    let places: Vec<(usize, usize)> =
-        plane.indexed_iter().filter(|(_, class)| **class == 1).map(|(place, _)| place).collect();
-    let rows = || places.iter().map(|(y, _)| *y);
-    let columns = || places.iter().map(|(_, x)| *x);
-    let (top, bottom) = (rows().min()?, rows().max()? + 1);
-    let (left, right) = (columns().min()?, columns().max()? + 1);
-    Some([left as f64, top as f64, right as f64, bottom as f64])
 }
 
 /// An image of noise: a function of the seed, the name of the set and the number of the image.
