@@ -4,7 +4,7 @@ mod options;
 
 use augraft_operator::{Batch, Draws, Images, Labels, Meaning, Probability, Scratch, Tensor, Transfer};
 use augraft_pipeline::Step;
-use ndarray::{Array4, ArrayViewMut3, Axis, Zip, s};
+use ndarray::{Array4, ArrayView3, ArrayViewMut3, Axis, Zip, s};
 
 pub use self::options::OwnAct;
 use self::options::{Clip, Lerp, Paste, Prune, PruneRescale, Replace};
@@ -246,11 +246,14 @@ fn apply_operator(
 ) -> Result<(), ExperimentError> {
     let mut scratch = Scratch::default();
     if !step.effects.mixes {
-        let images = std::mem::take(&mut samples.values);
-        let mut batch = batch_of(samples, images, samples.units.to_vec());
+        let mut batch = batch_of(samples, samples.values.clone(), samples.units.to_vec());
         let draws = run(step, epoch, &mut batch, &mut scratch)?;
-        samples.values = floats(step, batch)?;
-        done.iter_mut().enumerate().for_each(|(row, done)| done.bounds = bounds(step, &draws, row).or(done.bounds));
+        let before = std::mem::replace(&mut samples.values, floats(step, batch)?);
+        for (row, done) in done.iter_mut().enumerate() {
+            let Some(bounds) = bounds(step, &draws, row) else { continue };
+            let [before, after] = [&before, &samples.values].map(|values| values.index_axis(Axis(0), row));
+            (done.bounds, done.is_inside) = (Some(bounds), keeps_inside(before, after, bounds));
+        }
         return Ok(());
     }
     let partner = samples.source(Source::Partner)?;
@@ -315,4 +318,31 @@ fn bounds(step: &Step, draws: &Draws, row: usize) -> Option<[i64; 4]> {
     };
     let bounds = [side(Meaning::Top)?, side(Meaning::Left)?, side(Meaning::Bottom)?, side(Meaning::Right)?];
     (bounds[2] > bounds[0] && bounds[3] > bounds[1]).then_some(bounds)
+}
+
+/// Whether the elements in a box stayed as they were while others changed.
+fn keeps_inside(before: ArrayView3<'_, f32>, after: ArrayView3<'_, f32>, bounds: [i64; 4]) -> bool {
+    let [top, left, bottom, right] = bounds.map(|edge| usize::try_from(edge).unwrap_or(0));
+    let changed = before.indexed_iter().filter(|(at, value)| value.to_bits() != after[*at].to_bits());
+    let mut places = changed.map(|((_, y, x), _)| (top..bottom).contains(&y) && (left..right).contains(&x)).peekable();
+    places.peek().is_some() && !places.any(|is_inside| is_inside)
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array3, s};
+
+    use super::*;
+
+    #[test]
+    fn the_own_part_is_where_nothing_changed() {
+        let before = Array3::<f32>::ones([2, 4, 5]);
+        let (mut hole, mut kept) = (before.clone(), Array3::zeros([2, 4, 5]));
+        hole.slice_mut(s![.., 1..3, 1..4]).fill(0.0);
+        kept.slice_mut(s![.., 1..3, 1..4]).fill(1.0);
+        let bounds = [1, 1, 3, 4];
+        assert!(!keeps_inside(before.view(), hole.view(), bounds));
+        assert!(keeps_inside(before.view(), kept.view(), bounds));
+        assert!(!keeps_inside(before.view(), before.view(), bounds));
+    }
 }
