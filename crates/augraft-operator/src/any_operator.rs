@@ -160,6 +160,16 @@ where
         let (index, of) = (rows.drawn(&batch.index), if let Rows::Views(views) = rows { views } else { 1 });
         let dice = BatchDice::new(key, epoch, &index);
         let extent = |row: usize| native_extent(batch.extent(row / of), batch.image_size);
+        let audited = BatchDice::new(key, epoch, &index).audited();
+        if cfg!(debug_assertions) && !index.is_empty() {
+            let _ = Operator::draw(self, audited.sample(0), &extent(0));
+            let twice = audited.words_read_twice();
+            assert!(
+                twice.is_empty(),
+                "the draw of `{}` uses a lane twice; as (sample, block, word): {twice:?}",
+                T::NAME
+            );
+        }
         let draw = |row| Operator::draw(self, dice.sample(row), &extent(row)).into_fields();
         Draws::from_rows(self.columns(), (0..index.len()).map(draw).collect())
     }
@@ -307,5 +317,78 @@ fn native_extent<'a>([channels, height, width]: [usize; 3], image_size: Option<[
         width: width as i64,
         image_height: image_height as i64,
         image_width: image_width as i64,
+    }
+}
+
+#[cfg(test)]
+#[expect(unreachable_pub, reason = "`draw!` is written for operators, which are public")]
+mod tests {
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::draw;
+    use crate::images::Images;
+    use crate::labels::Labels;
+
+    /// Draws two numbers, with one lane or with two.
+    #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+    struct Two {
+        lane: u32,
+        nests: bool,
+    }
+
+    draw! {
+        /// Two numbers.
+        pub struct Drawn {
+            /// The first.
+            first: Real,
+            /// The second.
+            second: Real,
+        }
+    }
+
+    impl Operator for Two {
+        const NAME: &'static str = "two";
+        const SINCE: &'static str = "0.1.0";
+        const PARITY: Parity = Parity::Exact;
+        type Draw<D: Dice> = Drawn<D>;
+
+        fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
+            Ok(shape.clone())
+        }
+
+        fn draw<D: Dice>(&self, dice: D, _: &Extent<D>) -> Drawn<D> {
+            let other = if self.nests { dice.item(0).item(1) } else { dice.item(0) };
+            Drawn {
+                first: dice.uniform(0) + dice.item(0).uniform(0),
+                second: dice.uniform(self.lane) + other.uniform(1),
+            }
+        }
+    }
+
+    fn drawn(operator: &Two) -> Draws {
+        let index = vec![3, 4];
+        let images = Images::F32(ndarray::Array4::zeros([2, 1, 2, 2]));
+        let labels = Labels::one_hot(&[None, None], 0, &index);
+        let batch = Batch { images, labels, masks: None, objects: None, index, transfer: Vec::new(), image_size: None };
+        AnyOperator::draw(operator, &StepKey::new(1, "two"), 0, &batch)
+    }
+
+    #[test]
+    fn a_draw_with_lanes_of_its_own_for_everything_is_drawn() {
+        assert_eq!(drawn(&Two { lane: 1, nests: false }).columns.len(), 2);
+    }
+
+    #[test]
+    #[should_panic(expected = "the draw of `two` uses a lane twice")]
+    fn a_lane_is_used_once() {
+        let _ = drawn(&Two { lane: 0, nests: false });
+    }
+
+    #[test]
+    #[should_panic(expected = "not to an item or a cell")]
+    fn an_item_has_no_items() {
+        let _ = drawn(&Two { lane: 1, nests: true });
     }
 }

@@ -13,9 +13,13 @@ pub const LANES: u32 = 4 * BLOCKS_PER_ITEM;
 /// Largest number of cells of a grid.
 pub const MAX_CELLS: usize = 1 << 23;
 
+/// Why items and cells are not taken of an item or a cell: they would share its words.
+pub(crate) const APART: &str = "items and grids of cells belong to a sample, not to an item or a cell";
+
 /// Which block of four words a lane of an item lies in.
 pub(crate) fn item_block(item: u32, lane: u32) -> u32 {
     assert!(lane < LANES, "lane {lane} is beyond the {LANES} lanes of one item");
+    assert!(item < CELLS / BLOCKS_PER_ITEM, "item {item} is beyond those that have words of their own");
     item * BLOCKS_PER_ITEM + lane / 4
 }
 

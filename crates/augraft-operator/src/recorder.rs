@@ -6,7 +6,7 @@ use augraft_onnx::{DataType, Graph, Side, Tensor, Value, int_attribute};
 use ndarray::Axis;
 
 use crate::address::VIEW;
-use crate::counter::{BATCH, MAX_CELLS, PAIR, cell_block, item_block};
+use crate::counter::{APART, BATCH, MAX_CELLS, PAIR, cell_block, item_block};
 use crate::dice::Dice;
 use crate::draws::Field;
 use crate::gate::acts;
@@ -319,12 +319,14 @@ impl<'g> Dice for Recorder<'g> {
         acts(self, self.drawing.map_or(&[][..], |(_, key)| key.gates()), lane, p)
     }
     fn item(self, k: u32) -> Self {
+        assert!(self.item == 0 && self.cells.is_none(), "{APART}");
         Self { item: k + 1, ..self }
     }
 
     fn cells(self, extent: [Value<'g>; 3], cell: impl Fn(Self) -> Value<'g>) -> Value<'g> {
         let extent = extent.map(|side| side.constant_int().and_then(|side| usize::try_from(side).ok()).unwrap_or(0));
         let count: usize = extent.iter().product();
+        assert!(self.item == 0 && self.cells.is_none(), "{APART}");
         assert!((1..=MAX_CELLS).contains(&count), "a recorded grid has constant sides and at most {MAX_CELLS} cells");
         let drawn = cell(Self { cells: Some(extent), ..self });
         let sides = self.graph().ints(&extent.map(|side| side as i64));

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use ndarray::Array3;
 
 use crate::address::VIEW;
-use crate::counter::{BATCH, MAX_CELLS, PAIR, cell_block, item_block};
+use crate::counter::{APART, BATCH, MAX_CELLS, PAIR, cell_block, item_block};
 use crate::dice::Dice;
 use crate::gate::acts;
 use crate::key::StepKey;
@@ -232,11 +232,13 @@ impl Dice for Scalar<'_> {
     }
 
     fn item(self, k: u32) -> Self {
+        assert!(self.item == 0 && self.cell.is_none(), "{APART}");
         Self { item: k + 1, ..self }
     }
 
     fn cells(self, extent: [i64; 3], cell: impl Fn(Self) -> bool) -> Array3<bool> {
         let [channels, height, width] = extent.map(|side| side as usize);
+        assert!(self.item == 0 && self.cell.is_none(), "{APART}");
         assert!(channels * height * width <= MAX_CELLS, "a grid has at most {MAX_CELLS} cells");
         let mut next = 0;
         Array3::from_shape_simple_fn([channels, height, width], || {
