@@ -167,9 +167,8 @@ macro_rules! draw {
             }
 
             fn boxes(&self) -> Vec<[D::Int; 4]> {
-                #[allow(unused_mut, reason = "a draw may have no edge")]
-                let mut edges: [Vec<D::Int>; 4] = ::core::default::Default::default();
-                $($crate::edges!(edges, self.$field, $kind, $($meaning)?);)*
+                let edges: [Vec<D::Int>; 4] = ::core::default::Default::default();
+                $(let edges = $crate::edges!(edges, self.$field, $kind, $($meaning)?);)*
                 let [top, left, bottom, right] = edges;
                 let sides = top.into_iter().zip(left).zip(bottom.into_iter().zip(right));
                 sides.map(|((top, left), (bottom, right))| [top, left, bottom, right]).collect()
@@ -195,30 +194,37 @@ macro_rules! draw_type {
 #[macro_export]
 macro_rules! edges {
     ($edges:ident, $value:expr, Int, Top) => {
-        $edges[0].push($value)
-    };
-    ($edges:ident, $value:expr, Int, Left) => {
-        $edges[1].push($value)
-    };
-    ($edges:ident, $value:expr, Int, Bottom) => {
-        $edges[2].push($value)
-    };
-    ($edges:ident, $value:expr, Int, Right) => {
-        $edges[3].push($value)
+        $crate::edges!(@ $edges, 0, [$value])
     };
     ($edges:ident, $value:expr, Ints, Top) => {
-        $edges[0].extend($value.iter().copied())
+        $crate::edges!(@ $edges, 0, $value.iter().copied())
+    };
+    ($edges:ident, $value:expr, Int, Left) => {
+        $crate::edges!(@ $edges, 1, [$value])
     };
     ($edges:ident, $value:expr, Ints, Left) => {
-        $edges[1].extend($value.iter().copied())
+        $crate::edges!(@ $edges, 1, $value.iter().copied())
+    };
+    ($edges:ident, $value:expr, Int, Bottom) => {
+        $crate::edges!(@ $edges, 2, [$value])
     };
     ($edges:ident, $value:expr, Ints, Bottom) => {
-        $edges[2].extend($value.iter().copied())
+        $crate::edges!(@ $edges, 2, $value.iter().copied())
+    };
+    ($edges:ident, $value:expr, Int, Right) => {
+        $crate::edges!(@ $edges, 3, [$value])
     };
     ($edges:ident, $value:expr, Ints, Right) => {
-        $edges[3].extend($value.iter().copied())
+        $crate::edges!(@ $edges, 3, $value.iter().copied())
     };
-    ($edges:ident, $value:expr, $kind:ident, $($other:ident)?) => {};
+    (@ $edges:ident, $side:literal, $values:expr) => {{
+        let mut edges = $edges;
+        edges[$side].extend($values);
+        edges
+    }};
+    ($edges:ident, $value:expr, $kind:ident, $($other:ident)?) => {
+        $edges
+    };
 }
 
 /// The column where it is the decision.

@@ -325,7 +325,9 @@ mod tests {
         }
         let sorted = |state: &Provenance| {
             let mut totals = state.totals();
-            totals.iter_mut().for_each(|weights| weights.sort_by_key(|(source, _)| *source));
+            for weights in &mut totals {
+                weights.sort_by_key(|(source, _)| *source);
+            }
             totals
         };
         let before = sorted(&state);
