@@ -2,10 +2,12 @@
 
 use augraft_onnx::{DataType, Tensor, Value};
 
+use crate::homography::Homography;
 use crate::mix_graph::LoweredRegion;
 use crate::mixing::{Mixing, Patch, Shows};
 use crate::motion::{Motion, Window, WindowSize};
 use crate::object_values::{LoweredObjects, Points, area, hull, inside, meet, real, spread, zero};
+use crate::objects::HORIZON;
 use crate::picture::{Picture, positions};
 use crate::recorder::Recorder;
 
@@ -97,6 +99,18 @@ impl<'g> LoweredObjects<'g> {
                     let over = real(h, 1.0) / (a * d - b * c);
                     let (x, y) = (x - half * w - x0, y - half * h - y0);
                     [(d * x - b * y) * over + half * w, (a * y - c * x) * over + half * h]
+                };
+                objects.map(place, after)
+            }
+            Motion::Projective(motion) => {
+                let (forth, moves) = motion.forth();
+                let place = |[x, y]: [Value<'g>; 2], axes: &[i64]| {
+                    let wide = |number: Value<'g>| spread(number, axes);
+                    let [height, width] = motion.sides.map(wide);
+                    let map = Homography(forth.0.map(|row| row.map(wide)));
+                    let [across, down, depth] = map.apply([x / width, y / height]);
+                    let depth = depth.maximum(real(depth, HORIZON) * map.0[2][2]);
+                    [wide(moves).select(across / depth, x), wide(moves).select(down / depth, y)]
                 };
                 objects.map(place, after)
             }

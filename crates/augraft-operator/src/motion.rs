@@ -28,6 +28,8 @@ pub enum Motion<D: Dice> {
     Window(Window<D>),
     /// Looks every pixel up at the place that an affine map gives.
     Affine(Affine<D>),
+    /// Looks every pixel up at the place that a projective map gives.
+    Projective(Projective<D>),
     /// One motion after the other.
     Chain(Vec<Motion<D>>),
 }
@@ -80,6 +82,18 @@ pub struct Affine<D: Dice> {
     pub fill: Fill,
 }
 
+/// A lookup at places that a projective map gives; the result has the size of the input, and what lies behind the horizon is outside.
+pub struct Projective<D: Dice> {
+    /// Where the corners of a rectangle come to lie, `[x, y]` in pixels: its top left, top right, bottom right and bottom left one. They are convex.
+    pub corners: [[D::Real; 2]; 4],
+    /// Height and width of the rectangle, which begins at the top left corner of the image.
+    pub sides: [D::Real; 2],
+    /// How a pixel is made up between pixels.
+    pub sampling: Sampling,
+    /// What is shown outside of the input.
+    pub fill: Fill,
+}
+
 impl<D: Dice> Motion<D> {
     /// A window of `size` whose first row and column are `corner`.
     pub fn crop(corner: [D::Int; 2], size: [usize; 2], outside: Outside) -> Self {
@@ -101,7 +115,7 @@ impl<D: Dice> Motion<D> {
     pub(crate) fn keeps_shares(&self) -> bool {
         match self {
             Self::Stay | Self::Mirror { .. } | Self::Quarter(_) | Self::Transpose(_) => true,
-            Self::Window(_) | Self::Affine(_) => false,
+            Self::Window(_) | Self::Affine(_) | Self::Projective(_) => false,
             Self::Chain(parts) => parts.iter().all(Self::keeps_shares),
         }
     }

@@ -5,16 +5,16 @@
 use augraft_onnx::{DataType, Tensor, Value};
 
 use crate::border::PaddingMode;
-use crate::motion::{Affine, Motion, Outside, Stretched, Window, WindowSize};
+use crate::motion::{Motion, Outside, Stretched, Window, WindowSize};
 use crate::move_images::Content;
 use crate::numbers::Fill;
 use crate::picture::{Picture, places, whole_quotient};
 use crate::recorder::Recorder;
 use crate::resample_graph::{LoweredStretch, lower_resample};
-use crate::shape::{Element, Issue};
+use crate::shape::Issue;
 use crate::take_graph::take;
 use crate::taps::{Interpolation, Stretch};
-use crate::warp::{Sampling, centered};
+use crate::warp_graph::{projected, warp};
 
 /// The planes after a motion; the shape is what the motion makes of it.
 ///
@@ -37,6 +37,10 @@ pub(crate) fn lower_motion<'g>(
         Motion::Window(window) => cut(window, picture, content),
         Motion::Affine(affine) => {
             let values = warp(affine, &picture, content)?;
+            Ok(picture.with(values))
+        }
+        Motion::Projective(motion) => {
+            let values = projected(motion, &picture, content)?;
             Ok(picture.with(values))
         }
         Motion::Chain(parts) => parts.iter().try_fold(picture, |picture, part| lower_motion(part, picture, content)),
@@ -245,69 +249,4 @@ fn stretch<'g>(
         out: size[axis],
     };
     lower_resample(picture.values, picture.shape.element, filter, &side(0), &side(1))
-}
-
-/// Looks every pixel up; the numbers of the map are f64 `[N]`.
-fn warp<'g>(affine: &Affine<Recorder<'g>>, batch: &Picture<'g>, content: Content) -> Result<Value<'g>, Issue> {
-    let (sampling, fill) = (content.sampling(affine.sampling), content.fill(&affine.fill));
-    let [height, width] = batch.shape.dense()?;
-    let channels = batch.shape.channels as i64;
-    let graph = batch.values.graph();
-    let int = |value: usize| graph.constant(Tensor::scalar(value as i64));
-    let real = |value: f64| graph.constant(Tensor::scalar(value));
-    let line = |side: usize, shape: &[i64]| {
-        let places = (0..side).map(|at| centered(at, side)).collect::<Vec<f64>>();
-        graph.constant(Tensor::vector(places)).reshape(shape)
-    };
-    let (x, y) = (line(width, &[1, 1, -1]), line(height, &[1, -1, 1]));
-    let place = |map: [Value<'g>; 3], side: usize| {
-        let [per_column, per_row, center] = map.map(|number| number.unsqueeze(&[1, 2]));
-        let place = per_column * x + (per_row * y + (center + real(sampling.offset(side))));
-        place.maximum(real(0.0)).minimum(real(side as f64 + 1.0))
-    };
-    let (column, row) = (place(affine.map.x, width), place(affine.map.y, height));
-    let smooth = sampling == Sampling::Bilinear;
-    let pixel = |place: Value<'g>, side: usize| {
-        let whole = place.unary("Floor");
-        if smooth { whole.minimum(real(side as f64)) } else { whole }
-    };
-    let (left, top) = (pixel(column, width), pixel(row, height));
-    let sample = graph.range(batch.values.side(0)).cast(DataType::F64).reshape(&[-1, 1, 1]);
-    let at = (sample * real(height as f64 + 2.0) + top) * real(width as f64 + 2.0) + left;
-    let at = at.cast(DataType::I64);
-    let flat = bordered(batch, &fill, [height, width]).transpose(&[0, 2, 3, 1]).reshape(&[-1, channels]);
-    let pixels = if smooth {
-        let weight = |place: Value<'g>, whole: Value<'g>| (place - whole).cast(DataType::F32).unsqueeze(&[3]);
-        let (right, below) = (weight(column, left), weight(row, top));
-        let value = |behind: usize, under: usize| {
-            let beside = if behind + under == 0 { at } else { at + int(under * (width + 2) + behind) };
-            flat.gather(beside, 0).cast(DataType::F32)
-        };
-        let pair = |under: usize| {
-            let (left, next) = (value(0, under), value(1, under));
-            left + right * (next - left)
-        };
-        let (upper, lower) = (pair(0), pair(1));
-        let mean = upper + below * (lower - upper);
-        if batch.shape.element == Element::U8 { mean.round().cast(DataType::U8) } else { mean }
-    } else {
-        flat.gather(at, 0)
-    };
-    Ok(pixels.transpose(&[0, 3, 1, 2]))
-}
-
-/// The images with a border of one pixel of `fill`.
-fn bordered<'g>(batch: &Picture<'g>, fill: &Fill, [height, width]: [usize; 2]) -> Value<'g> {
-    let padded = batch.values.pad(&[0, 0, 1, 1, 0, 0, 1, 1]);
-    let fills = (0..batch.shape.channels).map(|channel| fill.at(channel));
-    if fills.into_iter().all(|fill| fill == 0.0) {
-        return padded;
-    }
-    let graph = padded.graph();
-    let inside = |side: usize, axis: usize| {
-        let at = places(graph, 0, side + 2, axis);
-        let real = |value: usize| graph.constant(Tensor::scalar(value as f64));
-        at.at_least(real(1)) & at.less(real(side + 1))
-    };
-    (inside(height, 2) & inside(width, 3)).select(padded, batch.fill(fill))
 }

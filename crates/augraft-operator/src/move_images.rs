@@ -4,15 +4,16 @@ use ndarray::{Array3, Array4, ArrayView3, ArrayViewMut3, Axis, s};
 
 use crate::border::copy_window;
 use crate::each_sample;
+use crate::homography::Homography;
 use crate::images::Images;
-use crate::motion::{Motion, Outside, Window, WindowSize};
+use crate::motion::{Motion, Outside, Projective, Window, WindowSize};
 use crate::numbers::Fill;
 use crate::pixel::Sampled;
 use crate::resample::resample;
 use crate::scalar::Row;
 use crate::scratch::{Scratch, parallel};
 use crate::taps::{Filter, Stretch};
-use crate::warp::{Sampling, warp};
+use crate::warp::{Lookup, Sampling, warp};
 
 /// The class id of what no image shows.
 pub const IGNORE: u8 = 255;
@@ -63,11 +64,10 @@ pub(crate) fn move_images(motions: &[&Motion<Row>], images: &mut Images, content
             cut(&windows, images, content, scratch);
         }
         Motion::Affine(first) => {
-            let maps: Vec<_> = motions
-                .iter()
-                .filter_map(|motion| if let Motion::Affine(affine) = motion { Some(affine.map) } else { None })
-                .collect();
-            warp(&maps, images, scratch, content.sampling(first.sampling), &content.fill(&first.fill));
+            warp(&lookups(motions), images, scratch, content.sampling(first.sampling), &content.fill(&first.fill));
+        }
+        Motion::Projective(first) => {
+            warp(&lookups(motions), images, scratch, content.sampling(first.sampling), &content.fill(&first.fill));
         }
         Motion::Chain(parts) => {
             for at in 0..parts.len() {
@@ -75,6 +75,28 @@ pub(crate) fn move_images(motions: &[&Motion<Row>], images: &mut Images, content
                 move_images(&parts, images, content, scratch);
             }
         }
+    }
+}
+
+fn lookups(motions: &[&Motion<Row>]) -> Vec<Lookup> {
+    let lookup = |motion: &&Motion<Row>| match motion {
+        Motion::Affine(affine) => Some(Lookup::Affine(affine.map)),
+        Motion::Projective(motion) => Some(Lookup::Projective(motion.back(), motion.sides)),
+        _ => None,
+    };
+    motions.iter().filter_map(lookup).collect()
+}
+
+impl Projective<Row> {
+    /// The map from the image to the result in the unit of the rectangle; none where every corner keeps its place.
+    pub(crate) fn forth(&self) -> Option<Homography<f64>> {
+        let [height, width] = self.sides;
+        let own = [[0.0, 0.0], [width, 0.0], [width, height], [0.0, height]];
+        (self.corners != own).then(|| Homography::of_square(self.corners))
+    }
+
+    fn back(&self) -> Option<Homography<f64>> {
+        self.forth().map(Homography::inverse)
     }
 }
 
@@ -100,7 +122,7 @@ impl Motion<Row> {
                     STRAIGHT
                 }
             }
-            Self::Window(_) | Self::Affine(_) => return None,
+            Self::Window(_) | Self::Affine(_) | Self::Projective(_) => return None,
             Self::Chain(parts) => {
                 let then = |[down, right]: [[i8; 2]; 2], next: [[i8; 2]; 2]| {
                     let turned = |of: [i8; 2]| [0, 1].map(|axis| of[0] * next[0][axis] + of[1] * next[1][axis]);

@@ -241,6 +241,9 @@ fn weighed(objects: &[Object], factor: f64) -> impl Iterator<Item = Object> + '_
     objects.iter().map(move |object| Object { weight: object.weight * factor, ..object.clone() })
 }
 
+/// How near the horizon, as a share of the depth of the first corner, a place that is not shown is moved at most.
+pub(crate) const HORIZON: f64 = 1e-3;
+
 fn follow(objects: &mut Vec<Object>, motion: &Motion<Row>, size: [usize; 2], pairs: &[[usize; 2]]) {
     objects.retain(|object| !object.is_gone());
     let [h, w] = size.map(|side| side as f64);
@@ -273,6 +276,16 @@ fn follow(objects: &mut Vec<Object>, motion: &Motion<Row>, size: [usize; 2], pai
             let place = |[x, y]: Place| {
                 let (x, y) = (x - 0.5 * w - x0, y - 0.5 * h - y0);
                 [(d * x - b * y) * over + 0.5 * w, (a * y - c * x) * over + 0.5 * h]
+            };
+            map(&place, [h, w], false);
+        }
+        Motion::Projective(motion) => {
+            let Some(forth) = motion.forth() else { return };
+            let [height, width] = motion.sides;
+            let place = |[x, y]: Place| {
+                let [x, y, depth] = forth.apply([x / width, y / height]);
+                let depth = depth.max(HORIZON * forth.0[2][2]);
+                [x / depth, y / depth]
             };
             map(&place, [h, w], false);
         }

@@ -171,7 +171,7 @@ pub(crate) fn moved(pieces: &[Piece], motion: &Motion<Row>, [height, width]: [us
                 [top, left, bottom, right]
             })
         }
-        Motion::Affine(_) | Motion::Chain(_) => None,
+        Motion::Affine(_) | Motion::Projective(_) | Motion::Chain(_) => None,
     }
 }
 

@@ -4,6 +4,7 @@ use ndarray::{ArrayViewMut3, Axis};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::homography::Homography;
 use crate::images::Images;
 use crate::numbers::Fill;
 use crate::pixel::Sampled;
@@ -33,11 +34,30 @@ impl Map<f64> {
     const IDENTITY: Self = Self { x: [1.0, 0.0, 0.0], y: [0.0, 1.0, 0.0] };
 }
 
+/// Where the pixels of a result are found in the image.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Lookup {
+    /// At the places of an affine map.
+    Affine(Map<f64>),
+    /// At those of a projective map to the unit of a rectangle with this height and width; where they are, without one.
+    Projective(Option<Homography<f64>>, [f64; 2]),
+}
+
+impl Lookup {
+    fn is_identity(&self) -> bool {
+        matches!(self, Self::Projective(None, _)) || *self == Self::Affine(Map::IDENTITY)
+    }
+}
+
 impl Sampling {
+    /// What is added to a place from the top left corner to get a place in an image with a border of one pixel, whose whole numbers are the pixels.
+    pub(crate) fn shift(self) -> f64 {
+        if self == Sampling::Nearest { 1.0 } else { 0.5 }
+    }
+
     /// What is added to a place from the center to get a place in an image with a border of one pixel, whose whole numbers are the pixels.
     pub(crate) fn offset(self, side: usize) -> f64 {
-        let half = side as f64 / 2.0;
-        if self == Sampling::Nearest { half + 1.0 } else { half + 0.5 }
+        side as f64 / 2.0 + self.shift()
     }
 }
 
@@ -46,18 +66,18 @@ pub(crate) fn centered(at: usize, side: usize) -> f64 {
     at as f64 + (0.5 - side as f64 / 2.0)
 }
 
-/// Fills every sample by its map; what is outside is `fill`.
-pub(crate) fn warp(maps: &[Map<f64>], images: &mut Images, scratch: &mut Scratch, sampling: Sampling, fill: &Fill) {
+/// Fills every sample by its lookup; what is outside is `fill`.
+pub(crate) fn warp(lookups: &[Lookup], images: &mut Images, scratch: &mut Scratch, sampling: Sampling, fill: &Fill) {
     if let Some(samples) = images.samples_u8() {
-        warp_all(samples, maps, scratch, sampling, fill);
+        warp_all(samples, lookups, scratch, sampling, fill);
     } else if let Some(samples) = images.samples_f32() {
-        warp_all(samples, maps, scratch, sampling, fill);
+        warp_all(samples, lookups, scratch, sampling, fill);
     }
 }
 
 fn warp_all<T: Sampled>(
     samples: Vec<ArrayViewMut3<'_, T>>,
-    maps: &[Map<f64>],
+    lookups: &[Lookup],
     scratch: &mut Scratch,
     sampling: Sampling,
     fill: &Fill,
@@ -65,9 +85,9 @@ fn warp_all<T: Sampled>(
     let bordered = |sample: &ArrayViewMut3<'_, T>| sample.dim().0 * (sample.dim().1 + 2) * (sample.dim().2 + 2);
     let largest = samples.iter().map(bordered).max().unwrap_or(0);
     scratch.lend(largest, |buffers| {
-        parallel(samples, maps, |mut sample, map| {
-            if *map != Map::IDENTITY {
-                buffers.with(|buffer| warp_one(&mut sample, map, buffer, sampling, fill));
+        parallel(samples, lookups, |mut sample, lookup| {
+            if !lookup.is_identity() {
+                buffers.with(|buffer| warp_one(&mut sample, lookup, buffer, sampling, fill));
             }
         });
     });
@@ -82,7 +102,7 @@ struct Line {
 
 fn warp_one<T: Sampled>(
     image: &mut ArrayViewMut3<'_, T>,
-    map: &Map<f64>,
+    lookup: &Lookup,
     buffer: &mut Vec<T>,
     sampling: Sampling,
     fill: &Fill,
@@ -94,14 +114,25 @@ fn warp_one<T: Sampled>(
     for (channel, (bordered, source)) in buffer.chunks_exact_mut(plane).zip(image.outer_iter()).enumerate() {
         add_border(bordered, source, stride, T::of(fill.at(channel)));
     }
-    let per_column = |axis: [f64; 3]| -> Vec<f64> { (0..width).map(|x| axis[0] * centered(x, width)).collect() };
-    let columns = [per_column(map.x), per_column(map.y)];
-    let [x0, y0] = [map.x[2] + sampling.offset(width), map.y[2] + sampling.offset(height)];
     let mut line = Line { at: vec![0; width], right: vec![0.0; width], below: vec![0.0; width] };
     let mut values = vec![T::default(); width];
+    let per_column = |axis: [f64; 3]| -> Vec<f64> { (0..width).map(|x| axis[0] * centered(x, width)).collect() };
+    let columns =
+        if let Lookup::Affine(map) = lookup { [per_column(map.x), per_column(map.y)] } else { Default::default() };
     for y in 0..height {
-        let row = [map.x[1] * centered(y, height) + x0, map.y[1] * centered(y, height) + y0];
-        line.find(&columns, row, [height, width], sampling);
+        match lookup {
+            Lookup::Affine(map) => {
+                let row =
+                    |axis: [f64; 3], side: usize| axis[1] * centered(y, height) + (axis[2] + sampling.offset(side));
+                let (row_x, row_y) = (row(map.x, width), row(map.y, height));
+                let places = columns[0].iter().zip(&columns[1]).map(|(x, y)| [x + row_x, y + row_y]);
+                line.find(places, [height, width], sampling);
+            }
+            Lookup::Projective(map, sides) => {
+                let places = (0..width).map(|x| map.map_or([0.0; 2], |map| behind(map, *sides, [x, y], sampling)));
+                line.find(places, [height, width], sampling);
+            }
+        }
         for (bordered, mut target) in buffer.chunks_exact(plane).zip(image.axis_iter_mut(Axis(0))) {
             match sampling {
                 Sampling::Nearest => {
@@ -112,6 +143,13 @@ fn warp_one<T: Sampled>(
             target.row_mut(y).iter_mut().zip(&values).for_each(|(target, value)| *target = *value);
         }
     }
+}
+
+/// The place that pixel `[x, y]` shows, in an image with a border of one pixel; on the border where it is behind the horizon.
+fn behind(map: Homography<f64>, [height, width]: [f64; 2], [x, y]: [usize; 2], sampling: Sampling) -> [f64; 2] {
+    let [across, down, depth] = map.apply([x as f64 + 0.5, y as f64 + 0.5]);
+    let at = |value: f64, side: f64| value / depth * side + sampling.shift();
+    if depth > 0.0 { [at(across, width), at(down, height)] } else { [0.0; 2] }
 }
 
 fn add_border<T: Sampled>(bordered: &mut [T], source: ndarray::ArrayView2<'_, T>, stride: usize, fill: T) {
@@ -131,10 +169,10 @@ fn add_border<T: Sampled>(bordered: &mut [T], source: ndarray::ArrayView2<'_, T>
 }
 
 impl Line {
-    fn find(&mut self, [x, y]: &[Vec<f64>; 2], row: [f64; 2], [height, width]: [usize; 2], sampling: Sampling) {
+    fn find(&mut self, places: impl Iterator<Item = [f64; 2]>, [height, width]: [usize; 2], sampling: Sampling) {
         let stride = width as u32 + 2;
         let [most_x, most_y] = [width as f64 + 1.0, height as f64 + 1.0];
-        let places = x.iter().zip(y).map(|(x, y)| ((x + row[0]).clamp(0.0, most_x), (y + row[1]).clamp(0.0, most_y)));
+        let places = places.map(|[x, y]| (x.clamp(0.0, most_x), y.clamp(0.0, most_y)));
         match sampling {
             Sampling::Nearest => {
                 for (at, (x, y)) in self.at.iter_mut().zip(places) {
@@ -161,7 +199,7 @@ mod tests {
 
     fn warped(image: &Array3<u8>, map: Map<f64>, sampling: Sampling, fill: f32) -> Array3<u8> {
         let mut image = image.clone();
-        warp_one(&mut image.view_mut(), &map, &mut Vec::new(), sampling, &Fill::All(fill));
+        warp_one(&mut image.view_mut(), &Lookup::Affine(map), &mut Vec::new(), sampling, &Fill::All(fill));
         image
     }
 
