@@ -32,16 +32,14 @@ pub(crate) fn warn(
         warn_order(step, &written.path, &steps[..at], &steps[at + 1..], problems);
         warn_step(step, written, sizes, problems);
     }
-    let sites = || model.into_iter().flat_map(|model| &model.sites);
+    let placed = || model.into_iter().flat_map(ModelPlan::placed_steps);
     for written in spec.model.iter().flat_map(|model| &model.steps) {
         // A step at a pattern has the tensor in its id, but one place in the file.
-        let is_it = |step: &&Step| step.id.split('@').next() == Some(&written.step.id);
-        if let Some(step) = sites().flat_map(|site| &site.steps).find(is_it) {
+        let is_it = |step: &Step| step.id.split('@').next() == Some(&written.step.id);
+        if let Some((_, step)) = placed().find(|(_, step)| is_it(step)) {
             warn_step(step, &written.step, sizes, problems);
         }
-        let skipped =
-            sites().filter(|site| !site.dominates && site.steps.iter().any(|step| is_it(&step) && step.effects.mixes));
-        for site in skipped {
+        for (site, _) in placed().filter(|(site, step)| !site.dominates && is_it(step) && step.effects.mixes) {
             let message = format!(
                 "a skip connection leads around `{}`, and `{}` leaves what it carries unmixed",
                 site.tensor,
