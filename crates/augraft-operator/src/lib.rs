@@ -95,6 +95,7 @@ pub use place_noise::{
 pub use recorder::{Recorder, Recording};
 pub use rectangle::{Aspects, start_within};
 pub use registry::{Entry, Macro, Registry};
+pub use resample::{Resampled, resampled};
 pub use runs::Runs;
 pub use scalar::{BatchDice, Row, Scalar};
 pub use schema::first_paragraph;
