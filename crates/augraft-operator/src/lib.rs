@@ -62,7 +62,7 @@ pub use address::{MAX_VIEWS, Rows, sample_of, view_of};
 pub use any_operator::AnyOperator;
 pub use batch::{Batch, Masks, Transfer};
 pub use border::PaddingMode;
-pub use counter::{LANES, MAX_CELLS};
+pub use counter::MAX_CELLS;
 pub use dice::{Dice, Extent};
 pub use draws::{Column, Draw, Draws, Field, Fixed, Kind, Meaning};
 pub use gate::{Gate, Ramp};
@@ -71,7 +71,7 @@ pub use inventory;
 pub use key::{StepKey, step_hash};
 pub use labels::Labels;
 pub use lowered::{Lowered, LoweredMasks};
-pub use lowered_labels::{LoweredLabels, MAX_LAYERS};
+pub use lowered_labels::LoweredLabels;
 pub use mask::box_mask;
 pub use mix_graph::LoweredRegion;
 pub use mixing::{Label, LabelRule, Mixing, Patch, Region, Shows};
@@ -113,6 +113,4 @@ pub use {ndarray, schemars, serde};
 pub use rand_distr;
 
 /// The graph builder that `lower` writes to.
-pub use augraft_onnx::{
-    DataType, Graph, Side as GraphSide, Tensor, Value, int_attribute, ints_attribute, text_attribute,
-};
+pub use augraft_onnx::{DataType, Graph, Tensor, Value, int_attribute, ints_attribute, text_attribute};

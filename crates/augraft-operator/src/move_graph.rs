@@ -155,7 +155,7 @@ fn cut_each<'g>(
     let graph = picture.graph();
     let mut values = picture.values;
     for axis in 0..2 {
-        let wanted = places(graph, 0, size[axis], axis + 2) + picture.wide(corner[axis]).cast(DataType::F64);
+        let wanted = places(graph, size[axis], axis + 2) + picture.wide(corner[axis]).cast(DataType::F64);
         let side = graph.constant(Tensor::scalar(sides[axis] as f64));
         let [index, inside] = shown(outside.mode, wanted, side);
         values = take(values, index.cast(DataType::I64), axis + 2, [sides[axis], size[axis]]);
@@ -305,7 +305,7 @@ fn bordered<'g>(batch: &Picture<'g>, fill: &Fill, [height, width]: [usize; 2]) -
     }
     let graph = padded.graph();
     let inside = |side: usize, axis: usize| {
-        let at = places(graph, 0, side + 2, axis);
+        let at = places(graph, side + 2, axis);
         let real = |value: usize| graph.constant(Tensor::scalar(value as f64));
         at.at_least(real(1)) & at.less(real(side + 1))
     };

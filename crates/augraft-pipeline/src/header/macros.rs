@@ -8,11 +8,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::fields::{VERSION, first_version, schema, unreadable_header};
+use super::fields::{VERSION, first_version, unreadable_header};
 use crate::combinators::combinator;
 use crate::diagnostic::Report;
 use crate::document::Document;
 use crate::problems::Problems;
+use crate::schema::inlined_schema;
 use crate::step_fields::RESERVED;
 use crate::suggest::{list, meant};
 use crate::validate::{check, escaped};
@@ -56,7 +57,7 @@ pub fn read_macro(path: &Path) -> Result<Option<Macro>, Report> {
         return Ok(None);
     }
     let mut problems = Problems::new(&document);
-    problems.extend("", check(&schema::<Fields>(), &json, "the macro"));
+    problems.extend("", check(&inlined_schema::<Fields>(), &json, "the macro"));
     if problems.has_errors() {
         return Err(Report::from(problems));
     }
