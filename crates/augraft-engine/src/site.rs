@@ -29,15 +29,8 @@ impl<'b> Entered<'b> {
     ) -> Result<Array4<f32>, EngineError> {
         // After a part of the model, rectangles of earlier pastes say nothing of where things are.
         labels.forget_places();
-        let mut batch = Batch {
-            images: Images::F32(map),
-            labels: labels.clone(),
-            masks: None,
-            objects: None,
-            index: self.index.to_vec(),
-            transfer: Vec::new(),
-            image_size: Some(self.image_size),
-        };
+        let batch = Batch::new(Images::F32(map), labels.clone(), self.index.to_vec());
+        let mut batch = Batch { transfer: Vec::new(), image_size: Some(self.image_size), ..batch };
         site.steps.iter().try_for_each(|step| run(step, &mut batch))?;
         *labels = batch.labels;
         match batch.images {

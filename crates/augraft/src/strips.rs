@@ -5,9 +5,7 @@ use std::path::Path;
 
 use augraft_data::{Dataset, OnError, Source, load_batch};
 use augraft_engine::{EngineError, Program};
-use augraft_operator::{
-    Batch, Element, Entry, Images, Interpolation, Labels, Layout, Registry, Shape, Transfer, sample_of,
-};
+use augraft_operator::{Batch, Element, Entry, Images, Interpolation, Labels, Layout, Registry, Shape, sample_of};
 use augraft_pipeline::{Facts, ModelSpec, Overrides, PipelineSpec, Plan, plan};
 use ndarray::{Array3, Array4, s};
 
@@ -51,15 +49,8 @@ fn samples(photos: &Path) -> Result<Batch, Failure> {
     let squares: Vec<Array3<u8>> = loaded.images.iter().map(square).collect();
     let images =
         Array4::from_shape_fn([squares.len(), 3, SIDE, SIDE], |(row, channel, y, x)| squares[row][[y, x, channel]]);
-    Ok(Batch {
-        images: Images::U8(images),
-        labels: Labels::multi_hot(&loaded.labels, dataset.classes().len(), &loaded.index),
-        masks: None,
-        objects: None,
-        index: loaded.index,
-        transfer: vec![Transfer::IDENTITY; 3],
-        image_size: None,
-    })
+    let labels = Labels::multi_hot(&loaded.labels, dataset.classes().len(), &loaded.index);
+    Ok(Batch::new(Images::U8(images), labels, loaded.index))
 }
 
 /// The first photo, and what the operator's example made of it: the first draws that show a difference, or the one result that there is.

@@ -156,15 +156,8 @@ fn prepared(
     let most = given.iter().map(Vec::len).max().unwrap_or(0);
     let sizes: Vec<[usize; 2]> = images.iter().map(|image| [image.dim().0, image.dim().1]).collect();
     let run = |images: Vec<Array3<u8>>, masks: Option<Masks>| -> Result<Batch, ExperimentError> {
-        let mut batch = Batch {
-            images: Images::Ragged(images),
-            labels: Labels::one_hot(&vec![None; index.len()], 0, index),
-            masks,
-            objects: None,
-            index: index.to_vec(),
-            transfer: vec![Transfer::IDENTITY; 3],
-            image_size: None,
-        };
+        let labels = Labels::one_hot(&vec![None; index.len()], 0, index);
+        let mut batch = Batch { masks, ..Batch::new(Images::Ragged(images), labels, index.to_vec()) };
         run_steps(&plan.sets[set].steps, plan.epoch, &mut batch, None, &mut Scratch::default())?;
         Ok(batch)
     };
