@@ -120,8 +120,8 @@ impl Reader<'_> {
             let id = id.as_ref().map(|id| id.strip_prefix(&around.label).unwrap_or(id));
             warn_renamed((name, id), entry, &config, &path, problems);
         }
-        if let (Some(operator), Some(within)) = (&operator, around.held.iter().find(|(held, ..)| leaves_out(held)))
-            && operator.config().get("p").is_none()
+        if let (Some(_), Some(within)) = (&operator, around.held.iter().find(|(held, ..)| leaves_out(held)))
+            && !entry.has_option("p")
         {
             let (message, help) = must_have_p(name, within_name(&within.0));
             problems.error(&path, "bad-step", message, Some(help));

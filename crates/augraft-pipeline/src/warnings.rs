@@ -1,6 +1,6 @@
 //! Pipelines that run, but probably not as meant.
 
-use augraft_operator::{Element, Rows, Values};
+use augraft_operator::{Element, Partner, Rows, Values};
 use serde_json::Value;
 
 use crate::plan::{ModelPlan, Step};
@@ -86,7 +86,7 @@ fn warn_order(step: &Step, path: &str, before: &[Step], after: &[Step], problems
 }
 
 fn warn_step(step: &Step, written: &StepSpec, sizes: Option<&Sizes>, problems: &mut Problems<'_>) {
-    let (name, config) = (step.name, step.operator.config());
+    let name = step.name;
     if step.idle {
         problems.warning(
             &format!("{}/p", written.path),
@@ -103,7 +103,7 @@ fn warn_step(step: &Step, written: &StepSpec, sizes: Option<&Sizes>, problems: &
         problems.warning(&written.path, "batch-of-one", message, "raise `data.batch` (and `limit`)");
         return;
     }
-    if batch % 2 == 1 && config["partner"] == "flip" {
+    if batch % 2 == 1 && step.operator.partner(&step.before) == Some(Partner::Flip) {
         let message = format!("with {batch} samples in a batch, `partner: flip` mixes the middle one with itself");
         problems.warning(
             &format!("{}/partner", written.path),

@@ -212,7 +212,8 @@ impl Context<'_> {
             classes: 2,
             image_size: (place > 0).then_some([image_height, image_width]),
         };
-        let operator = if operator.effects(&before).mixes && operator.config().get("partner").is_some() {
+        let has_partner = registry.get(name).is_some_and(|entry| entry.has_option("partner"));
+        let operator = if operator.effects(&before).mixes && has_partner {
             // The batch of a pair is the image and its partner, so that the partner is known already.
             if config.get("partner").is_some() {
                 return Err(refused(format!("`{name}` takes the partner of the pair"), "leave `partner` out"));
