@@ -87,7 +87,7 @@ pub fn graft(plan: &Plan, model: &Model, options: &ExportOptions) -> Result<Graf
     drop(columns);
     let mut entries = metadata(plan, options, "graft")?;
     entries.push(("augraft_sites".to_owned(), planned.tensors().join(",")));
-    Ok(augraft_onnx::graft(&raised, graph.into_fragment(), &splices, &entries)?)
+    Ok(augraft_onnx::graft(&raised, graph.into_fragment(&splices.read()), &splices, &entries)?)
 }
 
 /// The map N,D,H,W in the rows of a tensor N,T,D.
