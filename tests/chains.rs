@@ -9,7 +9,7 @@ use augraft::engine::{DrawSource, ExportOptions, Verifier, export, run_steps};
 use augraft::onnx::Model;
 use augraft::operator::{
     Batch, Element, Images, Keypoint, Labels, Layout, Masks, Object, ObjectRules, Objects, OnDrop, Parity, Registry,
-    Scratch, Shape, Transfer, Values, philox4x32,
+    Scratch, Shape, Values, philox4x32,
 };
 use augraft::pipeline::{Facts, ObjectPlan, Overrides, Plan, Step, plan};
 use augraft_testkit::{Backend, backends, batch, random_configurations};
@@ -144,15 +144,8 @@ fn colored(shape: &Shape) -> Batch {
     let color = |(row, channel, _, _): (usize, usize, usize, usize)| if row % 3 == channel { 255 } else { 0 };
     let index: Vec<u64> = (0..SAMPLES as u64).map(|row| 7 * row + 2).collect();
     let classes: Vec<Option<usize>> = (0..SAMPLES).map(|row| Some(row % 3)).collect();
-    Batch {
-        images: Images::U8(Array4::from_shape_fn([SAMPLES, 3, height, width], color)),
-        labels: Labels::one_hot(&classes, 3, &index),
-        masks: None,
-        objects: None,
-        index,
-        transfer: vec![Transfer::IDENTITY; 3],
-        image_size: None,
-    }
+    let images = Images::U8(Array4::from_shape_fn([SAMPLES, 3, height, width], color));
+    Batch::new(images, Labels::one_hot(&classes, 3, &index), index)
 }
 
 /// The share of each color in what is visible, for every sample; none where nothing is.

@@ -6,7 +6,7 @@ use std::path::Path;
 use augraft::data::{Dataset, OnError, Source, load_batch};
 use augraft::engine::{EngineError, Network, OnnxRuntime, Optimization, Outcome, Program, Runtime, Tract};
 use augraft::onnx::{DataType, Graph, Model, Side, Tensor, Value, sites as candidates};
-use augraft::operator::{Batch, Images, Labels, Scratch, Shape, Transfer};
+use augraft::operator::{Batch, Images, Labels, Scratch, Shape};
 use augraft::pipeline::{Device, Facts, Plan};
 use augraft_testkit::batch;
 use augraft_tests::{plan_of, shared, workspace};
@@ -26,15 +26,8 @@ fn photos(n: u64) -> Batch {
     let source = Source::Folder(at.join("data/photos"));
     let dataset = Dataset::open_with_classes(&source, Some(&at.join("models/classes.txt"))).expect("photos");
     let loaded = load_batch(&dataset, &(0..n).collect::<Vec<_>>(), OnError::Fail).expect("photos");
-    Batch {
-        images: Images::Ragged(loaded.images),
-        labels: Labels::multi_hot(&loaded.labels, dataset.classes().len(), &loaded.index),
-        masks: None,
-        objects: None,
-        index: loaded.index,
-        transfer: vec![Transfer::IDENTITY; 3],
-        image_size: None,
-    }
+    let labels = Labels::multi_hot(&loaded.labels, dataset.classes().len(), &loaded.index);
+    Batch::new(Images::Ragged(loaded.images), labels, loaded.index)
 }
 
 /// Normalized photos of `side` x `side` pixels.

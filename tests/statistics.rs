@@ -17,11 +17,7 @@ fn draws(name: &str, config: Value, n: usize, side: usize) -> Draws {
     let images = Images::F32(Array4::zeros([n, 0, side, side]));
     let labels = Labels::new(&Array2::zeros([n, 0]), vec![Vec::new(); n]);
     let index = (0..n as u64).collect();
-    operator.draw(
-        &StepKey::new(20, name),
-        0,
-        &Batch { images, labels, masks: None, objects: None, index, transfer: Vec::new(), image_size: None },
-    )
+    operator.draw(&StepKey::new(20, name), 0, &Batch::new(images, labels, index))
 }
 
 fn integers(draws: &Draws, name: &str) -> Vec<i64> {

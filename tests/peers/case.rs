@@ -3,7 +3,7 @@
 use std::fs;
 
 use augraft::onnx::Tensor;
-use augraft::operator::{AnyOperator, Batch, Column, Draws, Images, Kind, Labels, Transfer};
+use augraft::operator::{AnyOperator, Batch, Column, Draws, Images, Kind, Labels};
 use augraft_tests::{read, workspace};
 use ndarray::{Array2, Array4};
 use serde::Deserialize;
@@ -97,17 +97,8 @@ pub(crate) fn all() -> Vec<Vectors> {
 impl Case {
     /// The input.
     pub(crate) fn batch(&self) -> Batch {
-        let [n, channels, ..] = self.input.shape;
-        let index: Vec<u64> = (0..n as u64).collect();
-        Batch {
-            images: self.input.images(),
-            labels: self.labels.as_ref().map_or_else(|| Given::NONE.labels(&index), |given| given.labels(&index)),
-            masks: None,
-            objects: None,
-            index,
-            transfer: vec![Transfer::IDENTITY; channels],
-            image_size: None,
-        }
+        let index: Vec<u64> = (0..self.input.shape[0] as u64).collect();
+        Batch::new(self.input.images(), self.labels.as_ref().unwrap_or(&Given::NONE).labels(&index), index)
     }
 
     /// The given columns, and what changes nothing for the rest.

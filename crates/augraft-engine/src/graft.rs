@@ -30,7 +30,7 @@ pub fn graft(plan: &Plan, model: &Model, options: &ExportOptions) -> Result<Graf
         ));
     };
     let steps = exported_steps(plan)?;
-    check_scheduled(steps.iter().chain(planned.sites.iter().flat_map(|site| &site.steps)), options)?;
+    check_scheduled(every(planned, steps), options)?;
     if steps.is_empty() && planned.sites.is_empty() {
         return Err(EngineError::Unfit(
             "there is nothing to graft: no step has images of one size, and none is at a site".to_owned(),
@@ -57,7 +57,7 @@ pub fn graft(plan: &Plan, model: &Model, options: &ExportOptions) -> Result<Graf
     let class_sides = [after.clone(), Side::Fixed(classes)];
     masks_output(&graph, batch.masks, &batch.shape, after.clone());
     objects_output(&graph, batch.objects.as_ref(), plan, &after);
-    let mixing = steps.iter().chain(planned.sites.iter().flat_map(|site| &site.steps)).rfind(|step| step.effects.mixes);
+    let mixing = every(planned, steps).rfind(|step| step.effects.mixes);
     let unfit = |issue| EngineError::step(mixing.map_or("", |step| &step.id), issue);
     let into_model = match steps.last() {
         Some(last) if batch.images.id() != images.id() => graph.name(batch.images, &format!("{}/out", last.id)),
@@ -86,9 +86,8 @@ pub fn graft(plan: &Plan, model: &Model, options: &ExportOptions) -> Result<Graf
     }
     drop(columns);
     let mut entries = metadata(plan, options, "graft")?;
-    let sites: Vec<&str> = planned.sites.iter().map(|site| site.tensor.as_str()).collect();
-    entries.push(("augraft_sites".to_owned(), sites.join(",")));
-    Ok(augraft_onnx::graft(&raised, graph.into_fragment(), &splices, &entries)?)
+    entries.push(("augraft_sites".to_owned(), planned.tensors().join(",")));
+    Ok(augraft_onnx::graft(&raised, graph.into_fragment(&splices.read()), &splices, &entries)?)
 }
 
 /// The map N,D,H,W in the rows of a tensor N,T,D.
@@ -108,11 +107,15 @@ fn map_to_tokens<'g>(map: Value<'g>, tokens: Value<'g>, layout: Tokens) -> Value
     }
 }
 
+/// The input steps and those at sites, in the order in which they run.
+fn every<'s>(model: &'s ModelPlan, steps: &'s [Step]) -> impl DoubleEndedIterator<Item = &'s Step> {
+    steps.iter().chain(model.placed_steps().map(|(_, step)| step))
+}
+
 /// The oldest opset with everything that the file holds, and what needs it.
 fn needs<'s>(model: &'s ModelPlan, steps: &'s [Step], options: &ExportOptions) -> (i64, &'s str) {
     let draws = if options.draws == DrawSource::Graph { (DRAWS_OPSET, DRAWS) } else { (0, "") };
-    let steps = steps.iter().chain(model.sites.iter().flat_map(|site| &site.steps));
-    let steps = steps.map(|step| (step.operator.oldest_opset(), step.id.as_str()));
+    let steps = every(model, steps).map(|step| (step.operator.oldest_opset(), step.id.as_str()));
     steps.fold(draws, |most, step| if step.0 > most.0 { step } else { most })
 }
 

@@ -1,11 +1,12 @@
 //! A model that is cut at sites: its stages run one after the other, with host steps in between.
 
-use augraft_onnx::{Model, Stage, Tensor, cut};
+use augraft_onnx::{Model, Tensor};
 use augraft_pipeline::{SitePlan, Tokens};
 use ndarray::{Array2, Array3, Array4, ArrayD, Ix2, Ix3, Ix4, s};
 
 use crate::error::EngineError;
 use crate::runtime::{Runtime, Session, Tensors, Use};
+use crate::stages::{Stages, ends, purpose};
 
 /// What happens at a site: its name and value in, its new value out.
 pub type AtSite<'a> = dyn FnMut(&str, Array4<f32>) -> Result<Array4<f32>, EngineError> + 'a;
@@ -13,9 +14,9 @@ pub type AtSite<'a> = dyn FnMut(&str, Array4<f32>) -> Result<Array4<f32>, Engine
 /// A classifier, whole and cut.
 pub struct Network {
     input: String,
-    output: String,
     whole: Box<dyn Session>,
-    stages: Vec<(Stage, Option<Box<dyn Session>>)>,
+    /// None without sites.
+    stages: Option<Stages>,
     tokens: Vec<(String, Tokens)>,
 }
 
@@ -25,8 +26,7 @@ impl Network {
     /// # Errors
     /// When the model cannot be cut there, its batch is baked in, or the runtime refuses it.
     pub fn bind(runtime: &dyn Runtime, model: &Model, sites: &[&str]) -> Result<Self, EngineError> {
-        let purpose = if sites.is_empty() { Use::Network } else { Use::CutNetwork };
-        Self::bind_for(runtime, model, sites, purpose)
+        Self::bind_for(runtime, model, sites, purpose(sites))
     }
 
     /// The same, run as `purpose` says.
@@ -36,28 +36,10 @@ impl Network {
         sites: &[&str],
         purpose: Use,
     ) -> Result<Self, EngineError> {
-        if let Some(reason) = augraft_onnx::baked_batch(model) {
-            return Err(EngineError::BakedBatch(reason));
-        }
-        let [input] = &model.inputs()[..] else {
-            let names: Vec<_> = model.inputs().into_iter().map(|port| port.name).collect();
-            return Err(EngineError::Unfit(format!(
-                "the model has {} inputs ({}); one image input is needed",
-                names.len(),
-                names.join(", ")
-            )));
-        };
-        let Some(output) = model.outputs().into_iter().next() else {
-            return Err(EngineError::Unfit("the model has no output".to_owned()));
-        };
+        let [input, _] = ends(model)?;
         let whole = runtime.session(model, purpose)?;
-        let stage = |stage: Stage| {
-            let session = if stage.is_empty() { None } else { Some(runtime.session(&stage.model, purpose)?) };
-            Ok((stage, session))
-        };
-        let stages = if sites.is_empty() { Vec::new() } else { cut(model, sites)? };
-        let stages = stages.into_iter().map(stage).collect::<Result<_, EngineError>>()?;
-        Ok(Self { input: input.name.clone(), output: output.name, whole, stages, tokens: Vec::new() })
+        let stages = if sites.is_empty() { None } else { Some(Stages::bind(runtime, model, sites, purpose)?) };
+        Ok(Self { input, whole, stages, tokens: Vec::new() })
     }
 
     /// Takes the tensors N,T,D of these sites as maps.
@@ -85,24 +67,13 @@ impl Network {
     /// # Errors
     /// When the runtime or `at` fails, or a site is no feature map N,C,H,W of f32.
     pub fn logits_through(&self, images: &Array4<f32>, at: &mut AtSite<'_>) -> Result<Array2<f32>, EngineError> {
-        if self.stages.is_empty() {
-            return self.logits(images);
-        }
+        let Some(stages) = &self.stages else { return self.logits(images) };
         let mut tensors = Tensors::from([(self.input.clone(), Tensor::F32(images.clone().into_dyn()))]);
         let mut logits = None;
-        for (stage, session) in &self.stages {
-            if let Some(session) = session {
-                let inputs: Vec<_> = stage
-                    .inputs
-                    .iter()
-                    .filter_map(|name| tensors.get_key_value(name))
-                    .map(|(name, tensor)| (name.as_str(), tensor))
-                    .collect();
-                let outputs = session.run(&inputs)?;
-                tensors.extend(stage.outputs.iter().cloned().zip(outputs));
-            }
-            if stage.results.contains(&self.output) {
-                logits = tensors.get(&self.output).cloned();
+        for (number, stage) in stages.iter().enumerate() {
+            stages.run(number, &Tensors::new(), &mut tensors)?;
+            if stage.results.contains(&stages.output) {
+                logits = tensors.get(&stages.output).cloned();
             }
             let Some(site) = &stage.site else { continue };
             let unfit = || EngineError::Unfit(format!("`{site}` is no feature map N,C,H,W of f32"));
@@ -120,7 +91,7 @@ impl Network {
             tensors.insert(site.clone(), Tensor::F32(after));
         }
         logits
-            .ok_or_else(|| EngineError::Unfit(format!("no stage of the model gives `{}`", self.output)))
+            .ok_or_else(|| EngineError::Unfit(format!("no stage of the model gives `{}`", stages.output)))
             .and_then(matrix)
     }
 }

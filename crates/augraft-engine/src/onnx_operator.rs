@@ -10,7 +10,8 @@ use std::sync::Arc;
 use augraft_onnx::{DataType, Model, Tensor, Value, not_inlinable};
 use augraft_operator::{
     AnyOperator, Batch, BatchDice, Column, Dice, Draws, Effects, Element, Entry, Field, Images, Issue, Kind, Lowered,
-    Meaning, Parity, Probability, Recording, Scratch, Shape, StepKey, Values, first_paragraph, philox4x32, step_hash,
+    Meaning, Parity, Partner, Probability, Recording, Scratch, Shape, StepKey, Values, first_paragraph, philox4x32,
+    step_hash,
 };
 use augraft_pipeline::{HeaderRole, OperatorHeader, Parameter, Report};
 use ndarray::{ArrayD, Axis, IxDyn};
@@ -218,6 +219,13 @@ impl AnyOperator for OnnxOperator {
     }
     fn probability(&self, _: &Shape) -> Option<Probability> {
         Some(self.p)
+    }
+    fn partner(&self, _: &Shape) -> Option<Partner> {
+        let partner = |(_, setting): &(Parameter, Setting)| match setting {
+            Setting::Partner(partner) => Some(*partner),
+            _ => None,
+        };
+        self.parameters.iter().find_map(partner)
     }
     fn summary(&self) -> String {
         first_paragraph(&self.file.header.description)

@@ -11,6 +11,7 @@ use crate::error::EngineError;
 use crate::native::{StepDraws, run_steps};
 use crate::network::Network;
 use crate::open::open;
+use crate::site::Entered;
 
 /// A plan that is ready to run.
 pub struct Program<'p> {
@@ -70,18 +71,16 @@ impl<'p> Program<'p> {
         let network = match &plan.model {
             None => None,
             Some(model) => {
-                for site in &model.sites {
-                    let graft = |step: &Step| Graft {
-                        step: step.id.clone(),
-                        site: site.tensor.clone(),
-                        acting: 0,
-                        changed: 0,
-                        elements: 0,
-                    };
-                    grafts.extend(site.steps.iter().map(graft));
-                }
+                let graft = |(site, step): (&SitePlan, &Step)| Graft {
+                    step: step.id.clone(),
+                    site: site.tensor.clone(),
+                    acting: 0,
+                    changed: 0,
+                    elements: 0,
+                };
+                grafts.extend(model.placed_steps().map(graft));
                 let runtime = open(model.engine, model.device, library)?;
-                let sites: Vec<&str> = model.sites.iter().map(|site| site.tensor.as_str()).collect();
+                let sites = model.tensors();
                 Some(Network::bind(&*runtime, &Model::load(&model.file)?, &sites)?.with_tokens(&model.sites))
             }
         };
@@ -157,69 +156,27 @@ impl<'p> Program<'p> {
             // A NaN counts as the largest difference.
             self.drift = differences.max_by(f32::total_cmp).or(Some(0.0));
         }
-        let [_, height, width] = batch.extent(0);
         let mut labels = batch.labels.clone();
-        let mut site = SiteRun {
-            epoch: self.plan.epoch,
-            image_size: [height, width],
-            index: &batch.index,
-            scratch: &mut self.scratch,
-            grafts: &mut self.grafts,
-        };
+        let entered = Entered::of(batch);
         let logits = network.logits_through(images, &mut |name, map| {
-            let planned = model.sites.iter().find(|site| site.tensor == name);
-            planned.map_or(Ok(Array4::default([0; 4])), |planned| site.run(planned, map, &mut labels, draws))
+            let site = model.site(name).ok_or_else(|| EngineError::Unfit(format!("no step is at `{name}`")))?;
+            entered.at(site, map, &mut labels, &mut |step, batch| {
+                let mut before = self.scratch.take_dense(floats(batch)?.dim().into());
+                before.assign(floats(batch)?);
+                let drawn = run_steps(std::slice::from_ref(step), self.plan.epoch, batch, None, &mut self.scratch)?;
+                let after = floats(batch)?;
+                if let Some(graft) = self.grafts.iter_mut().find(|graft| graft.step == step.id) {
+                    let acting = drawn.iter().flat_map(|drawn| step.operator.acting(&drawn.draws, batch));
+                    graft.acting += acting.filter(|acting| *acting).count();
+                    graft.elements += after.len() as u64;
+                    graft.changed += changed(&before, after);
+                }
+                self.scratch.give_dense(before);
+                draws.extend(drawn.into_iter().map(|drawn| StepDraws { site: Some(site.tensor.clone()), ..drawn }));
+                Ok(())
+            })
         })?;
         Ok(Predictions { clean, input, feature: Some((logits, labels)) })
-    }
-}
-
-/// What the steps at one site need beside the tensor.
-struct SiteRun<'a> {
-    epoch: u32,
-    image_size: [usize; 2],
-    index: &'a [u64],
-    scratch: &'a mut Scratch,
-    grafts: &'a mut [Graft],
-}
-
-impl SiteRun<'_> {
-    fn run(
-        &mut self,
-        site: &SitePlan,
-        map: Array4<f32>,
-        labels: &mut Labels,
-        draws: &mut Vec<StepDraws>,
-    ) -> Result<Array4<f32>, EngineError> {
-        labels.forget_places();
-        let mut batch = Batch {
-            images: Images::F32(map),
-            labels: labels.clone(),
-            masks: None,
-            objects: None,
-            index: self.index.to_vec(),
-            transfer: Vec::new(),
-            image_size: Some(self.image_size),
-        };
-        for step in &site.steps {
-            let mut before = self.scratch.take_dense(floats(&batch)?.dim().into());
-            before.assign(floats(&batch)?);
-            let drawn = run_steps(std::slice::from_ref(step), self.epoch, &mut batch, None, self.scratch)?;
-            let after = floats(&batch)?;
-            if let Some(graft) = self.grafts.iter_mut().find(|graft| graft.step == step.id) {
-                let acting = drawn.iter().flat_map(|drawn| step.operator.acting(&drawn.draws, &batch));
-                graft.acting += acting.filter(|acting| *acting).count();
-                graft.elements += after.len() as u64;
-                graft.changed += changed(&before, after);
-            }
-            self.scratch.give_dense(before);
-            draws.extend(drawn.into_iter().map(|drawn| StepDraws { site: Some(site.tensor.clone()), ..drawn }));
-        }
-        *labels = batch.labels;
-        match batch.images {
-            Images::F32(map) => Ok(map),
-            _ => Err(EngineError::Unfit(format!("the steps at `{}` do not leave f32", site.tensor))),
-        }
     }
 }
 

@@ -1,18 +1,17 @@
 //! A model that is cut at sites, whose parts run when they are asked for.
 
-use augraft_onnx::{Model, Stage, Tensor, cut};
+use augraft_onnx::{Model, Tensor};
 use ndarray::{Array2, Array4};
 
 use crate::error::EngineError;
 use crate::network::matrix;
-use crate::runtime::{Runtime, Session, Tensors, Use};
+use crate::runtime::{Runtime, Tensors};
+use crate::stages::{Stages, purpose};
 
 /// A classifier that is cut at sites; place 0 is its input, place i its i-th site in model order.
 pub struct StagedNetwork {
-    input: String,
-    output: String,
     sites: Vec<String>,
-    stages: Vec<(Stage, Option<Box<dyn Session>>)>,
+    stages: Stages,
 }
 
 /// All that the rest of a model needs, for some samples, at one place of a [`StagedNetwork`].
@@ -67,22 +66,9 @@ impl StagedNetwork {
     /// # Errors
     /// When the model cannot be cut there, its batch is baked in, it has several inputs, or the runtime refuses it.
     pub fn bind(runtime: &dyn Runtime, model: &Model, sites: &[&str]) -> Result<Self, EngineError> {
-        if let Some(reason) = augraft_onnx::baked_batch(model) {
-            return Err(EngineError::BakedBatch(reason));
-        }
-        let inputs = model.inputs();
-        let ([input], Some(output)) = (&inputs[..], model.outputs().into_iter().next()) else {
-            return Err(EngineError::Unfit("the model needs one image input and an output".to_owned()));
-        };
-        // Parts must give the bytes of the whole; a model that is never cut need not.
-        let purpose = if sites.is_empty() { Use::Network } else { Use::CutNetwork };
-        let stage = |stage: Stage| {
-            let session = if stage.is_empty() { None } else { Some(runtime.session(&stage.model, purpose)?) };
-            Ok((stage, session))
-        };
-        let stages = cut(model, sites)?.into_iter().map(stage).collect::<Result<Vec<_>, EngineError>>()?;
-        let sites = stages.iter().filter_map(|(stage, _)| stage.site.clone()).collect();
-        Ok(Self { input: input.name.clone(), output: output.name, sites, stages })
+        let stages = Stages::bind(runtime, model, sites, purpose(sites))?;
+        let sites = stages.iter().filter_map(|stage| stage.site.clone()).collect();
+        Ok(Self { sites, stages })
     }
 
     /// The sites in model order.
@@ -94,13 +80,13 @@ impl StagedNetwork {
     /// The tensor at a place.
     #[must_use]
     pub fn name(&self, place: usize) -> &str {
-        place.checked_sub(1).and_then(|site| self.sites.get(site)).unwrap_or(&self.input)
+        place.checked_sub(1).and_then(|site| self.sites.get(site)).unwrap_or(&self.stages.input)
     }
 
     /// Normalized images N,C,H,W at place 0.
     #[must_use]
     pub fn start(&self, images: Array4<f32>) -> Boundary {
-        Boundary { place: 0, tensors: Tensors::from([(self.input.clone(), Tensor::F32(images.into_dyn()))]) }
+        Boundary { place: 0, tensors: Tensors::from([(self.stages.input.clone(), Tensor::F32(images.into_dyn()))]) }
     }
 
     /// Runs on to a later place.
@@ -113,11 +99,11 @@ impl StagedNetwork {
         let place = place.max(from.place);
         let mut made = Tensors::new();
         for number in from.place..place {
-            self.run(number, &from.tensors, &mut made)?;
+            self.stages.run(number, &from.tensors, &mut made)?;
         }
         let needed = |name: &str| {
             name == self.name(place)
-                || self.stages[place..].iter().any(|(later, _)| later.inputs.iter().any(|input| input == name))
+                || self.stages.iter().skip(place).any(|later| later.inputs.iter().any(|input| input == name))
         };
         let kept = from.tensors.iter().filter(|(name, _)| needed(name) && !made.contains_key(*name));
         let mut tensors: Tensors = kept.map(|(name, tensor)| (name.clone(), tensor.clone())).collect();
@@ -139,22 +125,11 @@ impl StagedNetwork {
     pub fn finish(&self, from: &Boundary) -> Result<Array2<f32>, EngineError> {
         let mut made = Tensors::new();
         for number in from.place..self.stages.len() {
-            self.run(number, &from.tensors, &mut made)?;
+            self.stages.run(number, &from.tensors, &mut made)?;
         }
-        let output = made.remove(&self.output).or_else(|| from.tensors.get(&self.output).cloned());
+        let output = made.remove(&self.stages.output).or_else(|| from.tensors.get(&self.stages.output).cloned());
         output
-            .ok_or_else(|| EngineError::Unfit(format!("no part behind the sites gives `{}`", self.output)))
+            .ok_or_else(|| EngineError::Unfit(format!("no part behind the sites gives `{}`", self.stages.output)))
             .and_then(matrix)
-    }
-
-    fn run(&self, number: usize, given: &Tensors, made: &mut Tensors) -> Result<(), EngineError> {
-        let (stage, session) = &self.stages[number];
-        let Some(session) = session else { return Ok(()) };
-        let find = |name: &String| made.get_key_value(name).or_else(|| given.get_key_value(name));
-        let inputs: Vec<_> =
-            stage.inputs.iter().filter_map(find).map(|(name, tensor)| (name.as_str(), tensor)).collect();
-        let outputs = session.run(&inputs)?;
-        made.extend(stage.outputs.iter().cloned().zip(outputs));
-        Ok(())
     }
 }

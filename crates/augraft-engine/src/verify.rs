@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use augraft_onnx::{Model, Tensor, with_outputs};
 use augraft_operator::{Batch, Draws, Images, Labels, ObjectRules, Scratch};
-use augraft_pipeline::{Plan, Step};
+use augraft_pipeline::{ModelPlan, Plan, Step};
 
 use self::allowance::{blended_error, flat, magnitude, own_error, rounding};
 pub use self::facts::FileFacts;
@@ -21,6 +21,7 @@ use crate::native::run_steps;
 use crate::network::Network;
 use crate::objects::{ObjectArrays, as_given, object_difference};
 use crate::runtime::{Runtime, Session, Use};
+use crate::site::Entered;
 
 /// Largest difference of the edges of boxes, relative to the longer side of the images.
 const OBJECT_ROUNDING: f32 = 1e-5;
@@ -60,12 +61,11 @@ impl<'p> Verifier<'p> {
         }
         let file = with_outputs(file, &names)?;
         let session = runtime.session(&file, purpose)?;
-        let sites: Vec<&str> =
-            plan.model.iter().flat_map(|model| &model.sites).map(|site| site.tensor.as_str()).collect();
         let network = match (facts.grafted, model) {
             (false, _) => None,
             (true, Some(model)) => {
                 let planned = plan.model.as_ref().map_or(&[][..], |model| &model.sites);
+                let sites: Vec<&str> = planned.iter().map(|site| site.tensor.as_str()).collect();
                 Some(Network::bind_for(runtime, model, &sites, purpose)?.with_tokens(planned))
             }
             (true, None) => {
@@ -142,8 +142,7 @@ impl<'p> Verifier<'p> {
             let steps = run_steps(std::slice::from_ref(step), plan.epoch, &mut batch, None, &mut self.scratch)?;
             drawn.extend(steps.into_iter().map(|drawn| (drawn.step, drawn.draws)));
         }
-        let sites = plan.model.iter().flat_map(|model| &model.sites).filter(|_| self.facts.grafted);
-        for step in sites.flat_map(|site| &site.steps) {
+        for (_, step) in plan.model.iter().filter(|_| self.facts.grafted).flat_map(ModelPlan::placed_steps) {
             let (draws, _) = step.operator.draw_audited(&step.key, plan.epoch, &batch.index, &step.before);
             drawn.insert(step.id.clone(), draws);
         }
@@ -161,35 +160,19 @@ impl<'p> Verifier<'p> {
         let (Some(network), Images::F32(images)) = (self.network.take(), &batch.images) else {
             return Err(EngineError::Unfit("the model needs f32 images; add `normalize` to the steps".to_owned()));
         };
-        let [_, height, width] = batch.extent(0);
-        let mut findings = Vec::new();
+        let (mut findings, entered) = (Vec::new(), Entered::of(batch));
         let logits = network.logits_through(images, &mut |name, map| {
-            let sites = self.plan.model.iter().flat_map(|model| &model.sites);
-            let Some(site) = sites.clone().find(|site| site.tensor == name) else { return Ok(map) };
-            labels.forget_places();
-            let mut at = Batch {
-                images: Images::F32(map),
-                labels: labels.clone(),
-                masks: None,
-                objects: None,
-                index: batch.index.clone(),
-                transfer: Vec::new(),
-                image_size: Some([height, width]),
-            };
-            for step in &site.steps {
-                apply(step, drawn, &mut at, &mut self.scratch)?;
+            let Some(site) = self.plan.model.as_ref().and_then(|model| model.site(name)) else { return Ok(map) };
+            entered.at(site, map, labels, &mut |step, at| {
+                apply(step, drawn, at, &mut self.scratch)?;
                 let out = images_tensor(&at.images)?;
                 let allowed = rounding(&out, self.is_raw) + own_error(step, magnitude(&out) / 255.0);
-                let largest = follow(found.get(&format!("{}/out", step.id)), &mut at)?;
+                let largest = follow(found.get(&format!("{}/out", step.id)), at)?;
                 let draws = self.differing(step, drawn, found, batch.len());
                 let subject = Subject::Step(step.id.clone());
                 findings.push(Finding::of(subject, batch.len(), draws, largest, allowed));
-            }
-            labels.clone_from(&at.labels);
-            match at.images {
-                Images::F32(map) => Ok(map),
-                _ => Err(EngineError::Unfit(format!("the steps at `{name}` do not leave f32"))),
-            }
+                Ok(())
+            })
         });
         self.network = Some(network);
         for finding in findings {
@@ -265,8 +248,8 @@ fn steps_of<'p>(plan: &'p Plan, facts: &FileFacts) -> Result<Vec<&'p Step>, Engi
             before.join(", ")
         )));
     }
-    let sites = plan.model.iter().flat_map(|model| &model.sites).filter(|_| facts.grafted);
-    Ok(steps.iter().chain(sites.flat_map(|site| &site.steps)).collect())
+    let placed = plan.model.iter().filter(|_| facts.grafted).flat_map(ModelPlan::placed_steps);
+    Ok(steps.iter().chain(placed.map(|(_, step)| step)).collect())
 }
 
 /// How far a unit of a pixel's level goes in the values of a batch.

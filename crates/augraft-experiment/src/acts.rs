@@ -285,15 +285,9 @@ fn apply_operator(
 
 fn batch_of(samples: &Samples<'_>, images: Array4<f32>, index: Vec<u64>) -> Batch {
     let classes: Vec<Option<usize>> = (0..index.len()).map(|row| Some(row % 2)).collect();
-    Batch {
-        images: Images::F32(images),
-        labels: Labels::one_hot(&classes, 2, &index),
-        masks: None,
-        objects: None,
-        index,
-        transfer: samples.transfer.to_vec(),
-        image_size: samples.image_size,
-    }
+    let labels = Labels::one_hot(&classes, 2, &index);
+    let batch = Batch::new(Images::F32(images), labels, index);
+    Batch { transfer: samples.transfer.to_vec(), image_size: samples.image_size, ..batch }
 }
 
 fn run(step: &Step, epoch: u32, batch: &mut Batch, scratch: &mut Scratch) -> Result<Draws, ExperimentError> {

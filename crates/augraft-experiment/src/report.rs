@@ -6,10 +6,9 @@ use ndarray::Array2;
 use serde_json::{Value, json};
 
 use crate::charts::{Table, chart};
-use crate::metrics::{auroc, auroc_interval, ece, normalize, reliability, roc};
+use crate::metrics::{auroc, auroc_interval, ece, normalize, reliability, resize_bilinear, roc};
 use crate::plan::ExperimentPlan;
 use crate::results::Results;
-use crate::saliency::bilinear;
 use crate::spec::{ChartFields, Only, Score, StripFields};
 use crate::summary::{rounded, score_of};
 use crate::table::{Map, Shot};
@@ -179,7 +178,7 @@ fn strip_of(plan: &ExperimentPlan, results: &Results, fields: StripFields) -> Op
 
 /// An image with a map over it, from transparent blue to red.
 fn overlaid(shot: &Shot, map: &Map) -> Vec<u8> {
-    let heat: Array2<f32> = normalize(bilinear(map.values.view(), shot.size).view());
+    let heat: Array2<f32> = normalize(resize_bilinear(map.values.view(), shot.size).view());
     let color = |heat: f32| {
         // Red, yellow, green and blue bumps around 1, 3/4, 1/2 and 1/4, as the usual "jet".
         let bump = |center: f32| (1.5 - (4.0 * heat - center).abs()).clamp(0.0, 1.0);

@@ -3,13 +3,13 @@
 //! Every method is a sweep of acts at the feature map or at the input, whose answers are folded into one map.
 
 use augraft_engine::Boundary;
-use ndarray::{Array2, Array3, Array4, ArrayView2, ArrayView3, Axis, s};
+use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, s};
 
 use crate::acts::Act;
 use crate::error::ExperimentError;
 use crate::execute::Executor;
 use crate::measure::Labeled;
-use crate::metrics::softmax;
+use crate::metrics::{resize_bilinear, softmax};
 use crate::plan::SaliencyPlan;
 use crate::region::Region;
 use crate::spec::{Method, Target};
@@ -188,7 +188,7 @@ fn score_cam(executor: &mut Executor<'_>, stand: &Stand<'_>) -> Result<Maps, Exp
     let mask = |job: usize, number: usize, image: ArrayView3<'_, f32>| {
         let channel = chosen[job][number];
         let map = values.slice(s![stand.jobs[job].row, channel, .., ..]);
-        let mask = unit_range(&bilinear(map, [height, width]));
+        let mask = unit_range(&resize_bilinear(map, [height, width]));
         &image * &mask.insert_axis(Axis(0))
     };
     let answers = stand.probe(executor, stand.acted, used, &mask)?;
@@ -257,39 +257,11 @@ fn unit_range(map: &Array2<f32>) -> Array2<f32> {
     if high > low { map.mapv(|value| (value - low) / (high - low)) } else { Array2::zeros(map.dim()) }
 }
 
-/// Another size, linear between the centers of pixels (`align_corners=False`).
-pub(crate) fn bilinear(map: ArrayView2<'_, f32>, [height, width]: [usize; 2]) -> Array2<f32> {
-    let (rows, columns) = map.dim();
-    let taps = |to: usize, from: usize| -> Vec<(usize, usize, f32)> {
-        let tap = |at: usize| {
-            let center = ((at as f64 + 0.5) * from as f64 / to as f64 - 0.5).max(0.0);
-            let low = (center.floor() as usize).min(from - 1);
-            (low, (low + 1).min(from - 1), (center - low as f64) as f32)
-        };
-        (0..to).map(tap).collect()
-    };
-    let (down, across) = (taps(height, rows), taps(width, columns));
-    Array2::from_shape_fn([height, width], |(y, x)| {
-        let ((top, bottom, v), (left, right, u)) = (down[y], across[x]);
-        let row = |y: usize| map[[y, left]] * (1.0 - u) + map[[y, right]] * u;
-        row(top) * (1.0 - v) + row(bottom) * v
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use ndarray::array;
 
     use super::*;
-
-    #[test]
-    fn a_map_doubled_lies_between_its_pixels() {
-        let map = array![[0.0f32, 4.0], [8.0, 12.0]];
-        let doubled = bilinear(map.view(), [4, 4]);
-        assert_eq!(doubled.row(0).to_vec(), [0.0, 1.0, 3.0, 4.0]);
-        assert_eq!(doubled.column(0).to_vec(), [0.0, 2.0, 6.0, 8.0]);
-        assert_eq!(bilinear(map.view(), [2, 2]), map);
-    }
 
     #[test]
     fn the_channels_of_the_largest_means_are_chosen() {

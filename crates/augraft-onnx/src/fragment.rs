@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::nodes::free_names;
 use crate::proto::{
     GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto,
     TypeProto, ValueInfoProto, tensor_shape_proto, type_proto,
@@ -19,11 +20,13 @@ pub struct Fragment {
 }
 
 impl Fragment {
-    pub(crate) fn new(inner: &Recorded) -> Self {
+    /// What the tensors in `read`, and those whose names were chosen, are made of.
+    pub(crate) fn new(inner: &Recorded, read: &[&str]) -> Self {
         let name = |id: &u32| inner.values[*id as usize].name.clone();
         let info = |(id, shape): &(u32, Vec<Side>)| value_info(&name(id), inner.values[*id as usize].dtype, shape);
+        let (reads, order) = ordered(inner, read);
         // What was computed while the graph was built leaves constants that no node reads.
-        let used: BTreeSet<u32> = inner.nodes.iter().flat_map(|node| node.inputs.iter().flatten().copied()).collect();
+        let used: BTreeSet<u32> = order.iter().flat_map(|at| &reads[*at]).copied().collect();
         let listed = |id: &u32| used.contains(id) || inner.outputs.iter().any(|(output, _)| output == id);
         let constants = inner.initializers.iter().filter(|(id, _)| listed(id) || inner.is_chosen(*id));
         let mut described = inner.docs.clone();
@@ -44,7 +47,7 @@ impl Fragment {
             ..NodeProto::default()
         };
         Self {
-            nodes: ordered(inner).into_iter().map(node).collect(),
+            nodes: order.iter().map(|at| &inner.nodes[*at]).map(node).collect(),
             initializers: constants.map(|(id, tensor)| tensor.to_proto(&name(id))).collect(),
             inputs: inner.inputs.iter().map(info).collect(),
             outputs: inner.outputs.iter().map(info).collect(),
@@ -90,13 +93,29 @@ pub(crate) fn ir_version(opset: i64) -> i64 {
     }
 }
 
-/// The nodes, each after those that it reads; the order of the calls is kept where it can be.
-fn ordered(inner: &Recorded) -> Vec<&Node> {
+/// The tensors that each node reads, and the places of the nodes that are read themselves.
+///
+/// Each stands after those that it reads; the order of the calls is kept where it can be.
+fn ordered(inner: &Recorded, read: &[&str]) -> (Vec<Vec<u32>>, Vec<usize>) {
+    let ids: BTreeMap<&str, u32> = (0..).zip(&inner.values).map(|(id, value)| (value.name.as_str(), id)).collect();
+    let reads = |node: &Node| -> Vec<u32> {
+        let bodies = node.attributes.iter().flat_map(|attribute| attribute.g.iter().chain(&attribute.graphs));
+        let captured = bodies.flat_map(free_names).filter_map(|name| ids.get(name));
+        node.inputs.iter().flatten().chain(captured).copied().collect()
+    };
+    let reads: Vec<Vec<u32>> = inner.nodes.iter().map(reads).collect();
     let producer: BTreeMap<u32, usize> =
         inner.nodes.iter().enumerate().flat_map(|(at, node)| node.outputs.iter().map(move |id| (*id, at))).collect();
+    let needs = |at: usize| reads[at].iter().filter_map(|id| producer.get(id)).copied();
+    let is_kept = |id: &u32| inner.is_chosen(*id) || read.contains(&inner.values[*id as usize].name.as_str());
+    let mut live: Vec<bool> = inner.nodes.iter().map(|node| node.outputs.iter().any(is_kept)).collect();
+    let mut open: Vec<usize> = (0..inner.nodes.len()).filter(|at| live[*at]).collect();
+    while let Some(at) = open.pop() {
+        open.extend(needs(at).filter(|need| !std::mem::replace(&mut live[*need], true)));
+    }
     let mut done = vec![false; inner.nodes.len()];
     let mut order = Vec::with_capacity(inner.nodes.len());
-    for start in 0..inner.nodes.len() {
+    for start in (0..inner.nodes.len()).filter(|at| live[*at]) {
         let mut stack = vec![(start, false)];
         while let Some((at, ready)) = stack.pop() {
             if done[at] {
@@ -104,15 +123,15 @@ fn ordered(inner: &Recorded) -> Vec<&Node> {
             }
             if ready {
                 done[at] = true;
-                order.push(&inner.nodes[at]);
+                order.push(at);
                 continue;
             }
             stack.push((at, true));
-            let needs = inner.nodes[at].inputs.iter().rev().flatten().filter_map(|id| producer.get(id));
-            stack.extend(needs.filter(|need| !done[**need]).map(|need| (*need, false)));
+            let needs: Vec<usize> = needs(at).filter(|need| !done[*need]).collect();
+            stack.extend(needs.into_iter().rev().map(|need| (need, false)));
         }
     }
-    order
+    (reads, order)
 }
 
 fn value_info(name: &str, dtype: DataType, shape: &[Side]) -> ValueInfoProto {

@@ -30,6 +30,14 @@ pub struct Splices {
     pub output: String,
 }
 
+impl Splices {
+    /// The tensors of the fragment that the model reads.
+    #[must_use]
+    pub fn read(&self) -> Vec<&str> {
+        std::iter::once(&self.input).chain(self.sites.iter().map(|splice| &splice.with)).map(String::as_str).collect()
+    }
+}
+
 /// A tensor of a model at which a fragment acts.
 #[derive(Debug, Clone)]
 pub struct Splice {

@@ -182,13 +182,15 @@ impl Graph {
     #[must_use]
     pub fn into_proto(self, name: &str, metadata: &[(String, String)]) -> ModelProto {
         let opset = self.opset;
-        self.into_fragment().into_model(name, opset, metadata)
+        self.into_fragment(&[]).into_model(name, opset, metadata)
     }
 
-    /// Writes the graph as nodes to be grafted into a model.
+    /// Writes the graph as nodes to be grafted into a model, which reads the tensors `read`.
+    ///
+    /// What neither these, nor outputs, nor tensors with chosen names are made of is left out.
     #[must_use]
-    pub fn into_fragment(self) -> Fragment {
-        Fragment::new(&self.inner.into_inner())
+    pub fn into_fragment(self, read: &[&str]) -> Fragment {
+        Fragment::new(&self.inner.into_inner(), read)
     }
 
     pub(crate) fn push(
@@ -260,5 +262,23 @@ mod tests {
         let ops: Vec<_> = graph.node.iter().map(|node| node.op_type.clone().unwrap_or_default()).collect();
         assert_eq!(ops, ["Neg", "Mul", "Add"]);
         assert_eq!(graph.initializer.len(), 1);
+    }
+
+    #[test]
+    fn what_nobody_reads_is_left_out_unless_its_name_was_chosen() {
+        let made = |splices: bool| {
+            let graph = Graph::new(18);
+            let x = graph.input("x", DataType::F32, &[Side::Named("N")]);
+            let _ = x.unary("Exp") + graph.constant(Tensor::scalar(2f32));
+            let _ = graph.name(x.unary("Abs"), "step/out");
+            let spliced = x.unary("Neg").name();
+            graph.output(x.unary("Floor"), "y", &[Side::Named("N")]);
+            let read: Vec<&str> = splices.then_some(spliced.as_str()).into_iter().collect();
+            let fragment = graph.into_fragment(&read);
+            assert!(fragment.initializers.is_empty());
+            fragment.nodes.into_iter().filter_map(|node| node.op_type).collect::<Vec<_>>()
+        };
+        assert_eq!(made(false), ["Abs", "Floor"]);
+        assert_eq!(made(true), ["Abs", "Neg", "Floor"]);
     }
 }

@@ -17,6 +17,7 @@ use crate::mixing::{LabelRule, Mixing};
 use crate::motion::Motion;
 use crate::numbers::Probability;
 use crate::operator::Operator;
+use crate::partner::Partner;
 use crate::recorder::{Recorder, Recording, field_of_column, items_of};
 use crate::scalar::{BatchDice, Row, Scalar};
 use crate::schema::{schema_of, summary_of};
@@ -33,6 +34,8 @@ pub trait AnyOperator: Debug + Send + Sync {
     fn effects(&self, shape: &Shape) -> Effects;
     /// The probability with which it acts, as it asks its dice; none where it does not ask.
     fn probability(&self, shape: &Shape) -> Option<Probability>;
+    /// How it chooses partners, as it asks its dice; none where it does not ask.
+    fn partner(&self, shape: &Shape) -> Option<Partner>;
     /// What it does, in one sentence.
     fn summary(&self) -> String;
     /// The oldest opset that it can be written for.
@@ -89,6 +92,7 @@ struct Stated<T: Operator> {
     draw: T::Draw<Row>,
     extent: Extent<Row>,
     probability: Option<Probability>,
+    partner: Option<Partner>,
 }
 
 /// Draws for one sample of `shape`, where the operator accepts it; an open size is taken for one that is common.
@@ -103,7 +107,7 @@ fn stated<T: Operator>(operator: &T, shape: &Shape) -> Option<Stated<T>> {
     let draws = Draws::from_rows(<T::Draw<Row> as Draw<Row>>::COLUMNS, vec![fields]);
     let draw = draws.rows::<T::Draw<Row>>(1)?.pop()?;
     let extent = native_extent([shape.channels, height, width], shape.image_size);
-    Some(Stated { draw, extent, probability: dice.asked() })
+    Some(Stated { draw, extent, probability: dice.asked(), partner: dice.asked_partner() })
 }
 
 impl<T: Operator> AnyOperator for T
@@ -137,6 +141,10 @@ where
 
     fn probability(&self, shape: &Shape) -> Option<Probability> {
         stated(self, shape)?.probability
+    }
+
+    fn partner(&self, shape: &Shape) -> Option<Partner> {
+        stated(self, shape)?.partner
     }
 
     fn summary(&self) -> String {

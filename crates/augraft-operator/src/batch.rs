@@ -65,6 +65,15 @@ impl Transfer {
 }
 
 impl Batch {
+    /// Samples as data sets have them: values that are pixels, nothing that moves and mixes along but labels.
+    ///
+    /// There are as many labels and indices as images.
+    #[must_use]
+    pub fn new(images: Images, labels: Labels, index: Vec<u64>) -> Self {
+        let transfer = vec![Transfer::IDENTITY; images.channels()];
+        Self { images, labels, masks: None, objects: None, index, transfer, image_size: None }
+    }
+
     /// Number of samples.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -9,7 +9,7 @@ pub(crate) const CELLS: u32 = 1 << 23;
 /// Blocks reserved for each item; a block has four lanes.
 pub(crate) const BLOCKS_PER_ITEM: u32 = 4;
 /// Lanes that one item (or the sample itself) may use.
-pub const LANES: u32 = 4 * BLOCKS_PER_ITEM;
+pub(crate) const LANES: u32 = 4 * BLOCKS_PER_ITEM;
 /// Largest number of cells of a grid.
 pub const MAX_CELLS: usize = 1 << 23;
 

@@ -16,6 +16,15 @@ pub enum Images {
 }
 
 impl Images {
+    /// Channels of every image.
+    pub(crate) fn channels(&self) -> usize {
+        match self {
+            Images::Ragged(_) => 3,
+            Images::U8(images) => images.dim().1,
+            Images::F32(images) => images.dim().1,
+        }
+    }
+
     /// The images at these rows.
     #[must_use]
     pub fn select(&self, rows: &[usize]) -> Self {

@@ -65,7 +65,7 @@ pub use address::{MAX_VIEWS, Rows, sample_of, view_of};
 pub use any_operator::AnyOperator;
 pub use batch::{Batch, Masks, Transfer};
 pub use border::PaddingMode;
-pub use counter::{LANES, MAX_CELLS};
+pub use counter::MAX_CELLS;
 pub use dice::{Dice, Extent};
 pub use draws::{Column, Draw, Draws, Field, Fixed, Kind, Meaning};
 pub use gate::{Gate, Ramp};
@@ -74,7 +74,7 @@ pub use inventory;
 pub use key::{StepKey, step_hash};
 pub use labels::Labels;
 pub use lowered::{Lowered, LoweredMasks};
-pub use lowered_labels::{LoweredLabels, MAX_LAYERS};
+pub use lowered_labels::LoweredLabels;
 pub use mask::box_mask;
 pub use mix_graph::LoweredRegion;
 pub use mixing::{Label, LabelRule, Mixing, Patch, Region, Shows};
@@ -98,6 +98,7 @@ pub use place_noise::{
 pub use recorder::{Recorder, Recording};
 pub use rectangle::{Aspects, start_within};
 pub use registry::{Entry, Macro, Registry};
+pub use resample::{Resampled, resampled};
 pub use runs::Runs;
 pub use scalar::{BatchDice, Row, Scalar};
 pub use schema::first_paragraph;
@@ -115,6 +116,4 @@ pub use {ndarray, schemars, serde};
 pub use rand_distr;
 
 /// The graph builder that `lower` writes to.
-pub use augraft_onnx::{
-    DataType, Graph, Side as GraphSide, Tensor, Value, int_attribute, ints_attribute, text_attribute,
-};
+pub use augraft_onnx::{DataType, Graph, Tensor, Value, int_attribute, ints_attribute, text_attribute};

@@ -15,7 +15,7 @@ use crate::recorder::Recorder;
 use crate::shape::{Element, Issue, Layout, Shape};
 
 /// Sources that a pixel of an exported file may show; each blend doubles them.
-pub const MAX_LAYERS: usize = 32;
+pub(crate) const MAX_LAYERS: usize = 32;
 
 /// Labels in a graph; [`Labels`](crate::Labels) natively.
 ///

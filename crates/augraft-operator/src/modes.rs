@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Rows;
 use crate::dice::Dice;
+use crate::numbers::Scope;
 use crate::partner::Partner;
 use crate::shape::Issue;
 
@@ -51,6 +52,16 @@ impl MixMode {
             MixMode::Batch => dice.batch(),
             MixMode::Pair => dice.pair(),
             MixMode::Elem | MixMode::Half => dice,
+        }
+    }
+
+    /// The dice that decide whether a step acts: those of the mode, or those of another scope.
+    pub fn deciding<D: Dice>(self, dice: D, scope: Option<Scope>) -> D {
+        match scope {
+            None => self.scope(dice),
+            // Their first lane may be one that the mode draws from; item 0 has lanes of its own.
+            Some(Scope::Batch) => dice.batch().item(0),
+            Some(Scope::Elem) => dice.item(0),
         }
     }
 

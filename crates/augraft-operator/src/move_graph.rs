@@ -159,7 +159,7 @@ fn cut_each<'g>(
     let graph = picture.graph();
     let mut values = picture.values;
     for axis in 0..2 {
-        let wanted = places(graph, 0, size[axis], axis + 2) + picture.wide(corner[axis]).cast(DataType::F64);
+        let wanted = places(graph, size[axis], axis + 2) + picture.wide(corner[axis]).cast(DataType::F64);
         let side = graph.constant(Tensor::scalar(sides[axis] as f64));
         let [index, inside] = shown(outside.mode, wanted, side);
         values = take(values, index.cast(DataType::I64), axis + 2, [sides[axis], size[axis]]);

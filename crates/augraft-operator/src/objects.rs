@@ -223,7 +223,7 @@ impl Objects {
                     weighed(&before[row], *lam).chain(weighed(&before[mixing.partner(row)], 1.0 - lam)).collect()
                 }
                 Mixing::Region { .. } => {
-                    let shares = Shares::of(&regions[row], size);
+                    let shares = PartnerShares::of(&regions[row], size);
                     let own = before[row].iter().map(|object| shares.scaled(object, false));
                     own.chain(before[mixing.partner(row)].iter().map(|object| shares.scaled(object, true))).collect()
                 }
@@ -342,12 +342,12 @@ fn collage(before: &[Vec<Object>], row: usize, patches: &[Patch<Row>], [height, 
 }
 
 /// How much of each pixel comes from the partner.
-struct Shares {
+struct PartnerShares {
     taken: Vec<f64>,
     size: [usize; 2],
 }
 
-impl Shares {
+impl PartnerShares {
     fn of(region: &Arc<Region>, size: [usize; 2]) -> Self {
         let mut taken = vec![0.0; size[0] * size[1]];
         match &*region.flat() {

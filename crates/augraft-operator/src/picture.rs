@@ -69,9 +69,9 @@ pub fn whole_quotient<'g>(number: Value<'g>, by: Value<'g>) -> Value<'g> {
     ((number + number.graph().constant(Tensor::scalar(0.5f64))) / by).unary("Floor")
 }
 
-/// Whole numbers from `start` on along an axis of planes, a constant f64.
-pub(crate) fn places(graph: &Graph, start: i64, count: usize, axis: usize) -> Value<'_> {
-    let values: Vec<f64> = (start..start + count as i64).map(|at| at as f64).collect();
+/// Whole numbers from 0 on along an axis of planes, a constant f64.
+pub(crate) fn places(graph: &Graph, count: usize, axis: usize) -> Value<'_> {
+    let values: Vec<f64> = (0..count).map(|at| at as f64).collect();
     graph.constant(Tensor::vector(values)).reshape(&along(axis))
 }
 
@@ -79,7 +79,7 @@ pub(crate) fn places(graph: &Graph, start: i64, count: usize, axis: usize) -> Va
 #[must_use]
 pub fn positions(side: Value<'_>, axis: usize) -> Value<'_> {
     match side.constant_int() {
-        Some(known) => places(side.graph(), 0, known as usize, axis),
+        Some(known) => places(side.graph(), known as usize, axis),
         None => side.graph().range(side).cast(augraft_onnx::DataType::F64).reshape(&along(axis)),
     }
 }

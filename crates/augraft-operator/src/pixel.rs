@@ -1,12 +1,9 @@
 //! Element types of images, and what is done to them by type.
 
-use ndarray::ArrayView3;
-
 use crate::kernels;
 use crate::place_noise::{word_byte, word_normal};
-use crate::resample_floats::{resample_columns, resample_rows};
+use crate::resample::Resampled;
 use crate::scratch::Pooled;
-use crate::taps::{Lines, Taps};
 
 /// An element of images: a byte or a float.
 pub trait Pixel: Pooled {
@@ -52,19 +49,7 @@ impl Pixel for f32 {
 }
 
 /// What is done to pixels by their type.
-pub(crate) trait Sampled: Pixel {
-    /// A weight as it is multiplied.
-    type Weight: Copy;
-    /// The weight as it is multiplied.
-    fn weight(weight: f64) -> Self::Weight;
-    /// Narrows lines; `to` has a plane for each channel.
-    fn resample_rows(across: &Taps<Self::Weight>, lines: Lines<'_, Self>, to: &mut [Self]);
-    /// Averages the lines of a plane, of which those before `skipped` are left out.
-    fn resample_columns(down: &Taps<Self::Weight>, skipped: usize, lines: &[Self], to: &mut [Self]);
-    /// The pixels of an image whose three channels are side by side, as decoders leave bytes.
-    fn decoded<'a>(_: &ArrayView3<'a, Self>) -> Option<&'a [Self]> {
-        None
-    }
+pub(crate) trait Sampled: Pixel + Resampled {
     /// Splits pixels of three channels into a plane for each.
     fn split(pixels: &[Self], [red, green, blue]: [&mut [Self]; 3]) {
         for (((pixel, red), green), blue) in pixels.chunks_exact(3).zip(red).zip(green).zip(blue) {
@@ -95,20 +80,6 @@ fn lerp([a, b]: [f32; 2], [c, d]: [f32; 2], right: f32, below: f32) -> f32 {
 const BLOCK: usize = 64;
 
 impl Sampled for u8 {
-    type Weight = i32;
-    fn weight(weight: f64) -> i32 {
-        (weight * f64::from(1 << kernels::PRECISION) + 0.5f64.copysign(weight)) as i32
-    }
-    fn resample_rows(across: &Taps<i32>, lines: Lines<'_, u8>, to: &mut [u8]) {
-        kernels::resample_rows(across, lines, to);
-    }
-    fn resample_columns(down: &Taps<i32>, skipped: usize, lines: &[u8], to: &mut [u8]) {
-        kernels::resample_columns(down, skipped, lines, to);
-    }
-    fn decoded<'a>(image: &ArrayView3<'a, u8>) -> Option<&'a [u8]> {
-        let pixels = image.permuted_axes([1, 2, 0]);
-        if image.dim().0 == 3 { pixels.to_slice() } else { None }
-    }
     fn split(pixels: &[u8], planes: [&mut [u8]; 3]) {
         kernels::split(pixels, planes);
     }
@@ -135,15 +106,4 @@ impl Sampled for u8 {
     }
 }
 
-impl Sampled for f32 {
-    type Weight = f32;
-    fn weight(weight: f64) -> f32 {
-        weight as f32
-    }
-    fn resample_rows(across: &Taps<f32>, lines: Lines<'_, f32>, to: &mut [f32]) {
-        resample_rows(across, lines, to);
-    }
-    fn resample_columns(down: &Taps<f32>, skipped: usize, lines: &[f32], to: &mut [f32]) {
-        resample_columns(down, skipped, lines, to);
-    }
-}
+impl Sampled for f32 {}

@@ -8,7 +8,7 @@ use ndarray::Array5;
 use crate::dice::Dice;
 use crate::philox::{MULTIPLIER, ROUNDS, WEYL, philox4x32};
 use crate::shape::Issue;
-use crate::table::{CELLS, Table};
+use crate::table::Table;
 
 /// Words of a block.
 const WORDS: usize = 4;
@@ -134,14 +134,7 @@ pub fn word_normal(word: u32) -> f32 {
 /// [`word_normal`] in a graph, f32.
 #[must_use]
 pub fn lower_word_normal(word: Value<'_>) -> Value<'_> {
-    let graph = word.graph();
-    let position = lower_word_unit(word) * graph.constant(Tensor::scalar(CELLS as f64));
-    let below = position.unary("Floor");
-    let cell = below.cast(DataType::I64);
-    let knots = graph.constant(Tensor::vector(Table::normal().knots().to_vec()));
-    let low = knots.gather(cell, 0).cast(DataType::F64);
-    let high = knots.gather(cell + graph.constant(Tensor::scalar(1i64)), 0).cast(DataType::F64);
-    (low + (position - below) * (high - low)).cast(DataType::F32)
+    Table::normal().lower_at(lower_word_unit(word)).cast(DataType::F32)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::gate::acts;
 use crate::key::StepKey;
 use crate::numbers::Probability;
 use crate::partner::Partner;
-use crate::table::{CELLS, Table};
+use crate::table::Table;
 
 /// The random part of a graph: the inputs that address draws, and the words that steps asked for.
 ///
@@ -242,13 +242,7 @@ impl<'g> Dice for Recorder<'g> {
     }
 
     fn lookup(self, u: Value<'g>, table: &Table) -> Value<'g> {
-        let position = u * self.real(CELLS as f64);
-        let below = position.unary("Floor");
-        let cell = below.cast(DataType::I64);
-        let knots = self.graph().constant(Tensor::vector(table.knots().to_vec()));
-        let low = knots.gather(cell, 0).cast(DataType::F64);
-        let high = knots.gather(cell + self.int(1), 0).cast(DataType::F64);
-        low + (position - below) * (high - low)
+        table.lower_at(u)
     }
 
     fn uniform(self, lane: u32) -> Value<'g> {

@@ -95,6 +95,12 @@ impl Entry {
         }
     }
 
+    /// Whether the configuration has an option of this name.
+    #[must_use]
+    pub fn has_option(&self, name: &str) -> bool {
+        self.schema().get("properties").is_some_and(|options| options.get(name).is_some())
+    }
+
     /// Reads a configuration.
     ///
     /// # Errors

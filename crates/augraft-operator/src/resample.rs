@@ -1,14 +1,90 @@
 //! Resampling: nearest pixel, bilinear and bicubic, as Pillow where antialiased, as PyTorch where not.
 
-use ndarray::{ArrayView3, ArrayViewMut3};
+use ndarray::{Array3, ArrayView3, ArrayViewMut3};
 
-use crate::pixel::Sampled;
-use crate::taps::{Filter, Interpolation, Lines, Stretch};
+use crate::kernels;
+use crate::resample_floats::{resample_columns, resample_rows};
+use crate::taps::{Filter, Interpolation, Lines, Stretch, Taps};
+
+/// An element of what is resampled, and how its lines are: a byte, or a float of either precision.
+pub trait Resampled: Copy + Default {
+    /// A weight as it is multiplied.
+    type Weight: Copy;
+    /// The weight as it is multiplied.
+    fn weight(weight: f64) -> Self::Weight;
+    /// Narrows lines; `to` has a plane for each channel.
+    fn resample_rows(across: &Taps<Self::Weight>, lines: Lines<'_, Self>, to: &mut [Self]);
+    /// Averages the lines of a plane, of which those before `skipped` are left out.
+    fn resample_columns(down: &Taps<Self::Weight>, skipped: usize, lines: &[Self], to: &mut [Self]);
+    /// The pixels of an image whose three channels are side by side, as decoders leave bytes.
+    fn decoded<'a>(_: &ArrayView3<'a, Self>) -> Option<&'a [Self]> {
+        None
+    }
+}
+
+impl Resampled for u8 {
+    type Weight = i32;
+    fn weight(weight: f64) -> i32 {
+        (weight * f64::from(1 << kernels::PRECISION) + 0.5f64.copysign(weight)) as i32
+    }
+    fn resample_rows(across: &Taps<i32>, lines: Lines<'_, u8>, to: &mut [u8]) {
+        kernels::resample_rows(across, lines, to);
+    }
+    fn resample_columns(down: &Taps<i32>, skipped: usize, lines: &[u8], to: &mut [u8]) {
+        kernels::resample_columns(down, skipped, lines, to);
+    }
+    fn decoded<'a>(image: &ArrayView3<'a, u8>) -> Option<&'a [u8]> {
+        let pixels = image.permuted_axes([1, 2, 0]);
+        if image.dim().0 == 3 { pixels.to_slice() } else { None }
+    }
+}
+
+impl Resampled for f32 {
+    type Weight = f32;
+    fn weight(weight: f64) -> f32 {
+        weight as f32
+    }
+    fn resample_rows(across: &Taps<f32>, lines: Lines<'_, f32>, to: &mut [f32]) {
+        resample_rows(across, lines, to);
+    }
+    fn resample_columns(down: &Taps<f32>, skipped: usize, lines: &[f32], to: &mut [f32]) {
+        resample_columns(down, skipped, lines, to);
+    }
+}
+
+impl Resampled for f64 {
+    type Weight = f64;
+    fn weight(weight: f64) -> f64 {
+        weight
+    }
+    fn resample_rows(across: &Taps<f64>, lines: Lines<'_, f64>, to: &mut [f64]) {
+        resample_rows(across, lines, to);
+    }
+    fn resample_columns(down: &Taps<f64>, skipped: usize, lines: &[f64], to: &mut [f64]) {
+        resample_columns(down, skipped, lines, to);
+    }
+}
+
+/// An image or map (channels, rows, columns) in another size `[rows, columns]`, in pixels, as the operator `resize` gives it.
+///
+/// Centers of pixels are at half integers (`align_corners=False`).
+/// Bytes are rounded after the columns and after the rows, as Pillow does; floats are summed in their own precision.
+/// Without a pixel there is nothing to resample, and the result is zero.
+#[must_use]
+pub fn resampled<T: Resampled>(filter: Filter, from: ArrayView3<'_, T>, [rows, columns]: [usize; 2]) -> Array3<T> {
+    let (channels, height, width) = from.dim();
+    let mut to = Array3::from_elem([channels, rows, columns], T::default());
+    if !from.is_empty() && !to.is_empty() {
+        let stretch = |length, out| Stretch { start: 0, length, out };
+        resample(filter, stretch(height, rows), stretch(width, columns), from, to.view_mut(), &mut Vec::new());
+    }
+    to
+}
 
 /// Resamples `from` (channels, rows, columns) to the size of `to`: columns first, then rows, bytes rounded after each as Pillow does.
 ///
 /// `between` is a buffer of any content for the rows between the two passes.
-pub(crate) fn resample<T: Sampled>(
+pub(crate) fn resample<T: Resampled>(
     filter: Filter,
     rows: Stretch,
     columns: Stretch,
@@ -52,7 +128,12 @@ pub(crate) fn resample<T: Sampled>(
     }
 }
 
-fn take_nearest<T: Sampled>(rows: &[usize], columns: &[usize], from: ArrayView3<'_, T>, mut to: ArrayViewMut3<'_, T>) {
+fn take_nearest<T: Resampled>(
+    rows: &[usize],
+    columns: &[usize],
+    from: ArrayView3<'_, T>,
+    mut to: ArrayViewMut3<'_, T>,
+) {
     for (from, mut to) in from.outer_iter().zip(to.outer_iter_mut()) {
         for (y, mut line) in rows.iter().zip(to.outer_iter_mut()) {
             let row = from.row(*y);
@@ -64,17 +145,11 @@ fn take_nearest<T: Sampled>(rows: &[usize], columns: &[usize], from: ArrayView3<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::Array3;
 
     const BILINEAR: Filter = Filter { interpolation: Interpolation::Bilinear, antialias: true };
 
-    fn shrunk<T: Sampled>(filter: Filter, from: &Array3<T>, size: [usize; 2]) -> Array3<T> {
-        let (channels, height, width) = from.dim();
-        let mut to = Array3::from_elem([channels, size[0], size[1]], T::default());
-        let stretch = |length, out| Stretch { start: 0, length, out };
-        let [rows, columns] = [stretch(height, size[0]), stretch(width, size[1])];
-        resample(filter, rows, columns, from.view(), to.view_mut(), &mut Vec::new());
-        to
+    fn shrunk<T: Resampled>(filter: Filter, from: &Array3<T>, size: [usize; 2]) -> Array3<T> {
+        resampled(filter, from.view(), size)
     }
 
     #[test]
@@ -140,5 +215,11 @@ mod tests {
         assert_eq!(shown(Interpolation::Nearest), nearest);
         let shown = shrunk(filter(Interpolation::Bicubic, false), &floats, [4, 3]);
         assert!(shown.iter().zip(plain).all(|(a, b)| (a - b).abs() < 1e-3), "{shown}");
+    }
+
+    #[test]
+    fn nothing_of_a_size_is_nothing_and_nothing_enlarged_is_zero() {
+        assert!(shrunk(BILINEAR, &Array3::from_elem([3, 4, 4], 7u8), [0, 2]).is_empty());
+        assert_eq!(shrunk(BILINEAR, &Array3::<f64>::zeros([1, 0, 4]), [1, 2]), Array3::<f64>::zeros([1, 1, 2]));
     }
 }

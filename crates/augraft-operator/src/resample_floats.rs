@@ -1,16 +1,24 @@
 //! Resamples lines and columns of floats by taps.
 
+use std::ops::{Add, AddAssign, Mul};
+
 use crate::taps::{Lines, Taps};
 
-/// See [`Sampled::resample_rows`]; floats are summed in the order of the pixels.
-pub(crate) fn resample_rows(across: &Taps<f32>, lines: Lines<'_, f32>, to: &mut [f32]) {
+/// A float of either precision.
+pub(crate) trait Float: Copy + Default + Add<Output = Self> + Mul<Output = Self> + AddAssign {}
+
+impl Float for f32 {}
+impl Float for f64 {}
+
+/// See [`Resampled::resample_rows`](crate::resample::Resampled::resample_rows); floats are summed in the order of the pixels.
+pub(crate) fn resample_rows<F: Float>(across: &Taps<F>, lines: Lines<'_, F>, to: &mut [F]) {
     match across.count {
-        1 => rows_by::<1>(across, lines, to),
-        2 => rows_by::<2>(across, lines, to),
-        3 => rows_by::<3>(across, lines, to),
-        4 => rows_by::<4>(across, lines, to),
-        5 => rows_by::<5>(across, lines, to),
-        6 => rows_by::<6>(across, lines, to),
+        1 => rows_by::<F, 1>(across, lines, to),
+        2 => rows_by::<F, 2>(across, lines, to),
+        3 => rows_by::<F, 3>(across, lines, to),
+        4 => rows_by::<F, 4>(across, lines, to),
+        5 => rows_by::<F, 5>(across, lines, to),
+        6 => rows_by::<F, 6>(across, lines, to),
         _ => {
             for (at, to) in to.chunks_exact_mut(across.first.len()).enumerate() {
                 let line = lines.line(at);
@@ -22,8 +30,9 @@ pub(crate) fn resample_rows(across: &Taps<f32>, lines: Lines<'_, f32>, to: &mut 
         }
     }
 }
+
 /// The same with a number of taps that the compiler knows, for four lines at once, so that places and weights are read once for all.
-fn rows_by<const COUNT: usize>(across: &Taps<f32>, lines: Lines<'_, f32>, to: &mut [f32]) {
+fn rows_by<F: Float, const COUNT: usize>(across: &Taps<F>, lines: Lines<'_, F>, to: &mut [F]) {
     let width = across.first.len();
     let (weights, _) = across.weights.as_chunks::<COUNT>();
     let taps = across.first.iter().zip(weights);
@@ -51,12 +60,12 @@ fn rows_by<const COUNT: usize>(across: &Taps<f32>, lines: Lines<'_, f32>, to: &m
 }
 
 #[inline]
-fn weighed(pixels: &[f32], weights: &[f32]) -> f32 {
-    pixels.iter().zip(weights).fold(0.0, |sum, (pixel, weight)| sum + pixel * weight)
+fn weighed<F: Float>(pixels: &[F], weights: &[F]) -> F {
+    pixels.iter().zip(weights).fold(F::default(), |sum, (pixel, weight)| sum + *pixel * *weight)
 }
 
-/// See [`Sampled::resample_columns`].
-pub(crate) fn resample_columns(down: &Taps<f32>, skipped: usize, lines: &[f32], to: &mut [f32]) {
+/// See [`Resampled::resample_columns`](crate::resample::Resampled::resample_columns).
+pub(crate) fn resample_columns<F: Float>(down: &Taps<F>, skipped: usize, lines: &[F], to: &mut [F]) {
     let width = to.len() / down.first.len();
     for ((line, first), weights) in to.chunks_exact_mut(width).zip(&down.first).zip(down.weights.chunks(down.count)) {
         let lines = &lines[(first - skipped) * width..];
@@ -65,9 +74,9 @@ pub(crate) fn resample_columns(down: &Taps<f32>, skipped: usize, lines: &[f32], 
             [a, b, c] => average_few(lines, [*a, *b, *c], line),
             [a, b, c, d] => average_few(lines, [*a, *b, *c, *d], line),
             _ => {
-                line.fill(0.0);
+                line.fill(F::default());
                 for (lines, weight) in lines.chunks_exact(width).zip(weights) {
-                    line.iter_mut().zip(lines).for_each(|(sum, pixel)| *sum += pixel * weight);
+                    line.iter_mut().zip(lines).for_each(|(sum, pixel)| *sum += *pixel * *weight);
                 }
             }
         }
@@ -75,9 +84,9 @@ pub(crate) fn resample_columns(down: &Taps<f32>, skipped: usize, lines: &[f32], 
 }
 
 /// Averages lines as long as `to`.
-fn average_few<const COUNT: usize>(lines: &[f32], weights: [f32; COUNT], to: &mut [f32]) {
-    let lines: [&[f32]; COUNT] = core::array::from_fn(|line| &lines[line * to.len()..][..to.len()]);
+fn average_few<F: Float, const COUNT: usize>(lines: &[F], weights: [F; COUNT], to: &mut [F]) {
+    let lines: [&[F]; COUNT] = core::array::from_fn(|line| &lines[line * to.len()..][..to.len()]);
     for (at, value) in to.iter_mut().enumerate() {
-        *value = lines.iter().zip(weights).fold(0.0, |sum, (line, weight)| sum + line[at] * weight);
+        *value = lines.iter().zip(weights).fold(F::default(), |sum, (line, weight)| sum + line[at] * weight);
     }
 }

@@ -24,6 +24,7 @@ pub struct BatchDice<'a> {
     partners: RefCell<BTreeMap<u32, Vec<usize>>>,
     audit: Option<RefCell<Vec<Word>>>,
     asked: Cell<Option<Probability>>,
+    asked_partner: Cell<Option<Partner>>,
 }
 
 /// The address of a word: row of the batch, block, word of the block.
@@ -33,7 +34,8 @@ impl<'a> BatchDice<'a> {
     /// Addresses the draws of the step `key` in `epoch` for the samples `index` (indices in the data set).
     #[must_use]
     pub fn new(key: &'a StepKey, epoch: u32, index: &'a [u64]) -> Self {
-        Self { key, epoch, index, partners: RefCell::default(), audit: None, asked: Cell::new(None) }
+        let (asked, asked_partner) = (Cell::new(None), Cell::new(None));
+        Self { key, epoch, index, partners: RefCell::default(), audit: None, asked, asked_partner }
     }
 
     /// Also records which words are read, so that a test can find one that is read twice.
@@ -54,6 +56,11 @@ impl<'a> BatchDice<'a> {
     /// The probability with which the step was asked to act.
     pub(crate) fn asked(&self) -> Option<Probability> {
         self.asked.get()
+    }
+
+    /// How the step asked for partners.
+    pub(crate) fn asked_partner(&self) -> Option<Partner> {
+        self.asked_partner.get()
     }
 
     /// The dice of the sample at position `row` of the batch.
@@ -112,6 +119,7 @@ impl<'a> Scalar<'a> {
     }
 
     fn note_partner(self, lane: u32, partner: Partner) {
+        self.source().asked_partner.set(Some(partner));
         if !matches!(partner, Partner::Permute | Partner::Derange) {
             return;
         }

@@ -85,6 +85,19 @@ impl Shape {
         })
     }
 
+    /// Checks that all images are square; `path` is the parameter that needs it, and `help` says how to get there.
+    ///
+    /// # Errors
+    /// When they are not, have different sizes, or one that is open.
+    pub fn square(&self, path: &str, help: &str) -> Result<(), Issue> {
+        let [height, width] = self.dense()?;
+        if height == width {
+            return Ok(());
+        }
+        let message = format!("needs square images, but here they have {height} rows and {width} columns");
+        Err(Issue::new(path, message).help(help))
+    }
+
     /// The shape as `explain` prints it, for example `u8 [N,3,224,224]`.
     #[must_use]
     pub fn describe(&self) -> String {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
+use augraft_onnx::{DataType, Tensor, Value};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +47,18 @@ impl Table {
         let low = f64::from(self.0[cell as usize]);
         let high = f64::from(self.0[cell as usize + 1]);
         low + (position - cell) * (high - low)
+    }
+
+    /// [`at`](Self::at) in a graph, f64.
+    pub(crate) fn lower_at<'g>(&self, u: Value<'g>) -> Value<'g> {
+        let graph = u.graph();
+        let position = u * graph.constant(Tensor::scalar(CELLS as f64));
+        let below = position.unary("Floor");
+        let cell = below.cast(DataType::I64);
+        let knots = graph.constant(Tensor::vector(self.knots().to_vec()));
+        let low = knots.gather(cell, 0).cast(DataType::F64);
+        let high = knots.gather(cell + graph.constant(Tensor::scalar(1i64)), 0).cast(DataType::F64);
+        low + (position - below) * (high - low)
     }
 }
 

@@ -69,7 +69,7 @@ pub(crate) struct Stretch {
 }
 
 /// The weights of the output pixels: `count` for each, of the input pixels from `first` on.
-pub(crate) struct Taps<W> {
+pub struct Taps<W> {
     /// Input pixels of an output pixel.
     pub(crate) count: usize,
     /// The first input pixel of each output pixel.
@@ -131,7 +131,7 @@ fn floor(x: f64) -> i64 {
 
 /// Lines of pixels whose channels are side by side.
 #[derive(Clone, Copy)]
-pub(crate) struct Lines<'a, T> {
+pub struct Lines<'a, T> {
     /// From the first pixel of the first line on.
     pub(crate) pixels: &'a [T],
     /// From the beginning of a line to that of the next.

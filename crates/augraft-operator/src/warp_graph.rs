@@ -123,7 +123,7 @@ fn bordered<'g>(batch: &Picture<'g>, fill: &Fill, [height, width]: [usize; 2]) -
     }
     let graph = padded.graph();
     let inside = |side: usize, axis: usize| {
-        let at = places(graph, 0, side + 2, axis);
+        let at = places(graph, side + 2, axis);
         let real = |value: usize| graph.constant(Tensor::scalar(value as f64));
         at.at_least(real(1)) & at.less(real(side + 1))
     };

@@ -12,13 +12,14 @@ use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use self::fields::{VERSION, first_version, schema, unreadable_header};
+use self::fields::{VERSION, first_version, unreadable_header};
 pub use self::macros::read_macro;
 use self::parameters::read_parameters;
 pub use self::parameters::{Distribution, Parameter};
 use crate::diagnostic::Report;
 use crate::document::Document;
 use crate::problems::Problems;
+use crate::schema::inlined_schema;
 use crate::suggest::list;
 use crate::validate::{check, escaped};
 
@@ -139,7 +140,7 @@ impl OperatorHeader {
         let document = Document::parse(&name, &text)?;
         let mut problems = Problems::new(&document);
         let json = document.to_json();
-        problems.extend("", check(&schema::<Fields>(), &json, "the header"));
+        problems.extend("", check(&inlined_schema::<Fields>(), &json, "the header"));
         let parameters = read_parameters(&json, &mut problems);
         if problems.has_errors() {
             return Err(Report::from(problems));

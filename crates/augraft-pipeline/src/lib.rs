@@ -31,6 +31,7 @@ mod step_run;
 mod suggest;
 mod table;
 mod validate;
+mod variables;
 mod warnings;
 mod words;
 
@@ -49,3 +50,4 @@ pub use schema::{inlined_schema, pipeline_schema};
 pub use spec::{DataSource, DataSpec, MaskClasses, MaskSpec, ModelSpec, OnDataError, PipelineSpec};
 pub use step::{SiteStepSpec, StepSpec, Tokens};
 pub use suggest::meant;
+pub use variables::substituted;

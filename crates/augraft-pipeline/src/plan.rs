@@ -182,6 +182,25 @@ pub struct SitePlan {
     pub steps: Vec<Step>,
 }
 
+impl ModelPlan {
+    /// The steps at a tensor.
+    #[must_use]
+    pub fn site(&self, tensor: &str) -> Option<&SitePlan> {
+        self.sites.iter().find(|site| site.tensor == tensor)
+    }
+
+    /// The tensors with steps, in the order of computation.
+    #[must_use]
+    pub fn tensors(&self) -> Vec<&str> {
+        self.sites.iter().map(|site| site.tensor.as_str()).collect()
+    }
+
+    /// Every step with the site that it is at, in the order in which they run.
+    pub fn placed_steps(&self) -> impl DoubleEndedIterator<Item = (&SitePlan, &Step)> {
+        self.sites.iter().flat_map(|site| site.steps.iter().map(move |step| (site, step)))
+    }
+}
+
 impl Plan {
     /// Prints the warnings with the lines they are in.
     #[must_use]

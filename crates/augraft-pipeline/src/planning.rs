@@ -94,7 +94,7 @@ fn check_needs(spec: &PipelineSpec, steps: &[Step], model: Option<&ModelPlan>, p
         let id = step.id.split('@').next().unwrap_or_default();
         spec.steps.iter().chain(inner.clone()).find(|written| written.id == id)
     };
-    let at_sites = model.into_iter().flat_map(|model| &model.sites).flat_map(|site| &site.steps);
+    let at_sites = model.into_iter().flat_map(ModelPlan::placed_steps).map(|(_, step)| step);
     for (step, written) in steps.iter().chain(at_sites).filter_map(|step| Some((step, written(step)?))) {
         if step.operator.needs_masks(&step.before) && !has_masks {
             let message = format!("`{}` takes its labels from masks, but there are none", step.name);

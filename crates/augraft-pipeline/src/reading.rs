@@ -13,6 +13,7 @@ use crate::step::{Around, Strength, Tokens, Written};
 use crate::step_fields::{RESERVED, at_schema, id_schema, step_names, tokens_schema};
 use crate::suggest::{list, meant};
 use crate::validate::{check, escaped};
+use crate::variables::substituted;
 use crate::words::shown;
 
 /// Reads the list of steps at `pointer`, behind what is `written` already.
@@ -119,8 +120,8 @@ impl Reader<'_> {
             let id = id.as_ref().map(|id| id.strip_prefix(&around.label).unwrap_or(id));
             warn_renamed((name, id), entry, &config, &path, problems);
         }
-        if let (Some(operator), Some(within)) = (&operator, around.held.iter().find(|(held, ..)| leaves_out(held)))
-            && operator.config().get("p").is_none()
+        if let (Some(_), Some(within)) = (&operator, around.held.iter().find(|(held, ..)| leaves_out(held)))
+            && !entry.has_option("p")
         {
             let (message, help) = must_have_p(name, within_name(&within.0));
             problems.error(&path, "bad-step", message, Some(help));
@@ -196,7 +197,12 @@ impl Reader<'_> {
         }
         let mut values = known.parameters.clone();
         values.extend(given);
-        let steps = Node::of(&substituted(&known.steps, &values), config.span);
+        let steps = match substituted(&known.steps, &values) {
+            Ok(steps) => Node::of(&steps, config.span),
+            Err((_, name)) => {
+                return problems.error(&path, "unknown-choice", format!("there is no parameter `{name}`"), None);
+            }
+        };
         around.macros.push(known.name.clone());
         let own = id.clone().unwrap_or_else(|| self.next_id(&label));
         around.label = format!("{own}.");
@@ -232,18 +238,6 @@ fn warn_renamed(
     let id = id.map_or(String::new(), |id| format!(", and `id: {id}` to keep its draws"));
     let message = format!("`{name}` is called `{}` now", entry.name);
     problems.key_warning(path, "renamed-operator", message, &format!("write `{written}`{id}"));
-}
-
-/// Replaces every text `$NAME` by the value of the parameter.
-fn substituted(steps: &Json, values: &serde_json::Map<String, Json>) -> Json {
-    match steps {
-        Json::String(text) => {
-            text.strip_prefix('$').and_then(|name| values.get(name)).cloned().unwrap_or_else(|| steps.clone())
-        }
-        Json::Array(items) => items.iter().map(|item| substituted(item, values)).collect(),
-        Json::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), substituted(value, values))).collect(),
-        other => other.clone(),
-    }
 }
 
 fn leaves_out(held: &Held) -> bool {

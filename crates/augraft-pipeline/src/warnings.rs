@@ -1,6 +1,6 @@
 //! Pipelines that run, but probably not as meant.
 
-use augraft_operator::{Element, Rows, Values};
+use augraft_operator::{Element, Partner, Rows, Values};
 use serde_json::Value;
 
 use crate::plan::{ModelPlan, Step};
@@ -32,16 +32,14 @@ pub(crate) fn warn(
         warn_order(step, &written.path, &steps[..at], &steps[at + 1..], problems);
         warn_step(step, written, sizes, problems);
     }
-    let sites = || model.into_iter().flat_map(|model| &model.sites);
+    let placed = || model.into_iter().flat_map(ModelPlan::placed_steps);
     for written in spec.model.iter().flat_map(|model| &model.steps) {
         // A step at a pattern has the tensor in its id, but one place in the file.
-        let is_it = |step: &&Step| step.id.split('@').next() == Some(&written.step.id);
-        if let Some(step) = sites().flat_map(|site| &site.steps).find(is_it) {
+        let is_it = |step: &Step| step.id.split('@').next() == Some(&written.step.id);
+        if let Some((_, step)) = placed().find(|(_, step)| is_it(step)) {
             warn_step(step, &written.step, sizes, problems);
         }
-        let skipped =
-            sites().filter(|site| !site.dominates && site.steps.iter().any(|step| is_it(&step) && step.effects.mixes));
-        for site in skipped {
+        for (site, _) in placed().filter(|(site, step)| !site.dominates && is_it(step) && step.effects.mixes) {
             let message = format!(
                 "a skip connection leads around `{}`, and `{}` leaves what it carries unmixed",
                 site.tensor,
@@ -88,7 +86,7 @@ fn warn_order(step: &Step, path: &str, before: &[Step], after: &[Step], problems
 }
 
 fn warn_step(step: &Step, written: &StepSpec, sizes: Option<&Sizes>, problems: &mut Problems<'_>) {
-    let (name, config) = (step.name, step.operator.config());
+    let name = step.name;
     if step.idle {
         problems.warning(
             &format!("{}/p", written.path),
@@ -105,7 +103,7 @@ fn warn_step(step: &Step, written: &StepSpec, sizes: Option<&Sizes>, problems: &
         problems.warning(&written.path, "batch-of-one", message, "raise `data.batch` (and `limit`)");
         return;
     }
-    if batch % 2 == 1 && config["partner"] == "flip" {
+    if batch % 2 == 1 && step.operator.partner(&step.before) == Some(Partner::Flip) {
         let message = format!("with {batch} samples in a batch, `partner: flip` mixes the middle one with itself");
         problems.warning(
             &format!("{}/partner", written.path),

@@ -2,7 +2,7 @@
 
 use augraft_engine::{Backend, EngineError};
 use augraft_onnx::{Graph, Model, Side, Tensor};
-use augraft_operator::{AnyOperator, Column, Gate, Layout, Lowered, Recording, Rows, Shape, StepKey};
+use augraft_operator::{AnyOperator, Column, Gate, Layout, Lowered, Partner, Recording, Rows, Shape, StepKey};
 
 use augraft_pipeline::Step;
 
@@ -112,8 +112,8 @@ fn compare(
     if session.run(&empty).map_err(failed)?.iter().any(|column| column.shape().first() != Some(&0)) {
         return Err(format!("a batch of none has draws on {}", backend.name));
     }
-    let chunk =
-        if matches!(operator.config()["partner"].as_str(), Some("permute" | "derange")) { ROWS[0] } else { ROWS[1] };
+    let is_ranked = matches!(operator.partner(shape), Some(Partner::Permute | Partner::Derange));
+    let chunk = if is_ranked { ROWS[0] } else { ROWS[1] };
     let mut first = None;
     let mut compared = DrawComparison { rows: 0, different: 0 };
     for &seed in seeds {

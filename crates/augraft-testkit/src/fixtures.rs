@@ -1,6 +1,6 @@
 //! Shapes and batches that are made, not read.
 
-use augraft_operator::{Batch, Element, Images, Labels, Layout, Shape, Transfer, philox4x32};
+use augraft_operator::{Batch, Element, Images, Labels, Layout, Shape, philox4x32};
 use ndarray::{Array3, Array4};
 
 /// A dense shape with three classes.
@@ -64,13 +64,5 @@ pub fn batch(shape: &Shape, n: usize) -> Batch {
     let index: Vec<u64> = (0..n as u64).map(|row| 10 * row + 3).collect();
     let classes: Vec<Option<usize>> = (0..n).map(|row| Some(row % shape.classes.max(1))).collect();
     let labels = Labels::one_hot(&classes, shape.classes, &index);
-    Batch {
-        images,
-        labels,
-        masks: None,
-        objects: None,
-        index,
-        transfer: vec![Transfer::IDENTITY; channels],
-        image_size: shape.image_size,
-    }
+    Batch { image_size: shape.image_size, ..Batch::new(images, labels, index) }
 }

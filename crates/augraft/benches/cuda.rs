@@ -15,7 +15,7 @@ use augraft::engine::{
     profile, run_steps, time_on_device,
 };
 use augraft::onnx::{Model, Tensor};
-use augraft::operator::{AnyOperator, Batch, Images, Issue, Labels, MixMode, Registry, Scratch, StepKey, Transfer};
+use augraft::operator::{AnyOperator, Batch, Images, Issue, Labels, MixMode, Registry, Scratch, StepKey};
 use augraft::pipeline::{Device, Facts, ModelFacts, Overrides, PipelineSpec, Plan, plan};
 use augraft_mix::CutMix;
 use ndarray::{Array2, Array4};
@@ -192,19 +192,11 @@ fn images() -> Array4<f32> {
 }
 
 fn batch(images: Array4<f32>, classes: usize) -> Batch {
-    let (samples, channels) = (images.dim().0, images.dim().1);
+    let samples = images.dim().0;
     let index: Vec<u64> = (0..samples as u64).collect();
     let labels: Vec<_> = (0..samples).map(|row| Some(row % classes)).collect();
     let labels = Labels::one_hot(&labels, classes, &index);
-    Batch {
-        images: Images::F32(images),
-        labels,
-        masks: None,
-        objects: None,
-        index,
-        transfer: vec![Transfer::IDENTITY; channels],
-        image_size: None,
-    }
+    Batch::new(Images::F32(images), labels, index)
 }
 
 fn tensors(batch: &Batch) -> [(&'static str, Tensor); 2] {

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use augraft_mix::{CutMix, GridMix, Mixup};
-use augraft_operator::{AnyOperator, Batch, Draws, Images, Labels, MixMode, Scratch, StepKey, Tensor, Transfer};
+use augraft_operator::{AnyOperator, Batch, Draws, Images, Labels, MixMode, Scratch, StepKey, Tensor};
 use ndarray::{Array2, Array4};
 
 const SHAPE: [usize; 4] = [64, 3, 224, 224];
@@ -16,7 +16,7 @@ fn batch() -> Batch {
     let index: Vec<u64> = (0..SHAPE[0] as u64).collect();
     let images = Images::F32(Array4::from_shape_fn(SHAPE, |(n, c, y, x)| (n + c + y + x) as f32));
     let labels = Labels::one_hot(&vec![Some(0); SHAPE[0]], 10, &index);
-    Batch { images, labels, masks: None, objects: None, index, transfer: vec![Transfer::IDENTITY; 3], image_size: None }
+    Batch::new(images, labels, index)
 }
 
 /// Rows of the tensor that a kernel writes: first element and length of each.
@@ -93,15 +93,7 @@ fn measure_labels() {
     let classes: Vec<Option<usize>> = index.iter().map(|sample| Some(*sample as usize * 82)).collect();
     let images = Array4::from_shape_fn([256, 1, 16, 16], |(n, _, y, x)| (n + y + x) as f32);
     let labels = Labels::one_hot(&classes, 21_000, &index);
-    let start = Batch {
-        images: Images::F32(images),
-        labels,
-        masks: None,
-        objects: None,
-        index,
-        transfer: vec![Transfer::IDENTITY; 1],
-        image_size: None,
-    };
+    let start = Batch::new(Images::F32(images), labels, index);
     let step = CutMix { mode: MixMode::Elem, ..CutMix::default() };
     let draws = ["a", "b", "c"].map(|id| AnyOperator::draw(&step, &StepKey::new(1, id), 0, &start));
     let (mut soft, mut scratch) = (Array2::zeros([256, 21_000]), Scratch::default());

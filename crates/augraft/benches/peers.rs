@@ -10,7 +10,7 @@ use std::hint::black_box;
 use std::io::BufRead as _;
 use std::time::{Duration, Instant};
 
-use augraft::operator::{AnyOperator, Batch, Images, Labels, Registry, Scratch, StepKey, Transfer};
+use augraft::operator::{AnyOperator, Batch, Images, Labels, Registry, Scratch, StepKey};
 use ndarray::{Array3, Array4};
 use serde_json::{Value, json};
 
@@ -141,9 +141,7 @@ impl Case {
         let operator = entry.parse(config)?;
         let from = images(input);
         let index: Vec<u64> = (0..SAMPLES as u64).collect();
-        let (labels, transfer) = (labels(&index), vec![Transfer::IDENTITY; 3]);
-        let batch =
-            Batch { images: from.clone(), labels, masks: None, objects: None, index, transfer, image_size: None };
+        let batch = Batch::new(from.clone(), labels(&index), index);
         let keeps_shape = operator.check(&batch.shape()).map_err(|issue| issue.message)? == batch.shape();
         let (key, scratch) = (StepKey::new(1, name), Scratch::default());
         Ok(Ok(Self::Operator(Box::new(Step { operator, key, epoch: 0, from, batch, scratch, keeps_shape }))))

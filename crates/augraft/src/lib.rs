@@ -13,6 +13,7 @@ mod progress;
 mod sample;
 mod sheet;
 mod strips;
+mod tile;
 
 pub use augraft_data as data;
 pub use augraft_engine as engine;

@@ -99,13 +99,15 @@ impl Output {
         }
         write_npz(&file, &arrays)?;
         self.batches += 1;
-        for (row, mut record) in label_records(&batch.labels).into_iter().enumerate() {
+        let records = label_records(&batch.labels);
+        for (row, record) in records.iter().enumerate() {
+            let mut record = record.clone();
             record.extend(addressed(batch.index[row]));
             record.sort_keys();
             self.labels.write(&record)?;
             self.draws.write(&draw_record(&outcome.draws, batch.index[row], row))?;
         }
-        self.write_predictions(outcome)
+        self.write_predictions(outcome, records)
     }
 
     /// Writes out what is buffered, so that the files can be read.
@@ -138,15 +140,14 @@ impl Output {
         Ok((0..batch.len()).into_par_iter().map(write).collect::<Result<(), _>>()?)
     }
 
-    fn write_predictions(&mut self, outcome: &Outcome) -> Result<(), Failure> {
+    /// Writes what the model says of each sample; `inputs` are the records of the labels before it.
+    fn write_predictions(&mut self, outcome: &Outcome, inputs: Vec<Map<String, Value>>) -> Result<(), Failure> {
         let (Some(file), Some(predictions)) = (&mut self.predictions, &outcome.predictions) else {
             return Ok(());
         };
-        let mut inputs = label_records(&outcome.batch.labels).into_iter();
         let mut features = predictions.feature.as_ref().map(|(logits, labels)| (logits, label_records(labels)));
-        for (row, index) in outcome.batch.index.iter().enumerate() {
+        for (row, (index, mut input)) in outcome.batch.index.iter().zip(inputs).enumerate() {
             let top = |logits: ArrayView1<'_, f32>| top5(logits, &self.classes);
-            let mut input = inputs.next().unwrap_or_default();
             input.insert("top5".to_owned(), top(predictions.input.row(row)));
             let mut record = addressed(*index);
             record.insert("clean".to_owned(), json!({ "top5": top(predictions.clean.row(row)) }));

@@ -6,12 +6,13 @@ use augraft_data::{Dataset, write_png};
 use augraft_engine::{Outcome, StepDraws};
 use augraft_onnx::Tensor;
 use augraft_operator::{Batch, Images, Labels, Masks, Meaning, ObjectRules, sample_of, view_of};
-use ndarray::{Array3, ArrayView3};
+use ndarray::Array3;
 
 use crate::failure::Failure;
 use crate::marks::{mark_objects, objects_line};
 use crate::output::top5;
 use crate::sheet::{Color, Sheet};
+use crate::tile::fitted;
 
 /// Samples on a sheet.
 const ROWS: usize = 8;
@@ -110,7 +111,7 @@ fn picture(
 ) -> (usize, usize, usize) {
     let pixels = shown(batch, row);
     let (height, width, _) = pixels.dim();
-    sheet.paste(fitted(pixels.view()).view(), y, x);
+    sheet.paste(fitted(pixels.view(), TILE).view(), y, x);
     if let Some(objects) = &batch.objects {
         let scale = TILE as f32 / height.max(width).max(1) as f32;
         mark_objects(sheet, objects, row, rules, [y, x], scale);
@@ -160,16 +161,6 @@ fn label_lines(labels: &Labels, row: usize, classes: &[String]) -> Vec<String> {
         format!("{:.0} % {name}", 100.0 * weight)
     };
     shown.iter().take(3).map(line).collect()
-}
-
-/// The picture at the size of a tile, nearest pixel, its aspect kept.
-fn fitted(picture: ArrayView3<'_, u8>) -> Array3<u8> {
-    let (height, width, _) = picture.dim();
-    let longest = height.max(width).max(1);
-    let side = |length: usize| (length * TILE / longest).max(1);
-    Array3::from_shape_fn([side(height), side(width), 3], |(y, x, channel)| {
-        picture[[y * height / side(height), x * width / side(width), channel]]
-    })
 }
 
 /// A drawn box, scaled to its tile.

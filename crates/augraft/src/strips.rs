@@ -5,20 +5,19 @@ use std::path::Path;
 
 use augraft_data::{Dataset, OnError, Source, load_batch};
 use augraft_engine::{EngineError, Program};
-use augraft_operator::{Batch, Element, Entry, Images, Labels, Layout, Registry, Shape, Transfer, sample_of};
+use augraft_operator::{Batch, Element, Entry, Images, Interpolation, Labels, Layout, Registry, Shape, sample_of};
 use augraft_pipeline::{Facts, ModelSpec, Overrides, PipelineSpec, Plan, plan};
-use image::imageops::{FilterType, crop_imm, resize};
-use image::{Rgb, RgbImage};
-use ndarray::Array3;
+use ndarray::{Array3, Array4, s};
 
 use crate::failure::Failure;
 use crate::palette::small_png;
+use crate::tile::{fitted, resized};
 
 /// Side of the images that examples act on: larger than what crops usually leave.
-const SIDE: u32 = 256;
+const SIDE: usize = 256;
 /// Side of a picture on a strip.
-const TILE: u32 = 96;
-const GAP: u32 = 4;
+const TILE: usize = 96;
+const GAP: usize = 4;
 /// Results on a strip.
 const RESULTS: usize = 2;
 /// Epochs that are drawn to find so many.
@@ -35,8 +34,8 @@ pub(crate) fn write_strips(folder: &Path, photos: &Path, registry: &Registry) ->
     let batch = samples(photos)?;
     for entry in registry.iter() {
         let strip = joined(&pictures(entry, registry, &batch)?);
-        let pixels: Vec<[u8; 3]> = strip.pixels().map(|pixel| pixel.0).collect();
-        let file = small_png(&pixels, strip.width() as usize, MOST).map_err(Failure::user)?;
+        let pixels: Vec<[u8; 3]> = strip.rows().into_iter().map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect();
+        let file = small_png(&pixels, strip.dim().1, MOST).map_err(Failure::user)?;
         fs::write(folder.join(format!("{}.png", entry.name)), file).map_err(Failure::user)?;
     }
     Ok(())
@@ -47,26 +46,17 @@ fn samples(photos: &Path) -> Result<Batch, Failure> {
     let dataset = Dataset::open_with_classes(&Source::Folder(photos.to_owned()), None)?;
     let indices: Vec<u64> = (0..dataset.len() as u64).collect();
     let loaded = load_batch(&dataset, &indices, OnError::Fail)?;
-    let squares: Vec<RgbImage> = loaded.images.iter().map(|photo| square(&picture(photo))).collect();
+    let squares: Vec<Array3<u8>> = loaded.images.iter().map(square).collect();
     let images =
-        ndarray::Array4::from_shape_fn([squares.len(), 3, SIDE as usize, SIDE as usize], |(row, channel, y, x)| {
-            squares[row].get_pixel(x as u32, y as u32)[channel]
-        });
-    Ok(Batch {
-        images: Images::U8(images),
-        labels: Labels::multi_hot(&loaded.labels, dataset.classes().len(), &loaded.index),
-        masks: None,
-        objects: None,
-        index: loaded.index,
-        transfer: vec![Transfer::IDENTITY; 3],
-        image_size: None,
-    })
+        Array4::from_shape_fn([squares.len(), 3, SIDE, SIDE], |(row, channel, y, x)| squares[row][[y, x, channel]]);
+    let labels = Labels::multi_hot(&loaded.labels, dataset.classes().len(), &loaded.index);
+    Ok(Batch::new(Images::U8(images), labels, loaded.index))
 }
 
 /// The first photo, and what the operator's example made of it: the first draws that show a difference, or the one result that there is.
-fn pictures(entry: &Entry, registry: &Registry, batch: &Batch) -> Result<Vec<RgbImage>, Failure> {
-    let before = picture(&batch.pixels(0));
-    let mut results: Vec<RgbImage> = Vec::new();
+fn pictures(entry: &Entry, registry: &Registry, batch: &Batch) -> Result<Vec<Array3<u8>>, Failure> {
+    let before = batch.pixels(0);
+    let mut results: Vec<Array3<u8>> = Vec::new();
     let mut unchanged = None;
     for epoch in 0..EPOCHS {
         let planned = planned(entry, registry, batch, epoch)?;
@@ -74,7 +64,7 @@ fn pictures(entry: &Entry, registry: &Registry, batch: &Batch) -> Result<Vec<Rgb
         // A step that makes views has several results for the sample.
         let is_first = |row: &usize| sample_of(outcome.batch.index[*row]) == batch.index[0];
         for row in (0..outcome.batch.len()).filter(is_first) {
-            let after = picture(&outcome.batch.pixels(row));
+            let after = outcome.batch.pixels(row);
             if after == before {
                 unchanged = Some(after);
             } else if results.len() < RESULTS && !results.contains(&after) {
@@ -95,7 +85,7 @@ fn pictures(entry: &Entry, registry: &Registry, batch: &Batch) -> Result<Vec<Rgb
 fn planned(entry: &Entry, registry: &Registry, batch: &Batch, epoch: u32) -> Result<Plan, Failure> {
     let example = entry.example().ok_or_else(|| Failure::User(format!("{}: has no example", entry.name)))?;
     let steps: String = example.lines().flat_map(|line| ["  ", line, "\n"]).collect();
-    let layout = Layout::Dense { height: SIDE as usize, width: SIDE as usize };
+    let layout = Layout::Dense { height: SIDE, width: SIDE };
     let classes = batch.labels.classes();
     let input = Shape { layout, channels: 3, element: Element::U8, classes, image_size: None };
     let facts = Facts { classes, samples: Some(batch.len()), input: Some(input), ..Facts::default() };
@@ -112,33 +102,24 @@ fn planned(entry: &Entry, registry: &Registry, batch: &Batch, epoch: u32) -> Res
     Ok(attempt(plain).or_else(|_| attempt(floats))?)
 }
 
-fn picture(pixels: &Array3<u8>) -> RgbImage {
-    let (height, width, _) = pixels.dim();
-    RgbImage::from_fn(width as u32, height as u32, |x, y| {
-        Rgb([0, 1, 2].map(|channel| pixels[[y as usize, x as usize, channel]]))
-    })
-}
-
-fn square(photo: &RgbImage) -> RgbImage {
-    let (width, height) = photo.dimensions();
-    let side = width.min(height);
-    let middle = crop_imm(photo, (width - side) / 2, (height - side) / 2, side, side).to_image();
-    resize(&middle, SIDE, SIDE, FilterType::Triangle)
+/// The middle of a photo (rows, columns, colors), as large as an example is.
+fn square(photo: &Array3<u8>) -> Array3<u8> {
+    let (height, width, _) = photo.dim();
+    let side = height.min(width);
+    let [top, left] = [height, width].map(|length| (length - side) / 2);
+    let middle = photo.slice(s![top..top + side, left..left + side, ..]);
+    resized(middle, Interpolation::Bilinear, [SIDE; 2])
 }
 
 /// The pictures side by side, each as large as fits a tile, on white.
-fn joined(pictures: &[RgbImage]) -> RgbImage {
-    let count = pictures.len() as u32;
-    let mut strip = RgbImage::from_pixel(count * TILE + (count - 1) * GAP, TILE, Rgb([255; 3]));
+fn joined(pictures: &[Array3<u8>]) -> Array3<u8> {
+    let count = pictures.len();
+    let mut strip = Array3::from_elem([TILE, count * TILE + (count - 1) * GAP, 3], 255);
     for (at, picture) in pictures.iter().enumerate() {
-        let (width, height) = picture.dimensions();
-        let longest = width.max(height).max(1);
-        let side = |length: u32| (length * TILE / longest).max(1);
-        // Pixels of a small picture are to be seen as they are.
-        let filter = if longest < TILE { FilterType::Nearest } else { FilterType::Triangle };
-        let tile = resize(picture, side(width), side(height), filter);
-        let left = at as u32 * (TILE + GAP) + (TILE - tile.width()) / 2;
-        image::imageops::overlay(&mut strip, &tile, left.into(), ((TILE - tile.height()) / 2).into());
+        let tile = fitted(picture.view(), TILE);
+        let (height, width, _) = tile.dim();
+        let (top, left) = ((TILE - height) / 2, at * (TILE + GAP) + (TILE - width) / 2);
+        strip.slice_mut(s![top..top + height, left..left + width, ..]).assign(&tile);
     }
     strip
 }

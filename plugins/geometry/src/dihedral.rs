@@ -2,8 +2,6 @@ use augraft_operator::{Dice, Extent, Issue, Motion, Operator, Parity, Probabilit
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::transpose::check_square;
-
 /// Shows an image in one of the eight ways that a square can lie.
 ///
 /// Four quarter turns, each as it is or mirrored, all equally likely: the dihedral group D4, for images without an up and a left, such as those of
@@ -46,7 +44,7 @@ impl Operator for Dihedral {
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
-        check_square(shape, "", "put `resize`, `resized_crop` or a crop to a square before this step")?;
+        shape.square("", "put `resize`, `resized_crop` or a crop to a square before this step")?;
         Ok(shape.clone())
     }
 

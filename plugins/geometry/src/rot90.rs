@@ -2,8 +2,6 @@ use augraft_operator::{Dice, Extent, Issue, Motion, Operator, Parity, Probabilit
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::transpose::check_square;
-
 /// Turns by a multiple of 90 degrees.
 ///
 /// The number of quarter turns, counterclockwise as in `numpy.rot90`, is one of `k`, all equally likely. Odd numbers need square images, so that the
@@ -53,7 +51,7 @@ impl Operator for Rot90 {
             return Err(Issue::new(format!("k[{at}]"), "a number of quarter turns is 0, 1, 2 or 3"));
         }
         if self.has_odd() {
-            check_square(shape, "k", "use `k: [0, 2]`, or `resize`, `resized_crop` or a crop to a square before")?;
+            shape.square("k", "use `k: [0, 2]`, or `resize`, `resized_crop` or a crop to a square before")?;
         }
         Ok(shape.clone())
     }

@@ -40,7 +40,7 @@ impl Operator for Transpose {
     type Draw<D: Dice> = Drawn<D>;
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
-        check_square(shape, "", "put `resize`, `resized_crop` or a crop to a square before this step")?;
+        shape.square("", "put `resize`, `resized_crop` or a crop to a square before this step")?;
         Ok(shape.clone())
     }
 
@@ -54,13 +54,3 @@ impl Operator for Transpose {
 }
 
 register_operator!(Transpose);
-
-/// Refuses shapes whose images are not known to be square; `path` is the parameter that needs it.
-pub(crate) fn check_square(shape: &Shape, path: &str, help: &str) -> Result<(), Issue> {
-    let [height, width] = shape.dense()?;
-    if height == width {
-        return Ok(());
-    }
-    let message = format!("needs square images, but here they have {height} rows and {width} columns");
-    Err(Issue::new(path, message).help(help))
-}

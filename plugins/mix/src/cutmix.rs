@@ -147,14 +147,7 @@ impl Operator for CutMix {
             Frame::Local => (extent.height, extent.width),
             Frame::Project => (extent.image_height, extent.image_width),
         };
-        let deciding = match self.p_scope {
-            None => scope,
-            Some(Scope::Batch) => dice.batch(),
-            Some(Scope::Elem) => dice,
-        };
-        // Where another scope decides, its first lane may be that of the box; item 0 has lanes of its own.
-        let deciding = if self.p_scope.is_some() { deciding.item(0) } else { deciding };
-        let apply = deciding.acts(0, self.p);
+        let apply = self.mode.deciding(dice, self.p_scope).acts(0, self.p);
         let lam = self.lam_dist.draw(scope, 1, &self.alpha);
         let cut = scope.sqrt(scope.real(1.0) - lam);
         let rules = Boxes { rule: self.rule, center: self.center, size: self.size };

@@ -119,13 +119,7 @@ impl Operator for Mixup {
 
     fn draw<D: Dice>(&self, dice: D, _: &Extent<D>) -> Drawn<D> {
         let scope = self.mode.scope(dice);
-        let deciding = match self.p_scope {
-            None => scope,
-            // Item 0 has lanes of its own.
-            Some(Scope::Batch) => dice.batch().item(0),
-            Some(Scope::Elem) => dice.item(0),
-        };
-        let apply = deciding.acts(0, self.p);
+        let apply = self.mode.deciding(dice, self.p_scope).acts(0, self.p);
         let drawn = self.lam_dist.draw(scope, 1, &self.alpha);
         let rest = scope.real(1.0) - drawn;
         let lam = match self.weigh {

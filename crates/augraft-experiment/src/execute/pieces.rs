@@ -165,15 +165,9 @@ fn prepared(
         boxes.iter().enumerate().map(object).collect()
     };
     let samples = given.iter().zip(&images).zip(index).map(objects).collect();
-    let mut batch = Batch {
-        images: Images::Ragged(images),
-        labels: Labels::one_hot(&vec![None; index.len()], 0, index),
-        masks: None,
-        objects: Some(Objects { samples, flip_pairs: Vec::new() }),
-        index: index.to_vec(),
-        transfer: vec![Transfer::IDENTITY; 3],
-        image_size: None,
-    };
+    let labels = Labels::one_hot(&vec![None; index.len()], 0, index);
+    let objects = Some(Objects { samples, flip_pairs: Vec::new() });
+    let mut batch = Batch { objects, ..Batch::new(Images::Ragged(images), labels, index.to_vec()) };
     run_steps(&plan.sets[set].steps, plan.epoch, &mut batch, None, &mut Scratch::default())?;
     let seen = batch.objects.map(|objects| objects.seen(&ObjectRules::default())).unwrap_or_default();
     let boxes = seen.into_iter().map(|seen| seen.into_iter().map(|object| object.bounds.map(f64::from)).collect());

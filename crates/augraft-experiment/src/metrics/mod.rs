@@ -20,6 +20,7 @@ pub use localization::{
     max_box_acc, max_box_acc_v2, normalize,
 };
 pub use resize::resize_bicubic;
+pub(crate) use resize::resize_bilinear;
 pub use softmax::{brier, cross_entropy, energy, entropy, kl, rank, softmax};
 
 /// Mean of the values; NaN without any.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use augraft_operator::{AnyOperator, Element, Layout, Rows, Shape, StepKey};
-use augraft_pipeline::{Report, Step, meant};
+use augraft_pipeline::{Report, Step, meant, substituted};
 use serde_json::{Map, Value};
 
 use super::SECTION;
@@ -212,7 +212,8 @@ impl Context<'_> {
             classes: 2,
             image_size: (place > 0).then_some([image_height, image_width]),
         };
-        let operator = if operator.effects(&before).mixes && operator.config().get("partner").is_some() {
+        let has_partner = registry.get(name).is_some_and(|entry| entry.has_option("partner"));
+        let operator = if operator.effects(&before).mixes && has_partner {
             // The batch of a pair is the image and its partner, so that the partner is known already.
             if config.get("partner").is_some() {
                 return Err(refused(format!("`{name}` takes the partner of the pair"), "leave `partner` out"));
@@ -269,29 +270,6 @@ fn spread(range: RangeFields) -> Vec<Value> {
         if value.fract() == 0.0 && value.abs() < 9e15 { Value::from(value as i64) } else { Value::from(value) }
     };
     (0..steps).map(value).collect()
-}
-
-/// Replaces every text `$NAME` by the value of the variable; the error is the path and the name of one that does not exist.
-fn substituted(json: &Value, values: &Map<String, Value>) -> Result<Value, (String, String)> {
-    let below = |step: String, result: Result<Value, (String, String)>| {
-        result.map_err(|(path, name)| (format!("/{step}{path}"), name))
-    };
-    Ok(match json {
-        Value::String(text) => match text.strip_prefix('$') {
-            Some(name) => values.get(name).cloned().ok_or_else(|| (String::new(), name.to_owned()))?,
-            None => json.clone(),
-        },
-        Value::Array(items) => {
-            let item = |(at, item): (usize, &Value)| below(at.to_string(), substituted(item, values));
-            Value::Array(items.iter().enumerate().map(item).collect::<Result<_, _>>()?)
-        }
-        Value::Object(fields) => {
-            let field =
-                |(name, value): (&String, &Value)| Ok((name.clone(), below(name.clone(), substituted(value, values))?));
-            Value::Object(fields.iter().map(field).collect::<Result<_, (String, String)>>()?)
-        }
-        other => other.clone(),
-    })
 }
 
 fn check_own(own: &OwnAct, map: [usize; 3], place: usize) -> Result<(), String> {

@@ -18,7 +18,7 @@ fn grafted(model: &Model, sites: &[&str]) -> Result<Grafted, Error> {
         let with = graph.name(graph.external(&external, DataType::F32).unary("Abs"), &format!("at {site}"));
         splices.sites.push(Splice { site: (*site).to_owned(), external, with: with.name() });
     }
-    graft(model, graph.into_fragment(), &splices, &[("key".to_owned(), "value".to_owned())])
+    graft(model, graph.into_fragment(&splices.read()), &splices, &[("key".to_owned(), "value".to_owned())])
 }
 
 fn graph_of(grafted: &Grafted) -> &GraphProto {

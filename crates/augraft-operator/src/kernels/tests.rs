@@ -57,7 +57,7 @@ fn average(taps: &Taps<i32>, at: usize, pixel: impl Fn(usize) -> u8) -> u8 {
 
 fn taps(length: usize, out: usize, interpolation: Interpolation) -> Taps<i32> {
     let filter = Filter { interpolation, antialias: length != 40 };
-    Stretch { start: 0, length, out }.taps(filter, <u8 as crate::pixel::Sampled>::weight)
+    Stretch { start: 0, length, out }.taps(filter, <u8 as crate::resample::Resampled>::weight)
 }
 
 /// Lengths before and after, around the sizes of blocks and tiles.

@@ -8,14 +8,16 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::fields::{VERSION, first_version, schema, unreadable_header};
+use super::fields::{VERSION, first_version, unreadable_header};
 use crate::combinators::combinator;
 use crate::diagnostic::Report;
 use crate::document::Document;
 use crate::problems::Problems;
+use crate::schema::inlined_schema;
 use crate::step_fields::RESERVED;
 use crate::suggest::{list, meant};
 use crate::validate::{check, escaped};
+use crate::variables::references;
 
 /// A macro: a named list of steps with parameters.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -55,7 +57,7 @@ pub fn read_macro(path: &Path) -> Result<Option<Macro>, Report> {
         return Ok(None);
     }
     let mut problems = Problems::new(&document);
-    problems.extend("", check(&schema::<Fields>(), &json, "the macro"));
+    problems.extend("", check(&inlined_schema::<Fields>(), &json, "the macro"));
     if problems.has_errors() {
         return Err(Report::from(problems));
     }
@@ -71,8 +73,7 @@ pub fn read_macro(path: &Path) -> Result<Option<Macro>, Report> {
         problems.error("/name", "bad-name", message, None);
     }
     let steps = Value::Array(fields.steps);
-    let mut used = Vec::new();
-    references(&steps, "/steps", &mut used);
+    let used = references(&steps);
     let names: Vec<&str> = fields.parameters.keys().map(String::as_str).collect();
     for (pointer, parameter) in &used {
         if fields.parameters.contains_key(parameter) {
@@ -81,7 +82,12 @@ pub fn read_macro(path: &Path) -> Result<Option<Macro>, Report> {
         let help = meant(parameter, names.iter().copied());
         let help =
             help.map_or_else(|| format!("parameters: {}", list(&names)), |name| format!("did you mean `${name}`?"));
-        problems.error(pointer, "unknown-choice", format!("there is no parameter `{parameter}`"), Some(help));
+        problems.error(
+            &format!("/steps{pointer}"),
+            "unknown-choice",
+            format!("there is no parameter `{parameter}`"),
+            Some(help),
+        );
     }
     for parameter in names.iter().filter(|name| !used.iter().any(|(_, used)| used == *name)) {
         let message = format!("no step uses the parameter `{parameter}`");
@@ -93,20 +99,4 @@ pub fn read_macro(path: &Path) -> Result<Option<Macro>, Report> {
     }
     let (description, parameters) = (fields.description.trim_end().to_owned(), fields.parameters);
     Ok(Some(Macro { name: fields.name, description, since: fields.since, origin: name, parameters, steps }))
-}
-
-/// Every `$NAME` below `value`, with its place.
-fn references(value: &Value, pointer: &str, found: &mut Vec<(String, String)>) {
-    match value {
-        Value::String(text) => {
-            found.extend(text.strip_prefix('$').map(|name| (pointer.to_owned(), name.to_owned())));
-        }
-        Value::Array(items) => {
-            items.iter().enumerate().for_each(|(at, item)| references(item, &format!("{pointer}/{at}"), found));
-        }
-        Value::Object(fields) => {
-            fields.iter().for_each(|(name, item)| references(item, &format!("{pointer}/{}", escaped(name)), found));
-        }
-        _ => {}
-    }
 }

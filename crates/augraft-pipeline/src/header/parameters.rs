@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::fields::schema;
 use crate::problems::Problems;
+use crate::schema::inlined_schema;
 use crate::suggest::choices;
 use crate::validate::{check, escaped};
 
@@ -81,7 +81,7 @@ enum ParameterFields {
 /// Reads the parameters of a header.
 pub(super) fn read_parameters(json: &Value, problems: &mut Problems<'_>) -> Vec<Parameter> {
     let fields = json.get("parameters").and_then(Value::as_object);
-    let schema = schema::<ParameterFields>();
+    let schema = inlined_schema::<ParameterFields>();
     let mut parameters = Vec::new();
     for (name, value) in fields.into_iter().flatten() {
         let pointer = format!("/parameters/{}", escaped(name));

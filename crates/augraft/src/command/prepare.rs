@@ -6,7 +6,7 @@ use augraft_data::{
 use augraft_engine::{EngineError, inspect, load_operator, open};
 use augraft_onnx::{Model, baked_batch};
 use augraft_operator::{
-    Batch, BatchDice, Dice, Images, Keypoint, Labels, Masks, Object, Objects, Registry, Rows, Shape, Transfer,
+    Batch, BatchDice, Dice, Images, Keypoint, Labels, Masks, Object, Objects, Registry, Rows, Shape,
 };
 use augraft_pipeline::{
     AnnotationFormat, AnnotationSpec, DataSource, DataSpec, Facts, ModelSpec, OnDataError, Overrides, PipelineSpec,
@@ -251,19 +251,10 @@ pub(crate) fn load(
             .collect(),
         flip_pairs: plan.objects.iter().flat_map(|objects| objects.flip_pairs.clone()).collect(),
     });
-    let mut batch = Batch {
-        images: Images::Ragged(loaded.images),
-        labels: Labels::multi_hot(&loaded.labels, dataset.classes().len(), &loaded.index),
-        masks: data
-            .masks
-            .as_ref()
-            .zip(loaded.masks)
-            .map(|(spec, masks)| Masks { images: Images::Ragged(masks), classes: spec.classes.count() }),
-        objects,
-        index: loaded.index,
-        transfer: vec![Transfer::IDENTITY; 3],
-        image_size: None,
-    };
+    let masks = data.masks.as_ref().zip(loaded.masks);
+    let masks = masks.map(|(spec, masks)| Masks { images: Images::Ragged(masks), classes: spec.classes.count() });
+    let labels = Labels::multi_hot(&loaded.labels, dataset.classes().len(), &loaded.index);
+    let mut batch = Batch { masks, objects, ..Batch::new(Images::Ragged(loaded.images), labels, loaded.index) };
     if donors.is_some() && !loaded.skipped.is_empty() {
         let unread = |index: &u64| loaded.skipped.iter().any(|skipped| skipped.index == *index);
         let whole = |at: &usize| !unread(&wanted[*at]) && !unread(&wanted[at + indices.len()]);

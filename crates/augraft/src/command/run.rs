@@ -146,8 +146,8 @@ fn describe(prepared: &Prepared, program: &Program<'_>, planned: &[u64], samples
             read.insert(model.file.display().to_string(), sha256_file(&model.file)?);
             let graft = |graft: &augraft_engine::Graft| json!({ "step": graft.step, "site": graft.site, "samples": graft.acting, "changed": share(graft) });
             let grafts: Vec<Value> = program.grafts().iter().map(graft).collect();
-            let placed = model.sites.iter().flat_map(|site| site.steps.iter().map(move |step| (site, step)));
-            let placed = placed
+            let placed = model
+                .placed_steps()
                 .map(|(site, step)| json!({ "id": step.id, "at": site.tensor, step.name: step.operator.config() }));
             let build = match model.engine {
                 EngineKind::Tract => None,

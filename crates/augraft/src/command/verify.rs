@@ -183,15 +183,8 @@ fn made_batch(prepared: &Prepared, index: Vec<u64>) -> Batch {
     let labels = Labels::one_hot(&classes, shape.classes, &index);
     // Floats stand for pixels that were scaled to 0 to 1.
     let scale = if shape.element == Element::F32 { 1.0 / 255.0 } else { 1.0 };
-    let mut batch = Batch {
-        images,
-        labels,
-        masks: None,
-        objects: None,
-        index,
-        transfer: vec![Transfer { scale, bias: 0.0 }; channels],
-        image_size: None,
-    };
+    let transfer = vec![Transfer { scale, bias: 0.0 }; channels];
+    let mut batch = Batch { transfer, ..Batch::new(images, labels, index) };
     let samples = || (0..n).map(|row| made_objects(batch.index[row], batch.extent(row), row)).collect();
     batch.objects = prepared.plan.objects.as_ref().map(|_| Objects { samples: samples(), flip_pairs: Vec::new() });
     batch

@@ -98,7 +98,7 @@ fn grafted(model: &Model, names: &[String]) -> Result<Model, Error> {
         let with = graph.name(graph.external(&external, DataType::F32).unary("Abs"), &format!("step/{site}"));
         splices.sites.push(Splice { site: site.clone(), external, with: with.name() });
     }
-    graft(model, graph.into_fragment(), &splices, &[]).map(|grafted| grafted.model)
+    graft(model, graph.into_fragment(&splices.read()), &splices, &[]).map(|grafted| grafted.model)
 }
 
 /// Checks models made from an accepted one; a refusal must not be about a model that the crate itself wrote.
