@@ -5,7 +5,8 @@ use std::path::Path;
 use augraft_data::{Dataset, write_png};
 use augraft_engine::{Outcome, StepDraws};
 use augraft_onnx::Tensor;
-use augraft_operator::{Batch, Images, Labels, Masks, Meaning, ObjectRules, sample_of, view_of};
+use augraft_operator::{Batch, Images, Labels, Masks, Meaning, ObjectRules, Rows, sample_of, view_of};
+use augraft_pipeline::{Plan, Step};
 use ndarray::Array3;
 
 use crate::failure::Failure;
@@ -31,28 +32,36 @@ const MASK_COLORS: [Color; 6] =
     [[0, 158, 115], [0, 114, 178], [230, 159, 0], [204, 121, 167], [86, 180, 233], [213, 94, 0]];
 const COVER: f32 = 0.55;
 
-/// Draws the first samples of a batch; `rules` say which objects are left.
-pub(crate) fn write_preview(
-    path: &Path,
-    title: &str,
-    outcome: &Outcome,
-    dataset: &Dataset,
-    rules: &ObjectRules,
-) -> Result<(), Failure> {
+/// Draws the first samples of a batch that `plan` made.
+pub(crate) fn write_preview(path: &Path, plan: &Plan, outcome: &Outcome, dataset: &Dataset) -> Result<(), Failure> {
+    let title = format!("{}   seed {}   epoch {}", plan.file.display(), plan.seed, plan.epoch);
+    let rules = plan.objects.as_ref().map(|objects| objects.rules).unwrap_or_default();
+    // What was drawn before pixels moved lies elsewhere now, and before samples were doubled or left out, at another row.
+    let changes_places = |step: &Step| step.effects.moves || step.operator.rows() != Rows::Same;
+    let behind = plan.steps.iter().rposition(changes_places).map_or(0, |at| at + 1);
+    let is_placed = |draws: &&StepDraws| plan.steps[behind..].iter().any(|step| step.id == draws.step);
+    let placed: Vec<&StepDraws> = outcome.draws.iter().filter(is_placed).collect();
     let rows = outcome.batch.len().min(ROWS);
     let width = 4 * GAP + 3 * TILE + TEXT_WIDTH + GAP;
     let mut sheet = Sheet::new(HEADER + rows * (TILE + GAP) + GAP, width, PAPER)?;
-    sheet.text(title, 14, GAP, 24.0, INK, width - 2 * GAP);
+    sheet.text(&title, 14, GAP, 24.0, INK, width - 2 * GAP);
     for (column, name) in ["before", "after", "partner", "labels and predictions"].into_iter().enumerate() {
         sheet.text(name, 48, GAP + column * (TILE + GAP), 16.0, FAINT, TEXT_WIDTH);
     }
     for row in 0..rows {
-        draw_row(&mut sheet, row, outcome, dataset, rules);
+        draw_row(&mut sheet, row, outcome, &placed, dataset, &rules);
     }
     Ok(write_png(path, &sheet.pixels())?)
 }
 
-fn draw_row(sheet: &mut Sheet, row: usize, outcome: &Outcome, dataset: &Dataset, rules: &ObjectRules) {
+fn draw_row(
+    sheet: &mut Sheet,
+    row: usize,
+    outcome: &Outcome,
+    placed: &[&StepDraws],
+    dataset: &Dataset,
+    rules: &ObjectRules,
+) {
     let (batch, classes) = (&outcome.batch, dataset.classes());
     let y = HEADER + row * (TILE + GAP);
     let x = |column: usize| GAP + column * (TILE + GAP);
@@ -60,15 +69,20 @@ fn draw_row(sheet: &mut Sheet, row: usize, outcome: &Outcome, dataset: &Dataset,
     let clean = outcome.clean.as_ref().unwrap_or(batch);
     picture(sheet, clean, row, [y, x(0)], &ObjectRules::default());
     let after = picture(sheet, batch, row, [y, x(1)], rules);
-    for rectangle in boxes(&outcome.draws, row, after) {
+    for rectangle in boxes(placed, row, after) {
         sheet.outline(rectangle.map_corners(y, x(1)), 2, ACCENT);
     }
-    let partner = outcome.draws.iter().filter(|step| acts(step, row)).find_map(|step| partner(step, row));
-    match partner.filter(|partner| *partner < batch.len()) {
-        Some(partner) => {
+    let drawn = placed.iter().filter(|step| acts(step, row)).find_map(|step| partner(step, row));
+    let other = main_source(&batch.labels, row);
+    let shown = other.and_then(|other| clean.index.iter().position(|index| sample_of(*index) == other));
+    match (shown.or(drawn).filter(|partner| *partner < clean.len()), other) {
+        (Some(partner), _) => {
             picture(sheet, clean, partner, [y, x(2)], &ObjectRules::default());
         }
-        None => {
+        (None, Some(other)) => {
+            sheet.text(&format!("sample {other}"), y + TILE / 2 - 8, x(2) + TILE / 2 - 32, 16.0, FAINT, TILE);
+        }
+        (None, None) => {
             sheet.text("not mixed", y + TILE / 2 - 8, x(2) + TILE / 2 - 32, 16.0, FAINT, TILE);
         }
     }
@@ -173,8 +187,16 @@ impl Outline {
     }
 }
 
+/// The sample of the data set that a sample shows most of, beside itself.
+fn main_source(labels: &Labels, row: usize) -> Option<u64> {
+    let sources = labels.sources();
+    let (own, others) = sources[row].split_first()?;
+    let others = others.iter().filter(|(index, _)| sample_of(*index) != sample_of(own.0));
+    others.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(index, _)| sample_of(*index))
+}
+
 /// The boxes that steps at the input mixed or erased in one sample, in pixels of the tile.
-fn boxes(draws: &[StepDraws], row: usize, (height, width, _): (usize, usize, usize)) -> Vec<Outline> {
+fn boxes(draws: &[&StepDraws], row: usize, (height, width, _): (usize, usize, usize)) -> Vec<Outline> {
     let longest = height.max(width).max(1);
     let scale = |value: i64| value.max(0) as usize * TILE / longest;
     let mut found = Vec::new();

@@ -37,7 +37,6 @@ pub(super) fn run(args: &PipelineArgs, registry: &Registry, color: bool) -> Resu
     let dropped = data.limit.map_or(dataset.len(), |limit| limit.min(dataset.len())) - planned.len();
     let mut progress = Progress::start(planned.len() as u64);
     let (mut samples, mut skipped, mut previewed) = (0, Vec::new(), false);
-    let rules = plan.objects.as_ref().map(|objects| objects.rules).unwrap_or_default();
     for number in 0..batches {
         let (batch, unread) = load(plan, dataset, data, &order.indices(number, dataset.len()))?;
         skipped.extend(unread);
@@ -46,8 +45,7 @@ pub(super) fn run(args: &PipelineArgs, registry: &Registry, color: bool) -> Resu
         }
         let outcome = program.run(batch, !previewed)?;
         if !previewed {
-            let title = format!("{}   seed {}   epoch {}", plan.file.display(), plan.seed, plan.epoch);
-            write_preview(&output.path().join("preview.png"), &title, &outcome, dataset, &rules)?;
+            write_preview(&output.path().join("preview.png"), plan, &outcome, dataset)?;
             previewed = true;
         }
         output.write(&outcome)?;
