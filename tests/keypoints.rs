@@ -168,13 +168,15 @@ fn points(batch: &Batch) -> Vec<Vec<([f32; 2], u8)>> {
     seen(batch).into_iter().map(|mut objects: Vec<Seen>| objects.remove(0).keypoints).collect()
 }
 
+/// Where a place is found in an image of a side.
+type Moved = fn([f32; 2], f32) -> [f32; 2];
+
 #[test]
 fn left_and_right_change_places_in_a_mirror_image_and_in_no_other() {
     let input = shape(Element::U8, 3, [48, 48]);
     let before = sides(&input);
     let last = 48.0;
-    type Place = fn([f32; 2], f32) -> [f32; 2];
-    let cases: [(&str, Value, Place, bool); 8] = [
+    let cases: [(&str, Value, Moved, bool); 8] = [
         ("horizontal_flip", json!({ "p": 1 }), |[x, y], last| [last - x, y], true),
         ("vertical_flip", json!({ "p": 1 }), |[x, y], last| [x, last - y], true),
         ("transpose", json!({ "p": 1 }), |[x, y], _| [y, x], true),

@@ -73,11 +73,11 @@ fn mixing(input: &Shape) -> Vec<Box<dyn AnyOperator>> {
         }
         entry.parse(config).ok()
     });
-    let shows = |operator: &Box<dyn AnyOperator>| {
+    let shows = |operator: &dyn AnyOperator| {
         let effects = operator.effects(input);
         operator.check(input).is_ok() && effects.mixes && effects.masks && !effects.opaque
     };
-    operators().into_iter().chain(each).filter(shows).collect()
+    operators().into_iter().chain(each).filter(|operator| shows(&**operator)).collect()
 }
 
 /// Whether what is pasted is made smaller.

@@ -284,8 +284,10 @@ fn follow(objects: &mut Vec<Object>, motion: &Motion<Row>, size: [usize; 2], pai
                 let (x, y) = (x - 0.5 * w - x0, y - 0.5 * h - y0);
                 [(d * x - b * y) * over + 0.5 * w, (a * y - c * x) * over + 0.5 * h]
             };
-            objects.iter_mut().for_each(Object::settle);
-            objects.iter_mut().for_each(|object| object.map(place, [h, w], pairs, false));
+            for object in objects.iter_mut() {
+                object.settle();
+                object.map(place, [h, w], pairs, false);
+            }
         }
         Motion::Chain(parts) => {
             let mut size = size;
