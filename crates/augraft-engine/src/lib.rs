@@ -36,7 +36,7 @@ pub use graft::graft;
 pub use inspect::{Inspection, inspect};
 pub use native::{StepDraws, run_steps};
 pub use network::{AtSite, Network, put_tokens, token_map};
-pub use objects::ObjectArrays;
+pub use objects::{ObjectArrays, object_difference};
 pub use onnx_operator::load_operator;
 pub use onnxruntime::{OnnxRuntime, Optimization};
 pub use open::open;

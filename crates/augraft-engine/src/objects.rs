@@ -53,7 +53,8 @@ impl ObjectArrays {
     }
 
     /// The arrays that a file gets, by name.
-    pub(crate) fn inputs(self) -> Vec<(&'static str, Tensor)> {
+    #[must_use]
+    pub fn inputs(self) -> Vec<(&'static str, Tensor)> {
         let mut inputs = vec![
             ("boxes", Tensor::F32(self.boxes.into_dyn())),
             ("box_classes", Tensor::I64(self.classes.into_dyn())),
@@ -135,7 +136,8 @@ pub(crate) fn objects_output(graph: &Graph, objects: Option<&LoweredObjects<'_>>
 }
 
 /// How far the objects of a file are from native ones, in pixels; infinite where there are others, none where the file lacks an output of the plan.
-pub(crate) fn object_difference(
+#[must_use]
+pub fn object_difference(
     seen: &[Vec<Seen>],
     planned: &ObjectPlan,
     found: impl Fn(&str) -> Option<Tensor>,

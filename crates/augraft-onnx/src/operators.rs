@@ -229,6 +229,27 @@ impl Value<'_> {
         graph.node("ReduceSum", &[self, graph.ints(&[axis])], vec![kept], self.dtype())
     }
 
+    /// The smallest number along `axis`, which is removed.
+    #[must_use]
+    pub fn reduce_min(self, axis: i64) -> Self {
+        self.reduce("ReduceMin", axis)
+    }
+
+    /// The largest number along `axis`, which is removed.
+    #[must_use]
+    pub fn reduce_max(self, axis: i64) -> Self {
+        self.reduce("ReduceMax", axis)
+    }
+
+    fn reduce(self, op: &'static str, axis: i64) -> Self {
+        let graph = self.graph;
+        let kept = int_attribute("keepdims", 0);
+        if graph.opset() < 18 {
+            return graph.node(op, &[self], vec![ints_attribute("axes", &[axis]), kept], self.dtype());
+        }
+        graph.node(op, &[self, graph.ints(&[axis])], vec![kept], self.dtype())
+    }
+
     /// The product of matrices over the last two axes.
     #[must_use]
     pub fn matmul(self, other: Self) -> Self {

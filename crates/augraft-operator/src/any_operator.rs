@@ -76,6 +76,11 @@ pub trait AnyOperator: Debug + Send + Sync {
     fn lower<'g>(&self, columns: &[Value<'g>], sample: &Draws, batch: Lowered<'g>) -> Result<Lowered<'g>, Issue>;
     /// Which samples of `batch` a draw should change.
     fn acting(&self, draws: &Draws, batch: &Batch) -> Vec<bool>;
+    /// Whether its code for values changes some in `batch`, whatever it states.
+    fn touches(&self, draws: &Draws, batch: &Batch) -> bool {
+        let _ = (draws, batch);
+        false
+    }
     /// The configuration as JSON, defaults filled in.
     fn config(&self) -> serde_json::Value;
     /// The same operator with another configuration.
@@ -229,11 +234,7 @@ where
         let smoothing = self.smoothing(batch.labels.classes());
         Operator::apply(self, &rows, batch, scratch);
         if T::VALUES != Values::Kept {
-            each_sample!(batch.images, &rows, |draw, image| {
-                if draw.decision().unwrap_or(true) {
-                    self.change(draw, &mut image);
-                }
-            });
+            change_values(self, &rows, batch);
         }
         batch.follow(&NativeStep { motions, mixings, regions, labels, holes, smoothing }, scratch);
         if Operator::rows(self).halves() {
@@ -297,6 +298,18 @@ where
         rows.iter().enumerate().map(acts).collect()
     }
 
+    fn touches(&self, draws: &Draws, batch: &Batch) -> bool {
+        let mut before = batch.clone();
+        if let Rows::Views(views) = Operator::rows(self) {
+            before.replicate(views);
+        }
+        let rows = draws.rows::<T::Draw<Row>>(before.len()).unwrap_or_default();
+        let mut after = before.clone();
+        Operator::apply(self, &rows, &mut after, &mut Scratch::default());
+        change_values(self, &rows, &mut after);
+        after.images != before.images
+    }
+
     fn config(&self) -> serde_json::Value {
         serde_json::to_value(self).unwrap_or_default()
     }
@@ -308,6 +321,18 @@ where
     fn as_any(&self) -> &dyn Any {
         self
     }
+}
+
+/// Changes the values of the samples whose draws act.
+fn change_values<T: Operator>(operator: &T, rows: &[T::Draw<Row>], batch: &mut Batch)
+where
+    T::Draw<Row>: Sync,
+{
+    each_sample!(batch.images, rows, |draw, image| {
+        if draw.decision().unwrap_or(true) {
+            operator.change(draw, &mut image);
+        }
+    });
 }
 
 fn lowered_extent<'g>(dice: Recorder<'g>, batch: &Lowered<'g>) -> Extent<Recorder<'g>> {

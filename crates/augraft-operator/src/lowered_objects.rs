@@ -2,13 +2,15 @@
 
 use augraft_onnx::{DataType, Tensor, Value};
 
+use crate::bounds::BEYOND;
 use crate::homography::Homography;
 use crate::mix_graph::LoweredRegion;
 use crate::mixing::{Mixing, Patch, Shows};
 use crate::motion::{Motion, Window, WindowSize};
-use crate::object_values::{LoweredObjects, Points, area, hull, inside, meet, real, spread, zero};
+use crate::object_shares::SEEN;
+use crate::object_values::{LoweredObjects, Points, area, hull, inside, meet, real, spread, within, zero};
 use crate::objects::HORIZON;
-use crate::picture::{Picture, positions};
+use crate::picture::{Picture, length, positions};
 use crate::recorder::Recorder;
 
 impl<'g> LoweredObjects<'g> {
@@ -100,7 +102,7 @@ impl<'g> LoweredObjects<'g> {
                     let (x, y) = (x - half * w - x0, y - half * h - y0);
                     [(d * x - b * y) * over + half * w, (a * y - c * x) * over + half * h]
                 };
-                objects.map(place, after)
+                objects.settled().map(place, after)
             }
             Motion::Projective(motion) => {
                 let (forth, moves) = motion.forth();
@@ -112,7 +114,7 @@ impl<'g> LoweredObjects<'g> {
                     let depth = depth.maximum(real(depth, HORIZON) * map.0[2][2]);
                     [wide(moves).select(across / depth, x), wide(moves).select(down / depth, y)]
                 };
-                objects.map(place, after)
+                objects.settled().map(place, after)
             }
             Motion::Chain(parts) => {
                 let mut sides = before;
@@ -141,10 +143,27 @@ impl<'g> LoweredObjects<'g> {
         self.map(place, after)
     }
 
+    /// Gives up what frames cut off: the hull of a frame that is turned holds more than what was in the frame.
+    fn settled(self) -> Self {
+        let points = self.points.as_ref().map(|points| {
+            let edges = self.frame.map(|edge| edge.unsqueeze(&[2]));
+            Points { visible: points.visible & within([points.x, points.y], edges), ..*points }
+        });
+        if self.is_tilted {
+            return Self { points, ..self };
+        }
+        let (seen, whole) = (self.visible(), area(hull(&self.x, &self.y)));
+        let [left, top, right, bottom] = seen;
+        let some = zero(whole).less(whole);
+        let shown = self.shown * (area(seen) / some.select(whole, real(whole, 1.0)));
+        let (x, y) = ([left, right, right, left], [top, top, bottom, bottom]);
+        Self { x, y, shown, is_tilted: true, points, ..self }
+    }
+
     /// Takes away what rectangles cover, each `[N]` or constant.
     pub(crate) fn cover(mut self, [top, left, bottom, right]: [Value<'g>; 4]) -> Self {
         let hole = [left, top, right, bottom].map(|edge| spread(edge, &[1]).cast(DataType::F64));
-        let seen = meet(hull(&self.x, &self.y), self.frame);
+        let seen = self.visible();
         let inner = meet(seen, hole);
         let covered = area(inner);
         let some = zero(covered).less(covered);
@@ -164,8 +183,7 @@ impl<'g> LoweredObjects<'g> {
         self.frame = frame;
         self.points = self.points.map(|points| {
             let edges = [left, top, right, bottom].map(|edge| spread(edge, &[1, 2]).cast(DataType::F64));
-            // As natively: only what covers an object covers its keypoints.
-            let hidden = inside([points.x, points.y], edges) & some.unsqueeze(&[2]);
+            let hidden = inside([points.x, points.y], edges);
             Points { visible: points.visible & !hidden, ..points }
         });
         self
@@ -173,7 +191,7 @@ impl<'g> LoweredObjects<'g> {
 
     /// Those of which something can be seen.
     fn without_gone(self) -> Self {
-        let size = area(meet(hull(&self.x, &self.y), self.frame));
+        let size = area(self.visible());
         Self { valid: self.valid & zero(size).less(size), ..self }
     }
 
@@ -211,30 +229,58 @@ impl<'g> LoweredObjects<'g> {
                 let (LoweredRegion::Taken(taken) | LoweredRegion::Weights([_, taken])) = region.flat();
                 let other = (!alone(*partner)).unsqueeze(&[1, 2, 3]).cast(DataType::F64);
                 let taken = taken.cast(DataType::F64) * other;
-                let other = self.at_rows(*partner);
-                let share = other.share(taken, picture, 0.0);
+                let other = self.at_rows(*partner).part(taken, picture, 0.0);
                 // Not 1 minus the share: engines may divide by way of a reciprocal, and what is wholly covered would not be gone.
-                let own = self.share(real(taken, 1.0) - taken, picture, 1.0);
-                let own = Self { shown: self.shown * own, ..self };
-                own.with(&Self { shown: other.shown * share, ..other })
+                self.part(real(taken, 1.0) - taken, picture, 1.0).with(&other)
             }
         }
     }
 
-    /// The mean of weights `[N,1,H,W]` over the pixels whose middle is in the visible box of each object; `none` where there are none.
-    fn share(&self, weights: Value<'g>, picture: &Picture<'g>, none: f64) -> Value<'g> {
-        let seen = meet(hull(&self.x, &self.y), self.frame);
-        let half = real(weights, 0.5);
-        let line = |axis: usize| positions(picture.sides[axis], axis + 2).reshape(&[1, 1, -1]) + half;
+    /// What weights `[N,1,H,W]` show of each object; the share is `none` where the middle of no pixel is in its box.
+    fn part(self, weights: Value<'g>, picture: &Picture<'g>, none: f64) -> Self {
+        let seen = self.visible();
+        let line = |axis: usize| positions(picture.sides[axis], axis + 2).reshape(&[1, 1, -1]);
         let within = |line: Value<'g>, from: Value<'g>, to: Value<'g>| {
-            (line.at_least(from.unsqueeze(&[2])) & line.less(to.unsqueeze(&[2]))).cast(DataType::F64)
+            let middle = line + real(line, 0.5);
+            (middle.at_least(from.unsqueeze(&[2])) & middle.less(to.unsqueeze(&[2]))).cast(DataType::F64)
         };
-        let (rows, columns) = (within(line(0), seen[1], seen[3]), within(line(1), seen[0], seen[2]));
+        let [down, across] = [0, 1].map(line);
+        let (rows, columns) = (within(down, seen[1], seen[3]), within(across, seen[0], seen[2]));
         let plane = weights.reduce_sum(1);
+        let shows = plane.at_least(real(plane, SEEN)).cast(DataType::F64);
         let sums = (rows.matmul(plane) * columns).reduce_sum(2);
-        let count = rows.reduce_sum(2) * columns.reduce_sum(2);
+        // The first pixel in a line and the one behind the last; the first is beyond all where there is none.
+        let ends = |line: Value<'g>, counts: Value<'g>| {
+            let some = zero(counts).less(counts);
+            let first = some.select(line, real(line, BEYOND)).reduce_min(2);
+            let last = some.select(line + real(line, 1.0), zero(line)).reduce_max(2);
+            [first, last]
+        };
+        let [left, right] = ends(across, rows.matmul(shows) * columns);
+        let [top, bottom] = ends(down, columns.matmul(shows.transpose(&[0, 2, 1])) * rows);
+        let ([first_column, last_column], [first_row, last_row]) = (ends(across, columns), ends(down, rows));
+        let any = rows.reduce_sum(2) * columns.reduce_sum(2);
+        let some = zero(any).less(any);
+        let cuts = [first_column.less(left), first_row.less(top), right.less(last_column), bottom.less(last_row)];
+        let cuts = cuts.map(|cut| cut & some);
+        let frame =
+            [(0, left), (1, top), (2, right), (3, bottom)].map(|(edge, to)| cuts[edge].select(to, self.frame[edge]));
+        let count = length(right - left) * length(bottom - top);
+        let none = some.select(zero(any), real(any, none));
         let some = zero(count).less(count);
-        some.select(sums / some.select(count, real(count, 1.0)), real(count, none))
+        let share = some.select(sums / some.select(count, real(count, 1.0)), none);
+        let points = self.points.as_ref().map(|points| {
+            let place = |at: Value<'g>, axis: usize| {
+                let line = positions(picture.sides[axis], axis + 2).reshape(&[1, 1, 1, -1]);
+                let most = picture.sides[axis].cast(DataType::F64) - real(at, 0.5);
+                let at = at.minimum(most).unsqueeze(&[3]);
+                (at.at_least(line) & at.less(line + real(line, 1.0))).cast(DataType::F64)
+            };
+            let of_rows = place(points.y, 0).matmul(weights);
+            let weight = (of_rows * place(points.x, 1)).reduce_sum(3);
+            Points { visible: points.visible & weight.at_least(real(weight, SEEN)), ..*points }
+        });
+        Self { frame, shown: self.shown * share, points, ..self }
     }
 
     fn collage(self, patches: &[Patch<Recorder<'g>>], picture: &Picture<'g>) -> Self {

@@ -4,6 +4,7 @@
 
 use augraft_onnx::{DataType, Tensor, Value};
 
+use crate::bounds::BEYOND;
 use crate::object_rules::{ObjectRules, OnDrop};
 use crate::picture::length;
 
@@ -22,6 +23,8 @@ pub struct LoweredObjects<'g> {
     pub(crate) classes: Value<'g>,
     /// bool.
     pub(crate) valid: Value<'g>,
+    /// Whether an affine step has turned them.
+    pub(crate) is_tilted: bool,
     pub(crate) points: Option<Points<'g>>,
     /// The keypoint that each one is in a mirror image.
     pub(crate) pairs: Vec<usize>,
@@ -116,6 +119,7 @@ impl<'g> LoweredObjects<'g> {
             weight: one,
             classes: inputs.classes,
             valid: inputs.valid,
+            is_tilted: false,
             points: inputs.keypoints.map(|[places, visible]| Points {
                 x: at(places, 0, 3),
                 y: at(places, 1, 3),
@@ -135,6 +139,7 @@ impl<'g> LoweredObjects<'g> {
             weight: number(self.weight),
             classes: number(self.classes),
             valid: flag(self.valid),
+            is_tilted: self.is_tilted,
             points: self.points.as_ref().map(|points| Points {
                 x: number(points.x),
                 y: number(points.y),
@@ -166,6 +171,7 @@ impl<'g> LoweredObjects<'g> {
             weight: join(self.weight, other.weight),
             classes: join(self.classes, other.classes),
             valid: flags(self.valid, other.valid),
+            is_tilted: self.is_tilted || other.is_tilted,
             points: self.points.as_ref().zip(other.points.as_ref()).map(|(a, b)| Points {
                 x: join(a.x, b.x),
                 y: join(a.y, b.y),
@@ -175,12 +181,22 @@ impl<'g> LoweredObjects<'g> {
         }
     }
 
+    /// The box of what can be seen of each.
+    pub(crate) fn visible(&self) -> Edges<'g> {
+        if !self.is_tilted {
+            return meet(hull(&self.x, &self.y), self.frame);
+        }
+        let [left, top, right, bottom] = self.frame;
+        let [from_x, to_x] = ends(self.x, self.y, [top, bottom]);
+        let [from_y, to_y] = ends(self.y, self.x, [left, right]);
+        meet([from_x, from_y, to_x, to_y], self.frame)
+    }
+
     /// The objects at the end.
     #[must_use]
     pub fn outputs(&self, rules: &ObjectRules) -> ObjectOutputs<'g> {
         let graph = self.shown.graph();
-        let whole = hull(&self.x, &self.y);
-        let bounds = meet(whole, self.frame);
+        let (whole, bounds) = (hull(&self.x, &self.y), self.visible());
         let (size, zero) = (area(bounds), zero(self.shown));
         let some = self.valid & zero.less(size) & zero.less(self.shown) & zero.less(self.weight);
         let [left, top, right, bottom] = bounds;
@@ -193,7 +209,7 @@ impl<'g> LoweredObjects<'g> {
         let keypoints = self.points.as_ref().map(|points| {
             let edges = self.frame.map(|edge| edge.unsqueeze(&[2]));
             let alive = valid.unsqueeze(&[2]);
-            let visible = points.visible & inside([points.x, points.y], edges) & alive;
+            let visible = points.visible & within([points.x, points.y], edges) & alive;
             let place = |value: Value<'g>| alive.select(value, zero).cast(DataType::F32).unsqueeze(&[3]);
             [graph.concat(&[place(points.x), place(points.y)], 3), visible]
         });
@@ -210,4 +226,27 @@ impl<'g> LoweredObjects<'g> {
 
 pub(crate) fn inside<'g>([x, y]: [Value<'g>; 2], [left, top, right, bottom]: Edges<'g>) -> Value<'g> {
     x.at_least(left) & x.less(right) & y.at_least(top) & y.less(bottom)
+}
+
+pub(crate) fn within<'g>([x, y]: [Value<'g>; 2], [left, top, right, bottom]: Edges<'g>) -> Value<'g> {
+    x.at_least(left) & right.at_least(x) & y.at_least(top) & bottom.at_least(y)
+}
+
+/// Where what lies between two lines across the other axis begins and ends, by places `along` and `across` it; it ends before it begins where
+/// nothing does.
+fn ends<'g>(along: [Value<'g>; 4], across: [Value<'g>; 4], [low, high]: [Value<'g>; 2]) -> [Value<'g>; 2] {
+    let beyond = real(low, BEYOND);
+    let side = |from: usize| {
+        let to = (from + 1) % 4;
+        let rise = across[to] - across[from];
+        let flat = rise.at_least(zero(rise)) & zero(rise).at_least(rise);
+        let slope = (along[to] - along[from]) * (real(rise, 1.0) / flat.select(real(rise, 1.0), rise));
+        let meets = high.at_least(across[from].minimum(across[to])) & across[from].maximum(across[to]).at_least(low);
+        let place = |at: usize| along[at] + slope * (across[at].maximum(low).minimum(high) - across[at]);
+        let (one, other) = (place(from), place(to));
+        let (first, last) = (one.minimum(other), one.maximum(other));
+        [meets.select(first, beyond), meets.select(last, zero(beyond) - beyond)]
+    };
+    let sides = [0, 1, 2, 3].map(side);
+    [extreme(&sides.map(|side| side[0]), Value::minimum), extreme(&sides.map(|side| side[1]), Value::maximum)]
 }

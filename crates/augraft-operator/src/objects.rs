@@ -4,16 +4,12 @@
 
 use std::sync::Arc;
 
+use crate::bounds::{Bounds, Place, area, bounds_of, corners, ends, hull, inside, meet, within};
 use crate::mixing::{Mixing, Patch, Region, Shows};
 use crate::motion::{Motion, Window};
 use crate::object_rules::{ObjectRules, OnDrop, Seen};
+use crate::object_shares::Shares;
 use crate::scalar::Row;
-
-/// A place `[x, y]`.
-type Place = [f64; 2];
-
-/// Edges `[left, top, right, bottom]`, ends exclusive.
-pub type Bounds = [f64; 4];
 
 /// The annotated objects of the samples of a batch.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -41,6 +37,8 @@ pub struct Object {
     pub keypoints: Vec<Keypoint>,
     /// Corners, in order around it: an axis-aligned box until an affine step.
     corners: [Place; 4],
+    /// Whether an affine step has turned them.
+    is_tilted: bool,
     /// Where it can be seen.
     frame: Bounds,
     /// The share of it within the frame that nothing covers.
@@ -68,7 +66,8 @@ impl Object {
             crowd: false,
             difficult: false,
             keypoints: Vec::new(),
-            corners: [[left, top], [right, top], [right, bottom], [left, bottom]],
+            corners: corners([left, top, right, bottom]),
+            is_tilted: false,
             frame: [0.0, 0.0, width, height],
             shown: 1.0,
         }
@@ -81,7 +80,29 @@ impl Object {
 
     /// The box of what can be seen of it.
     fn visible(&self) -> Bounds {
-        meet(self.hull(), self.frame)
+        let [left, top, right, bottom] = self.frame;
+        if !self.is_tilted {
+            return meet(self.hull(), self.frame);
+        }
+        // The ends of what lies between two lines do not change where lines across these cut it, so that each axis is one cut.
+        let ([from_x, to_x], [from_y, to_y]) =
+            (ends(self.corners, 0, [top, bottom]), ends(self.corners, 1, [left, right]));
+        meet([from_x, from_y, to_x, to_y], self.frame)
+    }
+
+    /// Gives up what its frame cuts off: the hull of a frame that is turned holds more than what was in the frame.
+    fn settle(&mut self) {
+        for point in &mut self.keypoints {
+            if !within(point.at, self.frame) {
+                point.visibility = 0;
+            }
+        }
+        if !self.is_tilted {
+            let (seen, whole) = (self.visible(), area(self.hull()));
+            self.corners = corners(seen);
+            self.shown *= area(seen) / whole;
+            self.is_tilted = true;
+        }
     }
 
     fn is_gone(&self) -> bool {
@@ -91,8 +112,7 @@ impl Object {
     /// The corners, frame and keypoints after a map of places; `swaps` where left and right change.
     fn map(&mut self, place: impl Fn(Place) -> Place, [height, width]: [f64; 2], pairs: &[[usize; 2]], swaps: bool) {
         self.corners = self.corners.map(&place);
-        let [left, top, right, bottom] = self.frame;
-        let frame = hull([[left, top], [right, top], [right, bottom], [left, bottom]].map(&place));
+        let frame = hull(corners(self.frame).map(&place));
         self.frame = meet(frame, [0.0, 0.0, width, height]);
         self.keypoints.iter_mut().for_each(|point| point.at = place(point.at));
         let known = self.keypoints.len();
@@ -103,16 +123,16 @@ impl Object {
 
     /// Takes away what a rectangle covers: the box ends at it where a rectangle is left, else the share that is visible falls.
     fn cover(&mut self, hole: Bounds) {
+        for point in &mut self.keypoints {
+            if inside(point.at, hole) {
+                point.visibility = 0;
+            }
+        }
         let seen = self.visible();
         let inner = meet(seen, hole);
         let covered = area(inner);
         if covered <= 0.0 {
             return;
-        }
-        for point in &mut self.keypoints {
-            if inside(point.at, hole) {
-                point.visibility = 0;
-            }
         }
         let spans = |low: usize, high: usize| inner[low] <= seen[low] && inner[high] >= seen[high];
         match (spans(1, 3), spans(0, 2)) {
@@ -123,6 +143,20 @@ impl Object {
             (false, true) if inner[3] >= seen[3] => self.frame[3] = inner[1],
             _ => self.shown *= 1.0 - covered / area(seen),
         }
+    }
+
+    /// The object with what a region shows of it where it is the partner's, or the sample's own.
+    fn part(&self, shares: &Shares, partner: bool) -> Self {
+        let mut object = self.clone();
+        for point in object.keypoints.iter_mut().filter(|point| !shares.shows(point.at, partner)) {
+            point.visibility = 0;
+        }
+        let part = shares.part(self.visible(), partner);
+        object.shown *= part.share;
+        for (edge, cut) in object.frame.iter_mut().zip(part.cuts) {
+            *edge = cut.unwrap_or(*edge);
+        }
+        object
     }
 
     fn seen(&self, rules: &ObjectRules) -> Option<Seen> {
@@ -138,7 +172,7 @@ impl Object {
             return None;
         }
         let point = |point: &Keypoint| {
-            let visibility = if inside(point.at, self.frame) { point.visibility } else { 0 };
+            let visibility = if within(point.at, self.frame) { point.visibility } else { 0 };
             (point.at.map(|at| at as f32), visibility)
         };
         Some(Seen {
@@ -153,26 +187,6 @@ impl Object {
             keypoints: self.keypoints.iter().map(point).collect(),
         })
     }
-}
-
-fn hull(corners: [Place; 4]) -> Bounds {
-    let [low, high]: [fn(f64, f64) -> f64; 2] = [f64::min, f64::max];
-    let of = |axis: usize, choose: fn(f64, f64) -> f64| {
-        choose(choose(corners[0][axis], corners[1][axis]), choose(corners[2][axis], corners[3][axis]))
-    };
-    [of(0, low), of(1, low), of(0, high), of(1, high)]
-}
-
-fn meet(a: Bounds, b: Bounds) -> Bounds {
-    [a[0].max(b[0]), a[1].max(b[1]), a[2].min(b[2]), a[3].min(b[3])]
-}
-
-fn area([left, top, right, bottom]: Bounds) -> f64 {
-    (right - left).max(0.0) * (bottom - top).max(0.0)
-}
-
-fn inside([x, y]: Place, [left, top, right, bottom]: Bounds) -> bool {
-    x >= left && x < right && y >= top && y < bottom
 }
 
 impl Objects {
@@ -223,9 +237,9 @@ impl Objects {
                     weighed(&before[row], *lam).chain(weighed(&before[mixing.partner(row)], 1.0 - lam)).collect()
                 }
                 Mixing::Region { .. } => {
-                    let shares = PartnerShares::of(&regions[row], size);
-                    let own = before[row].iter().map(|object| shares.scaled(object, false));
-                    own.chain(before[mixing.partner(row)].iter().map(|object| shares.scaled(object, true))).collect()
+                    let shares = Shares::of(&regions[row], size);
+                    let own = before[row].iter().map(|object| object.part(&shares, false));
+                    own.chain(before[mixing.partner(row)].iter().map(|object| object.part(&shares, true))).collect()
                 }
             }
         };
@@ -233,15 +247,11 @@ impl Objects {
     }
 }
 
-fn bounds_of([top, left, bottom, right]: [i64; 4]) -> Bounds {
-    [left, top, right, bottom].map(|edge| edge as f64)
-}
-
 fn weighed(objects: &[Object], factor: f64) -> impl Iterator<Item = Object> + '_ {
     objects.iter().map(move |object| Object { weight: object.weight * factor, ..object.clone() })
 }
 
-/// How near the horizon, as a share of the depth of the first corner, a place that is not shown is moved at most.
+/// How near the horizon, as a share of the depth of the first corner, a keypoint that is not shown comes at most.
 pub(crate) const HORIZON: f64 = 1e-3;
 
 fn follow(objects: &mut Vec<Object>, motion: &Motion<Row>, size: [usize; 2], pairs: &[[usize; 2]]) {
@@ -277,9 +287,13 @@ fn follow(objects: &mut Vec<Object>, motion: &Motion<Row>, size: [usize; 2], pai
                 let (x, y) = (x - 0.5 * w - x0, y - 0.5 * h - y0);
                 [(d * x - b * y) * over + 0.5 * w, (a * y - c * x) * over + 0.5 * h]
             };
-            map(&place, [h, w], false);
+            for object in objects.iter_mut() {
+                object.settle();
+                object.map(place, [h, w], pairs, false);
+            }
         }
         Motion::Projective(motion) => {
+            objects.iter_mut().for_each(Object::settle);
             let Some(forth) = motion.forth() else { return };
             let [height, width] = motion.sides;
             let place = |[x, y]: Place| {
@@ -287,7 +301,9 @@ fn follow(objects: &mut Vec<Object>, motion: &Motion<Row>, size: [usize; 2], pai
                 let depth = depth.max(HORIZON * forth.0[2][2]);
                 [x / depth, y / depth]
             };
-            map(&place, [h, w], false);
+            for object in objects.iter_mut() {
+                object.map(place, [h, w], pairs, false);
+            }
         }
         Motion::Chain(parts) => {
             let mut size = size;
@@ -339,38 +355,4 @@ fn collage(before: &[Vec<Object>], row: usize, patches: &[Patch<Row>], [height, 
         objects.extend(shown.collect::<Vec<_>>());
     }
     objects
-}
-
-/// How much of each pixel comes from the partner.
-struct PartnerShares {
-    taken: Vec<f64>,
-    size: [usize; 2],
-}
-
-impl PartnerShares {
-    fn of(region: &Arc<Region>, size: [usize; 2]) -> Self {
-        let mut taken = vec![0.0; size[0] * size[1]];
-        match &*region.flat() {
-            Region::Taken(runs) => runs.iter().for_each(|run| taken[run.clone()].fill(1.0)),
-            Region::Weights([_, other]) => {
-                taken.iter_mut().zip(other).for_each(|(to, weight)| *to = f64::from(*weight));
-            }
-        }
-        Self { taken, size }
-    }
-
-    /// The object with the share of its visible box that the partner has there, or the sample itself.
-    fn scaled(&self, object: &Object, partner: bool) -> Object {
-        let [left, top, right, bottom] = object.visible();
-        // The pixels whose middle is inside.
-        let span = |from: f64, to: f64, side: usize| {
-            let edge = |at: f64| (at - 0.5).ceil().clamp(0.0, side as f64) as usize;
-            edge(from)..edge(to)
-        };
-        let (rows, columns) = (span(top, bottom, self.size[0]), span(left, right, self.size[1]));
-        let count = (rows.len() * columns.len()) as f64;
-        let taken: f64 = rows.flat_map(|y| self.taken[y * self.size[1]..][columns.clone()].iter()).sum();
-        let share = if count > 0.0 { taken / count } else { 0.0 };
-        Object { shown: object.shown * if partner { share } else { 1.0 - share }, ..object.clone() }
-    }
 }

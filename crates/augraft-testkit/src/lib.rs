@@ -9,9 +9,12 @@ mod distributions;
 mod draws;
 mod family;
 mod fixtures;
+mod followers;
+mod following;
 mod lowering;
 mod promises;
 mod reference;
+mod stated;
 mod statistics;
 mod tails;
 
@@ -24,6 +27,7 @@ pub use configurations::random_configurations;
 pub use draws::{DrawComparison, DrawFile, address, compare_draws, compare_step_draws, record_draws};
 pub use family::{assert_draws, assert_golden, assert_promises, assert_statistics};
 pub use fixtures::{batch, shape};
+pub use following::compare_followers;
 pub use lowering::{Expectation, compare_lowering, is_lowered, lower_operator};
 pub use promises::{check_identity, check_promises};
 pub use reference::{Case, Python, python};
@@ -98,13 +102,14 @@ pub fn conformance_of_case(operator: &dyn AnyOperator, backends: &[Backend]) -> 
     broken.into_iter().map(|problem| format!("{} {}: {problem}", operator.name(), operator.config())).collect()
 }
 
-/// What an operator does natively against what it does on backends: pixels, labels and draws.
+/// What an operator does natively against what it does on backends: pixels, labels, masks, objects and draws.
 fn compared_on(operator: &dyn AnyOperator, shape: &Shape, backends: &[Backend]) -> Vec<String> {
     let mut broken = Vec::new();
     let drawn = shape.uniform().ok().map(|()| record_draws(operator, "step under test", shape));
     let drawn = drawn.transpose().map_err(|error| broken.push(error.to_string())).ok().flatten();
     for backend in backends {
         broken.extend(compare_lowering(operator, shape, backend));
+        broken.extend(compare_followers(operator, shape, backend));
         let compared = drawn.iter().map(|file| compare_draws(operator, shape, file, backend, 200, &[42]));
         broken.extend(compared.filter_map(Result::err));
     }

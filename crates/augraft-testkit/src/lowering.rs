@@ -3,11 +3,11 @@
 use augraft_engine::{Backend, EngineError, largest_difference};
 use augraft_onnx::{DataType, Graph, Model, Side, Tensor, Value};
 use augraft_operator::{
-    AnyOperator, Batch, Element, Images, Lowered, LoweredLabels, LoweredMasks, Masks, Parity, Rows, Scratch, Shape,
-    StepKey,
+    AnyOperator, Batch, Element, Images, Lowered, LoweredLabels, Parity, Rows, Scratch, Shape, StepKey,
 };
 
 use crate::fixtures::batch;
+use crate::followers::{Followers, objects_input, objects_output};
 
 /// Batches of the suite: none, one, even, odd.
 const BATCHES: [usize; 4] = [0, 1, 2, 5];
@@ -17,15 +17,15 @@ const BATCHES: [usize; 4] = [0, 1, 2, 5];
 /// # Errors
 /// When the operator has no ONNX form for `shape`.
 pub fn lower_operator(operator: &dyn AnyOperator, shape: &Shape, opset: i64) -> Result<Model, EngineError> {
-    lowered_with(operator, shape, opset, None)
+    lowered_with(operator, shape, opset, Followers::default())
 }
 
-/// The same with masks of class ids, u8 `[N,1,H,W]`: `masks` in, `masks_out` out as the last output.
-fn lowered_with(
+/// The same with what follows the images, under the names that files have.
+pub(crate) fn lowered_with(
     operator: &dyn AnyOperator,
     shape: &Shape,
     opset: i64,
-    classes: Option<usize>,
+    followers: Followers,
 ) -> Result<Model, EngineError> {
     let (sample, _) = operator.draw_audited(&StepKey::new(9, "sizes"), 0, &[0], shape);
     let refused = |issue: augraft_operator::Issue| EngineError::Step {
@@ -47,12 +47,9 @@ fn lowered_with(
         graph.input(field, column.dtype(), &sides)
     };
     let columns: Vec<Value<'_>> = sample.columns.iter().map(column).collect();
-    let ids = |classes| LoweredMasks {
-        images: graph.input("masks", DataType::U8, &sides(&Shape { channels: 1, ..shape.clone() })),
-        classes,
-    };
-    let before =
-        Lowered { masks: classes.map(ids), ..Lowered::new(images, Some(LoweredLabels::new(labels)), shape.clone()) };
+    let mut before = Lowered::new(images, Some(LoweredLabels::new(labels)), shape.clone());
+    before.masks = followers.masks.map(|content| content.input(&graph, &sides(shape)));
+    before.objects = followers.objects.then(|| objects_input(&graph, before.sides));
     let lowered = operator.lower(&columns, &sample, before).map_err(refused)?;
     let after = if operator.rows() == Rows::Same { "N" } else { "M" };
     let mut images_out = sides(&lowered.shape);
@@ -60,6 +57,9 @@ fn lowered_with(
     graph.output(lowered.images, "images_out", &images_out);
     if let Some(labels) = lowered.labels {
         graph.output(labels.soft().map_err(refused)?, "labels_out", &[Side::Named(after), Side::Fixed(shape.classes)]);
+    }
+    if let Some(objects) = &lowered.objects {
+        objects_output(&graph, objects, after);
     }
     if let Some(masks) = lowered.masks {
         let channels = if masks.images.dtype() == DataType::U8 { 1 } else { masks.classes };
@@ -146,53 +146,10 @@ pub fn compare_lowering(operator: &dyn AnyOperator, shape: &Shape, backend: &Bac
                 return Err(format!("batch of {n}: {text}"));
             }
         }
-        if operator.effects(shape).masks {
-            compare_masks(operator, shape, backend)?;
-        }
         Ok(())
     };
     let problem = |text: String| format!("{} {} on {}: {text}", operator.config(), shape.describe(), backend.name);
     compare().err().map(problem).into_iter().collect()
-}
-
-/// Classes of the masks; ids beyond are of no class.
-const CLASSES: usize = 4;
-
-/// Runs masks natively and through the lowered form.
-fn compare_masks(operator: &dyn AnyOperator, shape: &Shape, backend: &Backend) -> Result<(), String> {
-    let mut batch = batch(shape, 3);
-    let ids = |(row, _, y, x): (usize, usize, usize, usize)| ((row * 3 + y * 5 + x * 7) % (CLASSES + 1)) as u8;
-    let [_, height, width] = batch.extent(0);
-    let ids = ndarray::Array4::from_shape_fn([3, 1, height, width], ids);
-    batch.masks = Some(Masks { images: Images::U8(ids.clone()), classes: CLASSES });
-    let draws = operator.draw(&StepKey::new(9, "masks"), 1, &batch);
-    let model = lowered_with(operator, shape, 18, Some(CLASSES)).map_err(|error| error.to_string())?;
-    let session = backend.runtime.session(&model, backend.purpose).map_err(|error| error.to_string())?;
-    let mut inputs = vec![
-        ("images".to_owned(), images_of(&batch)),
-        ("labels".to_owned(), Tensor::F32(batch.labels.soft().into_dyn())),
-        ("masks".to_owned(), Tensor::U8(ids.into_dyn())),
-    ];
-    inputs.extend(draws.columns.clone());
-    let wanted: Vec<String> = model.inputs().into_iter().map(|port| port.name).collect();
-    let given: Vec<_> = inputs.iter().filter(|(name, _)| wanted.contains(name)).collect();
-    let outputs = session.run(&given.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect::<Vec<_>>());
-    let outputs = outputs.map_err(|error| format!("masks: {error}"))?;
-    operator.apply(&draws, &mut batch, &mut Scratch::default()).map_err(|issue| issue.message)?;
-    let native = match batch.masks.map(|masks| masks.images) {
-        Some(Images::U8(ids)) => Tensor::U8(ids.into_dyn()),
-        Some(Images::F32(shares)) => Tensor::F32(shares.into_dyn()),
-        _ => return Err("the masks are gone".to_owned()),
-    };
-    let made = outputs.last().ok_or("gives no output")?;
-    // Class ids are never between two; shares are sums of rounded weights.
-    let allowed = match (&native, operator.parity()) {
-        (Tensor::F32(_), Parity::Within(error)) => error.max(1e-6),
-        (Tensor::F32(_), _) => 1e-6,
-        _ => 0.0,
-    };
-    let largest = largest_difference(&native, made);
-    if largest <= allowed { Ok(()) } else { Err(format!("masks differ by {largest:e}, allowed is {allowed:e}")) }
 }
 
 /// The pixels of a dense batch as a tensor.

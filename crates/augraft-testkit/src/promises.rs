@@ -1,9 +1,13 @@
 //! What every operator promises natively.
 
-use augraft_operator::{AnyOperator, Batch, Draws, IGNORE, Images, Layout, Masks, Rows, Scratch, Shape, StepKey};
+use augraft_operator::{
+    AnyOperator, Batch, Draws, IGNORE, Images, Layout, Masks, Object, ObjectRules, Objects, Rows, Scratch, Shape,
+    StepKey,
+};
 use ndarray::s;
 
 use crate::fixtures::batch;
+use crate::stated::check_statements;
 
 /// Checks the promises that need no runtime, and returns the broken ones.
 #[must_use]
@@ -36,6 +40,7 @@ pub fn check_promises(operator: &dyn AnyOperator, shape: &Shape) -> Vec<String> 
                 return Err("one thread gives other pixels than many".to_owned());
             }
             check_masks(operator, &before, &draws)?;
+            check_statements(operator, &before, &draws)?;
             let all = after.labels.sources();
             for (row, weights) in after.labels.soft().outer_iter().enumerate() {
                 let sources: f32 = all[row].iter().map(|(_, weight)| weight).sum();
@@ -52,7 +57,10 @@ pub fn check_promises(operator: &dyn AnyOperator, shape: &Shape) -> Vec<String> 
     broken
 }
 
-/// Checks that masks keep the size of their images, and one channel or one for each class.
+/// Side of what is left of an image, in pixels, from which on it shows a class.
+const SHOWN: f32 = 4.0;
+
+/// Checks that masks keep the size of their images and one channel or one for each class, and show known classes wherever a sample is shown.
 fn check_masks(operator: &dyn AnyOperator, before: &Batch, draws: &Draws) -> Result<(), String> {
     const CLASSES: usize = 4;
     let mut batch = before.clone();
@@ -64,6 +72,12 @@ fn check_masks(operator: &dyn AnyOperator, before: &Batch, draws: &Draws) -> Res
         Images::F32(images) => Images::U8(images.slice(s![.., ..1, .., ..]).mapv(|value| u8::from(value > 0.0))),
     };
     batch.masks = Some(Masks { images: ids, classes: CLASSES });
+    // An object as large as its image says what is left of the image.
+    let whole = |row: usize| {
+        let [_, height, width] = before.extent(row);
+        vec![Object::new(0, (before.index[row], 0), [0.0, 0.0, width as f64, height as f64], [height, width])]
+    };
+    batch.objects = Some(Objects { samples: (0..before.len()).map(whole).collect(), flip_pairs: Vec::new() });
     operator.apply(draws, &mut batch, &mut Scratch::default()).map_err(|issue| issue.message)?;
     let masks = batch.masks.as_ref().ok_or("the masks are gone")?;
     let sized = (0..batch.len()).all(|row| {
@@ -82,7 +96,24 @@ fn check_masks(operator: &dyn AnyOperator, before: &Batch, draws: &Draws) -> Res
         Images::U8(ids) => ids.iter().all(|id| usize::from(*id) < CLASSES || *id == IGNORE),
         _ => true,
     };
-    if known { Ok(()) } else { Err("its masks have class ids that no mask had".to_owned()) }
+    if !known {
+        return Err("its masks have class ids that no mask had".to_owned());
+    }
+    let opaque = operator.effects(&before.shape()).opaque;
+    let objects = batch.objects.as_ref().ok_or("the objects are gone")?;
+    for row in (0..batch.len()).filter(|_| !opaque) {
+        let large = |[left, top, right, bottom]: [f32; 4]| (right - left).min(bottom - top) >= SHOWN;
+        let shown = objects.seen_of(row, &ObjectRules::default()).iter().any(|object| large(object.bounds));
+        let classified = match &masks.images {
+            Images::Ragged(masks) => masks[row].iter().any(|id| *id != IGNORE),
+            Images::U8(masks) => masks.slice(s![row, .., .., ..]).iter().any(|id| *id != IGNORE),
+            Images::F32(masks) => masks.slice(s![row, .., .., ..]).iter().any(|share| *share > 0.0),
+        };
+        if shown && !classified {
+            return Err(format!("the mask of sample {row} shows no class, though the sample is shown"));
+        }
+    }
+    Ok(())
 }
 
 /// Checks that `p: 0` changes neither pixels nor labels, for an operator that has a `p`.
