@@ -54,9 +54,12 @@ pub(crate) fn inside([x, y]: Place, [left, top, right, bottom]: Bounds) -> bool 
     x >= left && x < right && y >= top && y < bottom
 }
 
+/// How far engines may round a place on a border, in pixels; a box with less area, in square pixels, is none.
+pub(crate) const SLACK: f64 = 1e-6;
+
 /// Whether a place is in a frame, whose border belongs to it: the left border is the right one of the mirror image.
 pub(crate) fn within([x, y]: Place, [left, top, right, bottom]: Bounds) -> bool {
-    x >= left && x <= right && y >= top && y <= bottom
+    x >= left - SLACK && x <= right + SLACK && y >= top - SLACK && y <= bottom + SLACK
 }
 
 /// Edges of whole pixels, which operators state from the top.

@@ -2,7 +2,7 @@
 
 use augraft_onnx::{DataType, Tensor, Value};
 
-use crate::bounds::BEYOND;
+use crate::bounds::{BEYOND, SLACK};
 use crate::homography::Homography;
 use crate::mix_graph::LoweredRegion;
 use crate::mixing::{Mixing, Patch, Shows};
@@ -108,13 +108,21 @@ impl<'g> LoweredObjects<'g> {
                 let (forth, moves) = motion.forth();
                 let place = |[x, y]: [Value<'g>; 2], axes: &[i64]| {
                     let wide = |number: Value<'g>| spread(number, axes);
-                    let [height, width] = motion.sides.map(wide);
+                    // Engines divide by a constant by way of its reciprocal, and so does this.
+                    let [over_height, over_width] = motion.sides.map(|side| real(side, 1.0) / wide(side));
                     let map = Homography(forth.0.map(|row| row.map(wide)));
-                    let [across, down, depth] = map.apply([x / width, y / height]);
+                    let [across, down, depth] = map.apply([x * over_width, y * over_height]);
                     let depth = depth.maximum(real(depth, HORIZON) * map.0[2][2]);
                     [wide(moves).select(across / depth, x), wide(moves).select(down / depth, y)]
                 };
                 objects.settled().map(place, after)
+            }
+            // Cells need planes of a known size, which the images are asked for.
+            Motion::Cells(cells) => {
+                match before.map(|side| side.constant_int().and_then(|side| usize::try_from(side).ok())) {
+                    [Some(height), Some(width)] => objects.scatter(cells, [height, width]),
+                    _ => objects,
+                }
             }
             Motion::Chain(parts) => {
                 let mut sides = before;
@@ -144,7 +152,7 @@ impl<'g> LoweredObjects<'g> {
     }
 
     /// Gives up what frames cut off: the hull of a frame that is turned holds more than what was in the frame.
-    fn settled(self) -> Self {
+    pub(crate) fn settled(self) -> Self {
         let points = self.points.as_ref().map(|points| {
             let edges = self.frame.map(|edge| edge.unsqueeze(&[2]));
             Points { visible: points.visible & within([points.x, points.y], edges), ..*points }
@@ -192,7 +200,7 @@ impl<'g> LoweredObjects<'g> {
     /// Those of which something can be seen.
     fn without_gone(self) -> Self {
         let size = area(self.visible());
-        Self { valid: self.valid & zero(size).less(size), ..self }
+        Self { valid: self.valid & real(size, SLACK).less(size), ..self }
     }
 
     fn weighed(&self, factor: Value<'g>) -> Self {

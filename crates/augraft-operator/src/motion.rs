@@ -30,6 +30,8 @@ pub enum Motion<D: Dice> {
     Affine(Affine<D>),
     /// Looks every pixel up at the place that a projective map gives.
     Projective(Projective<D>),
+    /// Shows other cells of a grid.
+    Cells(Cells<D>),
     /// One motion after the other.
     Chain(Vec<Motion<D>>),
 }
@@ -94,6 +96,14 @@ pub struct Projective<D: Dice> {
     pub fill: Fill,
 }
 
+/// A grid of equal cells, each of which shows one of them; none is lost or shown twice.
+pub struct Cells<D: Dice> {
+    /// Rows and columns of cells, which divide the sides of the images.
+    pub grid: [usize; 2],
+    /// For each cell, row by row, the number of the one that it shows.
+    pub shows: Vec<D::Int>,
+}
+
 impl<D: Dice> Motion<D> {
     /// A window of `size` whose first row and column are `corner`.
     pub fn crop(corner: [D::Int; 2], size: [usize; 2], outside: Outside) -> Self {
@@ -114,7 +124,7 @@ impl<D: Dice> Motion<D> {
     /// Whether it leaves every share of the pixels as it is: no pixel is lost, doubled or made up.
     pub(crate) fn keeps_shares(&self) -> bool {
         match self {
-            Self::Stay | Self::Mirror { .. } | Self::Quarter(_) | Self::Transpose(_) => true,
+            Self::Stay | Self::Mirror { .. } | Self::Quarter(_) | Self::Transpose(_) | Self::Cells(_) => true,
             Self::Window(_) | Self::Affine(_) | Self::Projective(_) => false,
             Self::Chain(parts) => parts.iter().all(Self::keeps_shares),
         }

@@ -5,6 +5,7 @@
 use augraft_onnx::{DataType, Tensor, Value};
 
 use crate::border::PaddingMode;
+use crate::cells::lower_shuffle;
 use crate::motion::{Motion, Outside, Stretched, Window, WindowSize};
 use crate::move_images::Content;
 use crate::numbers::Fill;
@@ -41,6 +42,10 @@ pub(crate) fn lower_motion<'g>(
         }
         Motion::Projective(motion) => {
             let values = projected(motion, &picture, content)?;
+            Ok(picture.with(values))
+        }
+        Motion::Cells(cells) => {
+            let values = lower_shuffle(cells, &picture)?;
             Ok(picture.with(values))
         }
         Motion::Chain(parts) => parts.iter().try_fold(picture, |picture, part| lower_motion(part, picture, content)),

@@ -3,6 +3,7 @@
 use ndarray::{Array3, Array4, ArrayView3, ArrayViewMut3, Axis, s};
 
 use crate::border::copy_window;
+use crate::cells::shuffle;
 use crate::each_sample;
 use crate::homography::Homography;
 use crate::images::Images;
@@ -69,6 +70,7 @@ pub(crate) fn move_images(motions: &[&Motion<Row>], images: &mut Images, content
         Motion::Projective(first) => {
             warp(&lookups(motions), images, scratch, content.sampling(first.sampling), &content.fill(&first.fill));
         }
+        Motion::Cells(_) => shuffle(motions, images, scratch),
         Motion::Chain(parts) => {
             for at in 0..parts.len() {
                 let parts: Vec<&Motion<Row>> = motions.iter().filter_map(|motion| motion.part(at)).collect();
@@ -122,7 +124,7 @@ impl Motion<Row> {
                     STRAIGHT
                 }
             }
-            Self::Window(_) | Self::Affine(_) | Self::Projective(_) => return None,
+            Self::Window(_) | Self::Affine(_) | Self::Projective(_) | Self::Cells(_) => return None,
             Self::Chain(parts) => {
                 let then = |[down, right]: [[i8; 2]; 2], next: [[i8; 2]; 2]| {
                     let turned = |of: [i8; 2]| [0, 1].map(|axis| of[0] * next[0][axis] + of[1] * next[1][axis]);

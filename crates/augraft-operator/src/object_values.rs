@@ -4,7 +4,7 @@
 
 use augraft_onnx::{DataType, Tensor, Value};
 
-use crate::bounds::BEYOND;
+use crate::bounds::{BEYOND, SLACK};
 use crate::object_rules::{ObjectRules, OnDrop};
 use crate::picture::length;
 
@@ -198,7 +198,7 @@ impl<'g> LoweredObjects<'g> {
         let graph = self.shown.graph();
         let (whole, bounds) = (hull(&self.x, &self.y), self.visible());
         let (size, zero) = (area(bounds), zero(self.shown));
-        let some = self.valid & zero.less(size) & zero.less(self.shown) & zero.less(self.weight);
+        let some = self.valid & real(size, SLACK).less(size) & zero.less(self.shown) & zero.less(self.weight);
         let [left, top, right, bottom] = bounds;
         let shortest = (right - left).minimum(bottom - top);
         let dropped = size.less(real(size, rules.min_area))
@@ -229,7 +229,8 @@ pub(crate) fn inside<'g>([x, y]: [Value<'g>; 2], [left, top, right, bottom]: Edg
 }
 
 pub(crate) fn within<'g>([x, y]: [Value<'g>; 2], [left, top, right, bottom]: Edges<'g>) -> Value<'g> {
-    x.at_least(left) & right.at_least(x) & y.at_least(top) & bottom.at_least(y)
+    let slack = real(x, SLACK);
+    x.at_least(left - slack) & (right + slack).at_least(x) & y.at_least(top - slack) & (bottom + slack).at_least(y)
 }
 
 /// Where what lies between two lines across the other axis begins and ends, by places `along` and `across` it; it ends before it begins where

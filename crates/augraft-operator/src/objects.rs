@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use crate::bounds::{Bounds, Place, area, bounds_of, corners, ends, hull, inside, meet, within};
+use crate::bounds::{Bounds, Place, SLACK, area, bounds_of, corners, ends, hull, inside, meet, within};
 use crate::mixing::{Mixing, Patch, Region, Shows};
-use crate::motion::{Motion, Window};
+use crate::motion::{Cells, Motion, Window};
 use crate::object_rules::{ObjectRules, OnDrop, Seen};
 use crate::object_shares::Shares;
 use crate::scalar::Row;
@@ -105,8 +105,23 @@ impl Object {
         }
     }
 
+    /// Moves with the cells that show it: its box is the hull of their parts of it, of which only these are seen.
+    fn scatter(&mut self, cells: &Cells<Row>, size: [usize; 2]) {
+        self.settle();
+        if cells.is_identity() {
+            return;
+        }
+        let (hull, share) = cells.scattered(self.visible(), size).unwrap_or((self.frame, 0.0));
+        let [height, width] = size.map(|side| side as f64);
+        (self.corners, self.frame) = (corners(hull), [0.0, 0.0, width, height]);
+        self.shown *= share;
+        for point in &mut self.keypoints {
+            point.at = cells.moved(point.at, size);
+        }
+    }
+
     fn is_gone(&self) -> bool {
-        area(self.visible()) <= 0.0 || self.shown <= 0.0 || self.weight <= 0.0
+        area(self.visible()) <= SLACK || self.shown <= 0.0 || self.weight <= 0.0
     }
 
     /// The corners, frame and keypoints after a map of places; `swaps` where left and right change.
@@ -297,12 +312,17 @@ fn follow(objects: &mut Vec<Object>, motion: &Motion<Row>, size: [usize; 2], pai
             let Some(forth) = motion.forth() else { return };
             let [height, width] = motion.sides;
             let place = |[x, y]: Place| {
-                let [x, y, depth] = forth.apply([x / width, y / height]);
+                let [x, y, depth] = forth.apply([x * (1.0 / width), y * (1.0 / height)]);
                 let depth = depth.max(HORIZON * forth.0[2][2]);
                 [x / depth, y / depth]
             };
             for object in objects.iter_mut() {
                 object.map(place, [h, w], pairs, false);
+            }
+        }
+        Motion::Cells(cells) => {
+            for object in objects.iter_mut() {
+                object.scatter(cells, size);
             }
         }
         Motion::Chain(parts) => {

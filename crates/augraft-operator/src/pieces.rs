@@ -171,6 +171,17 @@ pub(crate) fn moved(pieces: &[Piece], motion: &Motion<Row>, [height, width]: [us
                 [top, left, bottom, right]
             })
         }
+        Motion::Cells(cells) => {
+            let parts = cells.moves([height, width]).flat_map(|[to, from]| {
+                let [down, right] = [to[0] - from[0], to[1] - from[1]];
+                pieces.iter().filter_map(move |piece| {
+                    let inner = meet(piece.edges, from);
+                    let edges = [inner[0] + down, inner[1] + right, inner[2] + down, inner[3] + right];
+                    (area(inner) > 0).then(|| Piece { edges, weights: piece.weights.clone() })
+                })
+            });
+            Some(parts.collect())
+        }
         Motion::Affine(_) | Motion::Projective(_) | Motion::Chain(_) => None,
     }
 }
