@@ -116,3 +116,78 @@ impl Operator for Perspective {
 }
 
 register_operator!(Perspective);
+
+#[cfg(test)]
+mod tests {
+    use augraft_operator::{AnyOperator, Batch, Draws, Images, Labels, Scratch, Tensor};
+    use ndarray::Array4;
+
+    use super::*;
+
+    const SIZE: [usize; 2] = [17, 20];
+
+    /// What torchvision's `_get_perspective_coeffs` solves for, by Gauss: the map from the corners of the result to those of the image.
+    fn coefficients(corners: [[f64; 2]; 4]) -> [f64; 8] {
+        let [height, width] = SIZE.map(|side| side as f64 - 1.0);
+        let own = [[0.0, 0.0], [width, 0.0], [width, height], [0.0, height]];
+        let mut rows = Vec::new();
+        for ([x, y], [u, v]) in corners.into_iter().zip(own) {
+            rows.push([x, y, 1.0, 0.0, 0.0, 0.0, -u * x, -u * y, u]);
+            rows.push([0.0, 0.0, 0.0, x, y, 1.0, -v * x, -v * y, v]);
+        }
+        for at in 0..8 {
+            let pivot = (at..8).max_by(|a, b| rows[*a][at].abs().total_cmp(&rows[*b][at].abs())).expect("a row");
+            rows.swap(at, pivot);
+            for row in 0..8 {
+                let factor = rows[row][at] / rows[at][at];
+                if row != at {
+                    let from = rows[at];
+                    rows[row].iter_mut().zip(from).for_each(|(to, from)| *to -= factor * from);
+                }
+            }
+        }
+        core::array::from_fn(|at| rows[at][8] / rows[at][at])
+    }
+
+    #[test]
+    fn images_are_those_of_torchvision() {
+        let [height, width] = SIZE;
+        let value = |y: usize, x: usize| ((y * 37 + x * 11) % 251) as f32;
+        for corners in [[2, 1, 17, 3, 19, 14, 1, 15], [0, 4, 19, 0, 16, 16, 4, 12], [5, 4, 14, 4, 15, 12, 5, 13]] {
+            let places: [[f64; 2]; 4] = core::array::from_fn(|at| [corners[2 * at] as f64, corners[2 * at + 1] as f64]);
+            let [a, b, c, d, e, f, g, h] = coefficients(places);
+            let seen = |y: usize, x: usize| {
+                let (x, y) = (x as f64 + 0.5, y as f64 + 0.5);
+                let depth = g * x + h * y + 1.0;
+                [(a * x + b * y + c) / depth, (d * x + e * y + f) / depth]
+            };
+            let at = |y: i64, x: i64| {
+                let inside = (0..height as i64).contains(&y) && (0..width as i64).contains(&x);
+                if inside { f64::from(value(y as usize, x as usize)) } else { 7.0 }
+            };
+            for interpolation in [Sampling::Nearest, Sampling::Bilinear] {
+                let operator = Perspective { fill: Fill::All(7.0), interpolation, ..Perspective::default() };
+                let names = ["x0", "y0", "x1", "y1", "x2", "y2", "x3", "y3"];
+                let column = |(name, value): (&str, i64)| (name.to_owned(), Tensor::vector(vec![value]));
+                let draws = Draws { columns: names.into_iter().zip(corners).map(column).collect() };
+                let images = Array4::from_shape_fn([1, 1, height, width], |(_, _, y, x)| value(y, x));
+                let mut batch = Batch::new(Images::F32(images), Labels::one_hot(&[None], 0, &[0]), vec![0]);
+                AnyOperator::apply(&operator, &draws, &mut batch, &mut Scratch::default()).expect("the draws fit");
+                let Images::F32(images) = &batch.images else { panic!("floats") };
+                for ((_, _, y, x), found) in images.indexed_iter() {
+                    let [u, v] = seen(y, x);
+                    let expected = if interpolation == Sampling::Nearest {
+                        at(v.floor() as i64, u.floor() as i64)
+                    } else {
+                        let (left, top) = ((u - 0.5).floor(), (v - 0.5).floor());
+                        let (right, below) = (u - 0.5 - left, v - 0.5 - top);
+                        let pair = |row: i64| at(row, left as i64) * (1.0 - right) + at(row, left as i64 + 1) * right;
+                        pair(top as i64) * (1.0 - below) + pair(top as i64 + 1) * below
+                    };
+                    let far = (f64::from(*found) - expected).abs();
+                    assert!(far < 1e-3, "{corners:?}, {interpolation:?} at {y}, {x}: {found} is not {expected}");
+                }
+            }
+        }
+    }
+}
