@@ -9,6 +9,9 @@ pub(crate) const BEYOND: f64 = 1e30;
 /// Edges `[left, top, right, bottom]`, ends exclusive.
 pub type Bounds = [f64; 4];
 
+/// A rectangle `[top, left, bottom, right]` in elements of a plane, ends exclusive; empty when an end is not after its start.
+pub type Rectangle = [i64; 4];
+
 /// The corners of a box, in order around it.
 pub(crate) fn corners([left, top, right, bottom]: Bounds) -> [Place; 4] {
     [[left, top], [right, top], [right, bottom], [left, bottom]]

@@ -3,12 +3,12 @@
 use augraft_onnx::{DataType, Tensor, Value};
 use ndarray::ArrayViewMut3;
 
+use crate::bounds::Rectangle;
 use crate::bounds::{BEYOND, Bounds, Place, area, meet};
 use crate::images::Images;
 use crate::motion::{Cells, Motion};
 use crate::object_values::{self as lowered, LoweredObjects};
 use crate::picture::{Picture, whole_quotient};
-use crate::pieces::Rectangle;
 use crate::pixel::Sampled;
 use crate::recorder::Recorder;
 use crate::scalar::Row;
@@ -72,7 +72,7 @@ pub(crate) fn shuffle(motions: &[&Motion<Row>], images: &mut Images, scratch: &m
 }
 
 fn shuffle_all<T: Sampled>(samples: Vec<ArrayViewMut3<'_, T>>, motions: &[&Motion<Row>], scratch: &mut Scratch) {
-    let largest = samples.iter().map(|sample| sample.len()).max().unwrap_or(0);
+    let largest = samples.iter().map(ndarray::ArrayBase::len).max().unwrap_or(0);
     scratch.lend(largest, |buffers| {
         parallel(samples, motions, |mut sample, motion| {
             let Motion::Cells(cells) = motion else { return };

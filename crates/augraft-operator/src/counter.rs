@@ -30,8 +30,83 @@ pub(crate) fn cell_block(cell: u32, lane: u32) -> u32 {
 }
 
 #[cfg(test)]
+#[expect(unreachable_pub, reason = "`draw!` is written for operators, which are public")]
 mod tests {
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+
     use super::*;
+    use crate::any_operator::AnyOperator;
+    use crate::batch::Batch;
+    use crate::dice::{Dice, Extent};
+    use crate::draw;
+    use crate::draws::Draws;
+    use crate::images::Images;
+    use crate::key::StepKey;
+    use crate::labels::Labels;
+    use crate::operator::Operator;
+    use crate::shape::{Issue, Parity, Shape};
+
+    /// Draws two numbers, with one lane or with two.
+    #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+    struct Two {
+        lane: u32,
+        nests: bool,
+    }
+
+    draw! {
+        /// Two numbers.
+        pub struct Drawn {
+            /// The first.
+            first: Real,
+            /// The second.
+            second: Real,
+        }
+    }
+
+    impl Operator for Two {
+        const NAME: &'static str = "two";
+        const SINCE: &'static str = "0.1.0";
+        const PARITY: Parity = Parity::Exact;
+        type Draw<D: Dice> = Drawn<D>;
+
+        fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
+            Ok(shape.clone())
+        }
+
+        fn draw<D: Dice>(&self, dice: D, _: &Extent<D>) -> Drawn<D> {
+            let other = if self.nests { dice.item(0).item(1) } else { dice.item(0) };
+            Drawn {
+                first: dice.uniform(0) + dice.item(0).uniform(0),
+                second: dice.uniform(self.lane) + other.uniform(1),
+            }
+        }
+    }
+
+    fn drawn(operator: &Two) -> Draws {
+        let index = vec![3, 4];
+        let images = Images::F32(ndarray::Array4::zeros([2, 1, 2, 2]));
+        let labels = Labels::one_hot(&[None, None], 0, &index);
+        let batch = Batch { images, labels, masks: None, objects: None, index, transfer: Vec::new(), image_size: None };
+        AnyOperator::draw(operator, &StepKey::new(1, "two"), 0, &batch)
+    }
+
+    #[test]
+    fn a_draw_with_lanes_of_its_own_for_everything_is_drawn() {
+        assert_eq!(drawn(&Two { lane: 1, nests: false }).columns.len(), 2);
+    }
+
+    #[test]
+    #[should_panic(expected = "the draw of `two` uses a lane twice")]
+    fn a_lane_is_used_once() {
+        let _ = drawn(&Two { lane: 0, nests: false });
+    }
+
+    #[test]
+    #[should_panic(expected = "not to an item or a cell")]
+    fn an_item_has_no_items() {
+        let _ = drawn(&Two { lane: 1, nests: true });
+    }
 
     #[test]
     fn blocks_of_items_and_cells_never_meet() {

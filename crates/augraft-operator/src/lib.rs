@@ -68,7 +68,7 @@ pub use address::{MAX_VIEWS, Rows, sample_of, view_of};
 pub use any_operator::AnyOperator;
 pub use batch::{Batch, Masks, Transfer};
 pub use border::PaddingMode;
-pub use bounds::Bounds;
+pub use bounds::{Bounds, Rectangle};
 pub use counter::MAX_CELLS;
 pub use dice::{Dice, Extent};
 pub use draws::{Column, Draw, Draws, Field, Fixed, Kind, Meaning};
@@ -93,7 +93,6 @@ pub use operator::Operator;
 pub use partner::Partner;
 pub use philox::{PhiloxRng, philox4x32};
 pub use picture::{positions, whole_quotient};
-pub use pieces::Rectangle;
 pub use pixel::Pixel;
 pub use place_noise::{
     channel_words, draw_stream, lower_channel_words, lower_pixel_places, lower_place_words, lower_word_byte,

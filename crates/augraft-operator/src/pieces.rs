@@ -1,14 +1,12 @@
 //! Rectangles of a sample that each show the same everywhere.
 
 use crate::border::PaddingMode;
+use crate::bounds::Rectangle;
 use crate::mix_images::fitted;
 use crate::mixing::{Patch, Shows};
 use crate::motion::{Motion, Window};
 use crate::scalar::Row;
 use crate::taps::Stretch;
-
-/// A rectangle `[top, left, bottom, right]` in elements of a plane, ends exclusive; empty when an end is not after its start.
-pub type Rectangle = [i64; 4];
 
 /// Weights of sources; equal sources are one.
 pub(crate) type Weights = Vec<(u32, f64)>;

@@ -229,8 +229,8 @@ fn add_id(sums: &mut Weights, (id, weight): (f32, f64)) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bounds::Rectangle;
     use crate::mixing::{Patch, Shows};
-    use crate::pieces::Rectangle;
 
     fn total(rows: &Provenance, row: usize) -> Weights {
         rows.totals()[row].clone()

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// Draws `shows`: for each cell, row by row, the number of the cell that it shows.
 ///
 /// Noroozi and Favaro, "Unsupervised Learning of Visual Representations by Solving Jigsaw Puzzles", ECCV 2016; `RandomGridShuffle` of
-/// AlbumentationsX and `RandomJigsaw` of kornia.
+/// `AlbumentationsX` and `RandomJigsaw` of kornia.
 ///
 /// # Example
 /// ```yaml
