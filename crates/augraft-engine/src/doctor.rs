@@ -50,7 +50,7 @@ pub struct Examination {
 /// # Errors
 /// When the model has no single f32 image input.
 pub fn examine(runtime: &dyn Runtime, model: &Model, clean: &[String]) -> Result<Examination, EngineError> {
-    let (input, images) = two_images(model)?;
+    let (input, images) = some_images(model, 2)?;
     let mut examination = Examination {
         engine: runtime.name(),
         batch: Err(String::new()),
@@ -76,6 +76,27 @@ pub fn examine(runtime: &dyn Runtime, model: &Model, clean: &[String]) -> Result
     }
     Ok(examination)
 }
+
+/// Whether a model answers each of several samples with a row in every output; the reason where it does not.
+///
+/// # Errors
+/// When the model has no single f32 image input, or the runtime cannot run it.
+pub fn answers_each(runtime: &dyn Runtime, model: &Model) -> Result<Option<String>, EngineError> {
+    let (input, images) = some_images(model, SEVERAL)?;
+    let outputs = runtime.session(model, Use::Graph)?.run(&[(&input, &images)])?;
+    let wrong = outputs.iter().zip(model.outputs()).find(|(output, _)| output.shape().first() != Some(&SEVERAL));
+    Ok(wrong.map(|(output, port)| {
+        format!(
+            "{} answers {SEVERAL} samples with `{}` of the shape {:?}, not one row for each",
+            runtime.name(),
+            port.name,
+            output.shape()
+        )
+    }))
+}
+
+/// Samples that no batch size is made for by chance.
+const SEVERAL: usize = 3;
 
 /// The first output of the whole model.
 struct Whole {
@@ -127,8 +148,8 @@ fn drift(
         .ok_or_else(|| EngineError::Unfit("no part gives the output".to_owned()))
 }
 
-/// Name of the image input, and two images of pseudo-random values around 0 for it.
-fn two_images(model: &Model) -> Result<(String, Tensor), EngineError> {
+/// Name of the image input, and images of pseudo-random values around 0 for it.
+fn some_images(model: &Model, count: usize) -> Result<(String, Tensor), EngineError> {
     let inputs = model.inputs();
     let [port] = &inputs[..] else {
         return Err(EngineError::Unfit(format!(
@@ -137,7 +158,7 @@ fn two_images(model: &Model) -> Result<(String, Tensor), EngineError> {
         )));
     };
     let sides = port.shape.iter().flatten().enumerate().map(|(axis, dim)| match (axis, dim) {
-        (0, _) => 2,
+        (0, _) => count,
         (_, Dim::Fixed(side)) => usize::try_from(*side).unwrap_or(1),
         (1, _) => 3,
         _ => OPEN_SIZE[0],

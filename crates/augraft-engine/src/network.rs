@@ -53,13 +53,13 @@ impl Network {
     /// # Errors
     /// When the runtime fails or the output is no matrix.
     pub fn logits(&self, images: &Array4<f32>) -> Result<Array2<f32>, EngineError> {
-        let images = Tensor::F32(images.clone().into_dyn());
+        let (rows, images) = (images.dim().0, Tensor::F32(images.clone().into_dyn()));
         let outputs = self.whole.run(&[(&self.input, &images)])?;
         outputs
             .into_iter()
             .next()
             .ok_or_else(|| EngineError::Unfit("the model gave no output".to_owned()))
-            .and_then(matrix)
+            .and_then(|output| matrix(output, rows))
     }
 
     /// The same through the cut model; `at` is called with the name and the value of each site, in model order.
@@ -92,7 +92,7 @@ impl Network {
         }
         logits
             .ok_or_else(|| EngineError::Unfit(format!("no stage of the model gives `{}`", stages.output)))
-            .and_then(matrix)
+            .and_then(|output| matrix(output, images.dim().0))
     }
 }
 
@@ -120,8 +120,14 @@ fn feature_map(map: ArrayD<f32>) -> Option<Array4<f32>> {
     map.into_dimensionality::<Ix4>().ok().map(|map| map.as_standard_layout().into_owned())
 }
 
-pub(crate) fn matrix(output: Tensor) -> Result<Array2<f32>, EngineError> {
+/// What a model answers to so many samples, as a matrix N x K.
+pub(crate) fn matrix(output: Tensor, samples: usize) -> Result<Array2<f32>, EngineError> {
     let shape = output.shape().to_vec();
+    if shape.first().is_some_and(|rows| *rows != samples) {
+        return Err(EngineError::Unfit(format!(
+            "the model answers {samples} samples with an output of the shape {shape:?}, not one row for each: something in it keeps one batch size; see `augraft doctor` on the model"
+        )));
+    }
     let Tensor::F32(logits) = output else {
         return Err(EngineError::Unfit("the model's output is not f32".to_owned()));
     };

@@ -123,6 +123,7 @@ impl StagedNetwork {
     /// # Errors
     /// When the runtime fails or the output is no matrix.
     pub fn finish(&self, from: &Boundary) -> Result<Array2<f32>, EngineError> {
+        let samples = from.value(self).and_then(|value| value.shape().first().copied()).unwrap_or(0);
         let mut made = Tensors::new();
         for number in from.place..self.stages.len() {
             self.stages.run(number, &from.tensors, &mut made)?;
@@ -130,6 +131,6 @@ impl StagedNetwork {
         let output = made.remove(&self.stages.output).or_else(|| from.tensors.get(&self.stages.output).cloned());
         output
             .ok_or_else(|| EngineError::Unfit(format!("no part behind the sites gives `{}`", self.stages.output)))
-            .and_then(matrix)
+            .and_then(|output| matrix(output, samples))
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
 
 use augraft_onnx::{Model, Tensor};
 use rayon::prelude::*;
@@ -22,7 +23,11 @@ struct TractSession {
     inputs: Vec<String>,
     purpose: Use,
     plans: Mutex<BTreeMap<Vec<Vec<usize>>, Plan>>,
+    patience: Duration,
 }
+
+/// How long the optimizer may take for one set of shapes.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 type Plan = Arc<tract::TypedSimplePlan>;
 
@@ -33,7 +38,8 @@ impl Runtime for Tract {
 
     fn session(&self, model: &Model, purpose: Use) -> Result<Box<dyn Session>, EngineError> {
         let inputs = model.inputs().into_iter().map(|port| port.name).collect();
-        Ok(Box::new(TractSession { bytes: model.to_bytes(), inputs, purpose, plans: Mutex::default() }))
+        let (bytes, plans) = (model.to_bytes(), Mutex::default());
+        Ok(Box::new(TractSession { bytes, inputs, purpose, plans, patience: PATIENCE }))
     }
 
     fn lacks(&self, model: &Model) -> Vec<String> {
@@ -123,13 +129,36 @@ impl TractSession {
         match self.purpose {
             Use::Graph => model.into_typed()?.into_runnable(),
             Use::Network | Use::CutNetwork | Use::OptimizedGraph => {
-                let optimized = model.clone().into_optimized()?;
+                let Some(optimized) = optimized(&model, self.patience) else {
+                    return model.into_typed()?.into_runnable();
+                };
+                let optimized = optimized?;
                 // The optimizer sometimes leaves a placeholder where it folded constants, which fails when it is run.
                 let order = optimized.eval_order()?;
                 let is_whole = order.iter().all(|node| optimized.node(*node).op.name() != "Dummy");
                 if is_whole { optimized.into_runnable() } else { model.into_typed()?.into_runnable() }
             }
         }
+    }
+}
+
+/// The optimized model; none, with a word, where that takes longer than `patience`.
+///
+/// The thread that is left behind ends with the program: tract cannot be told to stop.
+#[expect(clippy::print_stderr, reason = "a session has no other way to say that it is slow")]
+fn optimized(model: &tract::InferenceModel, patience: Duration) -> Option<tract::TractResult<tract::TypedModel>> {
+    let (model, (sender, receiver)) = (model.clone(), mpsc::channel());
+    std::thread::spawn(move || sender.send(model.into_optimized()));
+    match receiver.recv_timeout(patience) {
+        Ok(optimized) => Some(optimized),
+        Err(mpsc::RecvTimeoutError::Timeout) => {
+            eprintln!(
+                "warning: tract has not optimized the model in {} s; it goes on without, and more slowly",
+                patience.as_secs()
+            );
+            None
+        }
+        Err(mpsc::RecvTimeoutError::Disconnected) => Some(Err(tract::TractError::msg("the optimizer panicked"))),
     }
 }
 
@@ -168,3 +197,26 @@ macro_rules! tensor_types {
     };
 }
 tensor_types!(Bool: bool, U8: u8, I8: i8, I32: i32, I64: i64, U64: u64, F32: f32, F64: f64);
+
+#[cfg(test)]
+mod tests {
+    use augraft_onnx::{DataType, Graph, Side};
+
+    use super::*;
+
+    #[test]
+    fn a_model_that_takes_too_long_to_optimize_runs_as_it_is() {
+        let graph = Graph::new(18);
+        let shape = [Side::Named("N"), Side::Fixed(3)];
+        let row = graph.input("row", DataType::F32, &shape);
+        graph.output((row * row).unary("Sqrt"), "root", &shape);
+        let model = Model::from_proto(graph.into_proto("net", &[])).expect("a model");
+        let row = Tensor::F32(ndarray::arr2(&[[1f32, 2.0, 3.0]]).into_dyn());
+        for patience in [Duration::ZERO, PATIENCE] {
+            let (bytes, inputs) = (model.to_bytes(), vec!["row".to_owned()]);
+            let session =
+                TractSession { bytes, inputs, purpose: Use::OptimizedGraph, plans: Mutex::default(), patience };
+            assert_eq!(session.run(&[("row", &row)]).expect("a run"), [row.clone()], "{patience:?}");
+        }
+    }
+}

@@ -144,6 +144,8 @@ pub struct Setting {
     pub acts: Vec<Act>,
     /// Whether it must change something.
     pub must_change: bool,
+    /// Whether it is allowed to change nothing.
+    pub may_keep: bool,
     /// Whether saliency maps are made of it.
     pub explained: bool,
 }

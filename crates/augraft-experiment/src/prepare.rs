@@ -148,6 +148,7 @@ fn clean_setting(variables: usize, explained: bool) -> Setting {
         base: None,
         acts: Vec::new(),
         must_change: false,
+        may_keep: true,
         explained,
     }
 }

@@ -82,6 +82,22 @@ impl Results {
         Ok(())
     }
 
+    /// Settings at a tensor that are told to do nothing, and did.
+    #[must_use]
+    pub fn told_nothing(&self, plan: &ExperimentPlan) -> Vec<String> {
+        let nothing = |(number, setting): &(usize, &crate::plan::Setting)| {
+            let rows = self.of(0, *number);
+            let idle = setting.place.is_some() && !setting.acts.is_empty() && !setting.may_keep && !setting.must_change;
+            idle && !rows.is_empty() && rows.iter().all(|row| row.changed == 0.0 && row.lam >= 1.0)
+        };
+        let settings = plan.settings.iter().enumerate().filter(nothing);
+        let words = |(_, setting): (usize, &crate::plan::Setting)| {
+            let (site, words) = (plan.site_name(setting), bracketed(&plan.words(setting)));
+            format!("`{}` at `{site}`{words} changes nothing, as it is told", setting.intervention)
+        };
+        settings.map(words).collect()
+    }
+
     /// Settings that were to mix but whose boxes the grid of the tensor rounds to nothing.
     #[must_use]
     pub fn rounded_away(&self, plan: &ExperimentPlan) -> Vec<String> {

@@ -130,6 +130,7 @@ fn write(
     let summary = Summary::of(plan, &results);
     let mut notes = plan.notes.clone();
     notes.extend(results.rounded_away(plan));
+    notes.extend(results.told_nothing(plan));
     if !results.skipped.is_empty() {
         notes.push(format!(
             "{} images could not be read and were left out, with their pairs; manifest.json lists them",

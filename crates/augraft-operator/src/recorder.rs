@@ -13,6 +13,7 @@ use crate::gate::acts;
 use crate::key::StepKey;
 use crate::numbers::Probability;
 use crate::partner::Partner;
+use crate::picture::whole_quotient;
 use crate::table::Table;
 
 /// The random part of a graph: the inputs that address draws, and the words that steps asked for.
@@ -238,7 +239,11 @@ impl<'g> Dice for Recorder<'g> {
         self.select(condition, yes, no)
     }
     fn div(self, a: Value<'g>, b: Value<'g>) -> Value<'g> {
-        a / b
+        if let (Some(a), Some(b)) = (a.constant_int(), b.constant_int()) {
+            return self.int(if b == 0 { 0 } else { a.div_euclid(b) });
+        }
+        // tract takes drawn integers for dimensions, and looks for the simplest form of their quotients without end.
+        whole_quotient(a.cast(DataType::F64), b.cast(DataType::F64)).cast(DataType::I64)
     }
 
     fn lookup(self, u: Value<'g>, table: &Table) -> Value<'g> {

@@ -70,6 +70,7 @@ impl Context<'_> {
                     place: Some(place),
                     values,
                     base,
+                    may_keep: written.allow_no_change,
                     must_change: !written.allow_no_change && must_change(&acts, self.places[place].map, base.is_some()),
                     acts,
                     explained: true,
@@ -297,7 +298,10 @@ fn must_change(acts: &[Act], map: [usize; 3], has_base: bool) -> bool {
         Act::Own(OwnAct::Replace(replace)) => {
             has_base && !replace.region.is_of_channels() && replace.region.asked_share() != Some(0.0)
         }
-        Act::Own(_) => false,
+        Act::Own(OwnAct::Clip(clip)) => {
+            clip.max.is_some() || clip.quantile.is_some_and(|quantile| quantile.get() < 1.0)
+        }
+        Act::Own(OwnAct::Prune(prune)) => prune.quantile.get() > 0.0,
         Act::Operator(step) => !step.idle,
     })
 }

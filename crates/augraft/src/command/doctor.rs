@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use augraft_engine::{Cuts, Examination, OnnxRuntime, Optimization, Runtime, Tract, examine};
+use augraft_engine::{Cuts, Examination, OnnxRuntime, Optimization, Runtime, Tract, answers_each, examine};
 use augraft_onnx::{Dim, Model, Port, baked_batch, free_batch};
 use augraft_pipeline::Device;
 
@@ -12,9 +12,6 @@ use crate::failure::Failure;
 /// Examines the model on every engine and prints what it finds as it goes; with `fixed`, also writes the model with a free batch.
 pub(super) fn doctor(path: &Path, fixed: Option<&Path>, library: Option<&Path>) -> Result<Vec<Examination>, Failure> {
     let model = Model::load(path)?;
-    if fixed.is_some() && baked_batch(&model).is_none() {
-        return Err(Failure::user("the batch is free already; leave --fix-batch out"));
-    }
     let mut printed = Ok(());
     let mut line = |what: &str, said: &str| {
         if printed.is_ok() {
@@ -34,7 +31,12 @@ pub(super) fn doctor(path: &Path, fixed: Option<&Path>, library: Option<&Path>) 
     let cuts = Cuts::of(&model);
     line("sites", &format!("{} activations, {} of them clean cuts", cuts.activations, cuts.clean.len()));
     let examined = match baked_batch(&model) {
-        None => model,
+        None => {
+            if let Some(file) = fixed {
+                line("batch", &format!("free already, so {} was not written", file.display()));
+            }
+            model
+        }
         Some(reason) => {
             line("batch", &format!("baked in: {reason}"));
             match free_batch(&model) {
@@ -48,8 +50,12 @@ pub(super) fn doctor(path: &Path, fixed: Option<&Path>, library: Option<&Path>) 
                         line("", &format!("  and {rest} more like these"));
                     }
                     if let Some(file) = fixed {
+                        let reasons = check_freed(&freed.model, library)?;
                         augraft_data::atomic_write(file, &freed.model.to_bytes())?;
                         line("", &format!("written to {}", file.display()));
+                        for reason in reasons {
+                            line("", &format!("  not run on several samples: {reason}"));
+                        }
                     }
                     line("", "what follows is said of the model with a free batch");
                     freed.model
@@ -76,6 +82,25 @@ pub(super) fn doctor(path: &Path, fixed: Option<&Path>, library: Option<&Path>) 
         }
     }
     printed.map(|()| examinations)
+}
+
+/// Runs a freed model on several samples on every engine; why those that could not say anything did not.
+fn check_freed(model: &Model, library: Option<&Path>) -> Result<Vec<String>, Failure> {
+    let mut reasons = Vec::new();
+    for (name, runtime) in engines(library) {
+        let said = runtime.map(|runtime| answers_each(&*runtime, model).map_err(|error| error.to_string()));
+        match said.and_then(|said| said) {
+            Ok(None) => {}
+            Ok(Some(wrong)) => {
+                let message = format!(
+                    "the batch cannot be freed by its shapes alone: {wrong}; export the model with a dynamic batch"
+                );
+                return Err(Failure::user(message));
+            }
+            Err(reason) => reasons.push(format!("{name}: {reason}")),
+        }
+    }
+    Ok(reasons)
 }
 
 /// Name of an engine, and it or why it cannot be used.
