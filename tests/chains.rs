@@ -270,7 +270,7 @@ fn differences(plan: &Plan, file: &Model, samples: &Batch, backend: &Backend) ->
 }
 
 /// Quotients of whole numbers and shares of 1, which engines compute by way of reciprocals, and objects that are turned after they were lost.
-const TELLTALES: [(&str, [usize; 2]); 7] = [
+const TELLTALES: [(&str, [usize; 2]); 10] = [
     ("  - mosaic: { form: resize, mode: elem }\n", [98, 98]),
     ("  - gridmix: { mode: elem, grid: [2, 7] }\n", [49, 98]),
     ("  - resize: { size: [17, 49], interpolation: nearest }\n  - cutmix\n", [49, 7]),
@@ -281,6 +281,12 @@ const TELLTALES: [(&str, [usize; 2]); 7] = [
         "  - cutmix: { mode: elem }\n  - random_crop: { size: 8 }\n  - pad: { padding: 5 }\n  - horizontal_flip\n  - gridmix\n",
         [16, 12],
     ),
+    ("  - gridmix: { mode: elem, grid: [2, 6] }\n  - resizemix: { mode: elem }\n", [22, 11]),
+    (
+        "  - repeat: { count: 3, steps: [cutmix: { mode: elem }] }\n  - resizemix: { mode: elem, form: mmpretrain }\n",
+        [15, 12],
+    ),
+    ("  - repeat: { count: 2, steps: [mosaic: { mode: elem }] }\n  - resizemix: { mode: elem }\n", [20, 17]),
 ];
 
 #[test]

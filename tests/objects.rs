@@ -234,6 +234,8 @@ fn a_moved_box_is_the_box_of_its_moved_mask() {
 
 #[test]
 fn large_boxes_inside_the_frame_overlap_with_their_masks() {
+    // What a grid scatters reaches the border of the image.
+    let names = || moving_names().into_iter().filter(|name| *name != "grid_shuffle");
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for (element, size) in [(Element::U8, [130, 160]), (Element::F32, [160, 160]), (Element::F32, [160, 130])] {
         let input = shape(element, 1, size);
@@ -250,7 +252,7 @@ fn large_boxes_inside_the_frame_overlap_with_their_masks() {
             0 => [30 + row, 28, 96 + row, 95 + row % 3],
             _ => [12 + row % 4, 10 + row, width - 18 - row % 3, height - 12 - row],
         });
-        let all = moving_names().into_iter().map(large).chain(turns());
+        let all = names().map(large).chain(turns());
         for operator in all.filter(|operator| operator.check(&input).is_ok()) {
             for seed in 0..2 {
                 let after = applied(&*operator, seed, &before);
@@ -266,7 +268,7 @@ fn large_boxes_inside_the_frame_overlap_with_their_masks() {
             }
         }
     }
-    assert!(moving_names().iter().all(|name| counts.get(name) > Some(&5)), "{counts:?}");
+    assert!(names().all(|name| counts.get(name) > Some(&5)), "{counts:?}");
 }
 
 /// What is left of a polygon between two lines across an axis, by Sutherland and Hodgman.

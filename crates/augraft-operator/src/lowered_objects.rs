@@ -214,32 +214,37 @@ impl<'g> LoweredObjects<'g> {
         region: Option<LoweredRegion<'g>>,
         picture: &Picture<'g>,
     ) -> Self {
+        if let Mixing::None | Mixing::Values { .. } = mixing {
+            return self;
+        }
+        // As before a motion: the edges of an empty frame change places where a partner is made smaller or turned.
+        let objects = self.without_gone();
         // Who is its own partner shows its own objects as they are.
-        let alone = |partner: Value<'g>| partner.equals(self.shown.graph().range(self.shown.side(0)));
+        let alone = |partner: Value<'g>| partner.equals(objects.shown.graph().range(objects.shown.side(0)));
         match mixing {
-            Mixing::None | Mixing::Values { .. } => self,
+            Mixing::None | Mixing::Values { .. } => objects,
             Mixing::Paste(patch) => match patch.partner.filter(|_| patch.shows == Shows::Place).map(alone) {
-                None => self.collage(std::slice::from_ref(patch), picture),
+                None => objects.collage(std::slice::from_ref(patch), picture),
                 Some(alone) => {
-                    let none = self.shown.graph().constant(Tensor::scalar(0i64));
+                    let none = objects.shown.graph().constant(Tensor::scalar(0i64));
                     let edges = patch.edges.map(|edge| alone.select(none, edge));
-                    self.collage(&[Patch { edges, ..*patch }], picture)
+                    objects.collage(&[Patch { edges, ..*patch }], picture)
                 }
             },
-            Mixing::Collage(patches) => self.collage(patches, picture),
+            Mixing::Collage(patches) => objects.collage(patches, picture),
             Mixing::Blend { lam, partner } => {
                 let lam = alone(*partner).select(real(*lam, 1.0), lam.cast(DataType::F64));
                 let rest = real(lam, 1.0) - lam;
-                self.weighed(lam).with(&self.at_rows(*partner).weighed(rest))
+                objects.weighed(lam).with(&objects.at_rows(*partner).weighed(rest))
             }
             Mixing::Region { partner, .. } => {
-                let Some(region) = region else { return self };
+                let Some(region) = region else { return objects };
                 let (LoweredRegion::Taken(taken) | LoweredRegion::Weights([_, taken])) = region.flat();
                 let other = (!alone(*partner)).unsqueeze(&[1, 2, 3]).cast(DataType::F64);
                 let taken = taken.cast(DataType::F64) * other;
-                let other = self.at_rows(*partner).part(taken, picture, 0.0);
+                let other = objects.at_rows(*partner).part(taken, picture, 0.0);
                 // Not 1 minus the share: engines may divide by way of a reciprocal, and what is wholly covered would not be gone.
-                self.part(real(taken, 1.0) - taken, picture, 1.0).with(&other)
+                objects.part(real(taken, 1.0) - taken, picture, 1.0).with(&other)
             }
         }
     }

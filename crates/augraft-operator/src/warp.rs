@@ -145,10 +145,13 @@ fn warp_one<T: Sampled>(
     }
 }
 
+/// What is added to projected places, in pixels, so that one between two pixels is in the same of them however an engine rounds.
+pub(crate) const NUDGE: f64 = 1e-7;
+
 /// The place that pixel `[x, y]` shows, in an image with a border of one pixel; on the border where it is behind the horizon.
 fn behind(map: Homography<f64>, [height, width]: [f64; 2], [x, y]: [usize; 2], sampling: Sampling) -> [f64; 2] {
     let [across, down, depth] = map.apply([x as f64 + 0.5, y as f64 + 0.5]);
-    let at = |value: f64, side: f64| value / depth * side + sampling.shift();
+    let at = |value: f64, side: f64| value / depth * side + (sampling.shift() + NUDGE);
     if depth > 0.0 { [at(across, width), at(down, height)] } else { [0.0; 2] }
 }
 

@@ -9,7 +9,7 @@ use crate::numbers::Fill;
 use crate::picture::{Picture, places};
 use crate::recorder::Recorder;
 use crate::shape::{Element, Issue};
-use crate::warp::{Sampling, centered};
+use crate::warp::{NUDGE, Sampling, centered};
 
 /// Numbers along one axis of the pixels of a plane.
 fn line<'g>(batch: &Picture<'g>, places: impl Iterator<Item = f64>, shape: &[i64]) -> Value<'g> {
@@ -63,7 +63,7 @@ pub(crate) fn projected<'g>(
     let seen = real(0.0).less(depth);
     let depth = seen.select(depth, real(1.0));
     let place = |value: Value<'g>, side: Value<'g>| {
-        seen.select(value / depth * side.unsqueeze(&[1, 2]) + real(sampling.shift()), real(0.0))
+        seen.select(value / depth * side.unsqueeze(&[1, 2]) + real(sampling.shift() + NUDGE), real(0.0))
     };
     let places = [place(across, motion.sides[1]), place(down, motion.sides[0])];
     let moved = look_up(batch, places, sampling, &content.fill(&motion.fill))?;
