@@ -4,7 +4,7 @@ use augraft::onnx::proto::{NodeProto, OperatorSetIdProto};
 use augraft::onnx::{DataType, Graph, Model, Side, Tensor, Value, int_attribute};
 use insta::assert_snapshot;
 
-use crate::nets::{ANY, EIGHT, net, net_with_reshape};
+use crate::nets::{ANY, EIGHT, net, net_of_the_first, net_that_answers_once, net_with_reshape};
 use crate::support::{Case, NORMALIZED};
 
 /// What `augraft` says to these arguments over a pipeline with the lines `pipeline`, beside a small model `net.onnx`.
@@ -115,7 +115,35 @@ fn a_batch_that_is_baked_in_can_be_freed() {
     tract        runs it; at batch 2 an output differs from that of each sample alone by 0e0 at most, of 4.101
     ");
     let _ = case.accepted(&[GRAFT, &["--model", "free.onnx"]].concat());
-    assert_snapshot!(case.refused(&["doctor", "free.onnx", "--fix-batch", "again.onnx"]), @"error: the batch is free already; leave --fix-batch out");
+    let again = case.accepted(&["doctor", "free.onnx", "--fix-batch", "again.onnx"]);
+    assert!(
+        again.contains("batch        free already, so again.onnx was not written") && again.contains("sites "),
+        "{again}"
+    );
+    assert!(!case.path().join("again.onnx").exists());
+}
+
+#[test]
+fn a_model_that_keeps_its_first_sample_is_not_freed_and_answers_nobody() {
+    let case = Case::new();
+    let written = |name: &str, net: Graph| {
+        case.file(name, &Model::from_proto(net.into_proto("net", &[])).expect("a model").to_bytes());
+    };
+    written("first.onnx", net_of_the_first());
+    let output = augraft_tests::run(
+        env!("CARGO_BIN_EXE_augraft-under-test"),
+        case.path(),
+        &["doctor", "first.onnx", "--fix-batch", "free.onnx"],
+    );
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2));
+    assert_snapshot!(said.trim(), @"error: the batch cannot be freed by its shapes alone: tract answers 3 samples with `logits` of the shape [1, 10], not one row for each; export the model with a dynamic batch");
+    assert!(!case.path().join("free.onnx").exists());
+    written("once.onnx", net_that_answers_once());
+    case.pipeline("steps: [resize: { size: 8 }, normalize]\nmodel:\n  file: once.onnx\n  steps:\n    - at: relu.0\n      cutmix: {}\n");
+    let _ = case.accepted(GRAFT);
+    let said = case.refused(&["verify", "out.onnx", "p.yaml"]);
+    assert_snapshot!(said, @"error: the model answers 4 samples with an output of the shape [1, 10], not one row for each: something in it keeps one batch size; see `augraft doctor` on the model");
 }
 
 #[test]

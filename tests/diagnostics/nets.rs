@@ -40,6 +40,23 @@ pub(crate) fn net_with_reshape() -> Graph {
     graph
 }
 
+/// A classifier whose `Reshape` keeps a batch of 1, and which then answers for the first sample alone.
+pub(crate) fn net_of_the_first() -> Graph {
+    let graph = Graph::new(18);
+    let mean = images(&graph, Side::Fixed(1), EIGHT).unary("Relu").unary("GlobalAveragePool");
+    let row = mean.binary("Reshape", graph.ints(&[1, 3])).gather(graph.constant(Tensor::vector(vec![0i64])), 0);
+    finish(&graph, row, Side::Fixed(1), 3, 10);
+    graph
+}
+
+/// A classifier of any number of samples that answers for the first alone.
+pub(crate) fn net_that_answers_once() -> Graph {
+    let graph = Graph::new(18);
+    let mean = images(&graph, ANY, EIGHT).unary("Relu").unary("GlobalAveragePool").unary("Flatten");
+    finish(&graph, mean.gather(graph.constant(Tensor::vector(vec![0i64])), 0), Side::Fixed(1), 3, 10);
+    graph
+}
+
 /// A classifier with an `If` whose branches read `relu.0`.
 pub(crate) fn net_with_branches() -> Graph {
     let graph = Graph::new(18);

@@ -93,9 +93,11 @@ fn sweeps_and_charts_of_nothing() {
 #[test]
 fn an_act_that_changes_nothing() {
     let mut all = String::new();
-    let act = "  interventions:\n    - name: flat\n      at: [deep]\n      apply: [{ keep: { box: [0, 0, 1, 1] } }]\n";
-    let said = refused(&format!("{METRICS}  over: {{ pairs: 4 }}\n{act}"));
-    add(&mut all, &said);
+    for act in ["keep: { box: [0, 0, 1, 1] }", "clip: { max: 1000000.0 }"] {
+        let act = format!("  interventions:\n    - name: flat\n      at: [deep]\n      apply: [{{ {act} }}]\n");
+        let said = refused(&format!("{METRICS}  over: {{ pairs: 4 }}\n{act}"));
+        add(&mut all, &said);
+    }
     assert_snapshot!(all);
 }
 

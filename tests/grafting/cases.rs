@@ -1,13 +1,13 @@
 //! Small models with everything that makes a graft hard.
 
-use augraft::engine::{DrawSource, EngineError, graft};
+use augraft::engine::{DrawSource, EngineError, Verifier, graft};
 use augraft::onnx::proto::attribute_proto::AttributeType;
 use augraft::onnx::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use augraft::onnx::{DataType, Graph, Model, Side, Tensor, Value};
 use ndarray::{ArrayD, IxDyn};
 use tempfile::TempDir;
 
-use crate::support::{check, options, plan_over, written};
+use crate::support::{check, options, plan_over, samples, written};
 
 const CUTMIX: &str = "cutmix: { mode: elem, p: 0.9 }";
 
@@ -317,6 +317,29 @@ fn input_steps_alone_are_grafted_and_verified() {
     for backend in augraft_testkit::backends() {
         let what = "steps at the input";
         crate::support::assert_equals_parts(&plan, &grafted.model, &model, &*backend.runtime, 3, what);
+    }
+}
+
+#[test]
+fn boxes_in_image_space_at_three_sites_are_verified_on_every_engine() {
+    let folder = TempDir::new().expect("a folder");
+    let model = net(18);
+    let step = |site: &str| format!("    - at: {site}\n      cutmix: {{ mode: elem, frame: project }}\n");
+    let steps: String = ["first", "second", "third"].map(step).concat();
+    let plan = plan_over(&written(folder.path(), &model), "tract", &steps, [8, 8], 3);
+    for draws in [DrawSource::Graph, DrawSource::Inputs] {
+        let grafted = graft(&plan, &model, &options(draws)).expect("a graft");
+        for backend in augraft_testkit::backends() {
+            let mut verifier = Verifier::bind(&plan, &grafted.model, Some(&model), &*backend.runtime, backend.purpose)
+                .expect("a file");
+            verifier.compare(samples(&plan, 3)).expect("a comparison");
+            assert!(
+                verifier.findings().iter().all(|finding| finding.holds),
+                "{}: {:?}",
+                backend.name,
+                verifier.findings()
+            );
+        }
     }
 }
 

@@ -148,7 +148,7 @@ impl TractSession {
 #[expect(clippy::print_stderr, reason = "a session has no other way to say that it is slow")]
 fn optimized(model: &tract::InferenceModel, patience: Duration) -> Option<tract::TractResult<tract::TypedModel>> {
     let (model, (sender, receiver)) = (model.clone(), mpsc::channel());
-    std::thread::spawn(move || sender.send(model.into_optimized()));
+    std::thread::spawn(move || drop(sender.send(model.into_optimized())));
     match receiver.recv_timeout(patience) {
         Ok(optimized) => Some(optimized),
         Err(mpsc::RecvTimeoutError::Timeout) => {
@@ -216,7 +216,7 @@ mod tests {
             let (bytes, inputs) = (model.to_bytes(), vec!["row".to_owned()]);
             let session =
                 TractSession { bytes, inputs, purpose: Use::OptimizedGraph, plans: Mutex::default(), patience };
-            assert_eq!(session.run(&[("row", &row)]).expect("a run"), [row.clone()], "{patience:?}");
+            assert_eq!(session.run(&[("row", &row)]).expect("a run"), std::slice::from_ref(&row), "{patience:?}");
         }
     }
 }
