@@ -44,13 +44,17 @@ fn medians<const K: usize>(mut runs: [&mut dyn FnMut(usize); K]) -> [Duration; K
 fn measure(name: &str, operator: &dyn AnyOperator, bytes: usize, rows: impl Fn(&Draws) -> Rows) {
     let mut batch = batch();
     let draws = operator.draw(&StepKey::new(1, name), 0, &batch);
-    let mut scratch = Scratch::default();
+    let (labels, mut scratch) = (batch.labels.clone(), Scratch::default());
     let rows = rows(&draws);
     let bytes = if bytes > 0 { bytes } else { rows.iter().map(|(_, length)| length * 4).sum() };
     let size = SHAPE.iter().product::<usize>().max(bytes / 4);
     let (from, mut to, mut whole) = (vec![1f32; size], vec![0f32; size], vec![0f32; size]);
     let [own, piece, in_place] = medians([
-        &mut |_| operator.apply(&draws, black_box(&mut batch), &mut scratch).expect("the draws fit"),
+        &mut |_| {
+            // What labels of many steps cost is measured apart.
+            batch.labels.clone_from(&labels);
+            operator.apply(&draws, black_box(&mut batch), &mut scratch).expect("the draws fit");
+        },
         &mut |round| {
             let start = (round * bytes / 4) % (size - bytes / 4 + 1);
             let place = start..start + bytes / 4;
