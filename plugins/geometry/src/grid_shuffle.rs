@@ -56,7 +56,7 @@ impl Operator for GridShuffle {
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
         let [rows, columns] = self.grid;
         if !(2..=MOST).contains(&(rows * columns)) {
-            return Err(Issue::new("grid", format!("has {} cells, and needs 2 to {MOST}", rows * columns)));
+            return Err(Issue::new("grid", format!("needs 2 to {MOST} cells, and has {}", rows * columns)));
         }
         let [height, width] = shape.dense()?;
         if height % rows != 0 || width % columns != 0 {
