@@ -76,7 +76,7 @@ impl Model {
         Ok(Self { proto })
     }
 
-    /// Encodes the model; a decoded model whose nodes were in order gives the bytes that it came from.
+    /// Encodes the model; a decoded model whose nodes were in order, and none of whose dimensions is -1, gives the bytes that it came from.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         self.proto.encode_to_vec()

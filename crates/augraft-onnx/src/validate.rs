@@ -25,6 +25,7 @@ pub(crate) fn validate(proto: &mut ModelProto) -> Result<(), Error> {
     for nodes in functions.clone().map(|function| &function.node).chain([&graph.node]) {
         check_depth(nodes, 0)?;
     }
+    open_dimensions(graph);
     check_graph(graph)?;
     for function in functions {
         check_nodes(&function.node)?;
@@ -37,6 +38,19 @@ pub(crate) fn validate(proto: &mut ModelProto) -> Result<(), Error> {
         return Err(Error::invalid(format!("{reader} needs the tensor '{name}', and nothing produces it")));
     }
     Ok(())
+}
+
+/// Leaves dimensions open that are written as -1, as PaddlePaddle does and ONNX Runtime reads.
+fn open_dimensions(graph: &mut GraphProto) {
+    let infos = graph.input.iter_mut().chain(&mut graph.output).chain(&mut graph.value_info);
+    let types = infos.filter_map(|info| info.r#type.as_mut().and_then(|of| of.value.as_mut()));
+    for value in types {
+        let type_proto::Value::TensorType(tensor) = value else { continue };
+        for dim in tensor.shape.iter_mut().flat_map(|shape| &mut shape.dim) {
+            dim.value.take_if(|value| *value == dimension::Value::DimValue(-1));
+        }
+    }
+    graph.node.iter_mut().flat_map(bodies_mut).for_each(open_dimensions);
 }
 
 fn check_depth(nodes: &[NodeProto], depth: usize) -> Result<(), Error> {

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use augraft_onnx::Model;
 use augraft_onnx::proto::tensor_proto::DataLocation;
-use augraft_onnx::proto::{GraphProto, ModelProto, StringStringEntryProto};
+use augraft_onnx::proto::tensor_shape_proto::dimension;
+use augraft_onnx::proto::{GraphProto, ModelProto, StringStringEntryProto, type_proto};
+use augraft_onnx::{Dim, Model};
 use prost::Message;
 
 use crate::fixtures::{floats, model, node, plain, proto, residual, value, with_body};
@@ -136,6 +137,25 @@ fn sizes_that_cannot_be() {
         of_graph(GraphProto { output: vec![value("y", &[-10])], ..residual() }),
         @"net.onnx is not a valid ONNX model: tensor 'y' has the impossible dimensions [-10]; name a dimension that varies"
     );
+}
+
+#[test]
+fn dimensions_of_minus_one_are_open() {
+    let mut graph = GraphProto {
+        input: vec![value("x", &[3, -1, 8])],
+        output: vec![value("y", &[-1, 10])],
+        value_info: vec![value("r1", &[-1, -1])],
+        ..residual()
+    };
+    // The batch too, which the fixture names.
+    let Some(type_proto::Value::TensorType(tensor)) = graph.input[0].r#type.as_mut().unwrap().value.as_mut() else {
+        panic!("a tensor");
+    };
+    tensor.shape.as_mut().unwrap().dim[0].value = Some(dimension::Value::DimValue(-1));
+    let model = model(graph);
+    assert_eq!(model.inputs()[0].shape, Some(vec![Dim::Unknown, Dim::Fixed(3), Dim::Unknown, Dim::Fixed(8)]));
+    assert_eq!(model.outputs()[0].shape.as_ref().unwrap()[1..], [Dim::Unknown, Dim::Fixed(10)]);
+    assert!(augraft_onnx::baked_batch(&model).is_none());
 }
 
 #[test]
