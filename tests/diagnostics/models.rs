@@ -85,6 +85,20 @@ fn a_site_that_does_not_exist() {
 }
 
 #[test]
+fn a_site_whose_name_is_a_number() {
+    let case = Case::new();
+    assert_snapshot!(case.model(fitting(), "  steps:\n    - at: 104\n      cutmix: {}\n").run(), @r#"
+    error[wrong-type]: `at` must be text, but is 104
+     --> p.yaml:7:11
+      |
+    7 |     - at: 104
+      |           ^^^
+      |
+      = help: put it in quotes: `at: "104"`
+    "#);
+}
+
+#[test]
 fn a_site_of_the_wrong_rank() {
     assert_snapshot!(at(fitting, "flatten.0"), @"
     error[site-shape]: `flatten.0` has the shape [1, 3] for one image, but steps act on N,C,H,W
@@ -185,6 +199,10 @@ fn a_file_that_is_no_model() {
     5 |   file: net.onnx
       |         ^^^^^^^^
     ");
+    let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
+    assert_snapshot!(case.file("net.onnx", pointer).refused(&["sites", "net.onnx"]), @"error: net.onnx is not an ONNX model: it is a pointer of Git LFS, which `git lfs pull` replaces by the file; name a whole .onnx file");
+    let page = b"\n<!DOCTYPE html><html><body>404</body></html>";
+    assert_snapshot!(case.file("net.onnx", page).refused(&["sites", "net.onnx"]), @"error: net.onnx is not an ONNX model: it is a page of HTML, such as a download that was refused; name a whole .onnx file");
     std::fs::remove_file(case.path().join("net.onnx")).expect("a file");
     assert_snapshot!(case.run(), @"
     error[bad-model]: cannot read net.onnx: it does not exist; check the path

@@ -136,10 +136,10 @@ fn a_step_is_one_operator() {
 fn ids_are_unique_words() {
     assert_snapshot!(steps("  - id: a\n    cutmix:\n  - mixup\n  - { mixup: {}, id: a }"), @"6:22 duplicate-id | two steps are called `a`, so they would draw the same | the other is in line 4; give one of them another `id`");
     assert_snapshot!(steps("  - { mixup: {}, id: cutmix-2 }\n  - cutmix\n  - cutmix"), @"5:5 duplicate-id | two steps are called `cutmix-2`, so they would draw the same | the other is in line 3; give one of them another `id`");
-    assert_snapshot!(steps("  - { mixup: {}, id: a/b }\n  - { mixup: {}, id: 3 }"), @"
+    assert_snapshot!(steps("  - { mixup: {}, id: a/b }\n  - { mixup: {}, id: 3 }"), @r#"
     3:22 wrong-type | `id` must look like `deep-cutmix` or `cutmix_2`, but is the text `a/b` | -
-    4:22 wrong-type | `id` must be text, but is 3 | -
-    ");
+    4:22 wrong-type | `id` must be text, but is 3 | put it in quotes: `id: "3"`
+    "#);
 }
 
 #[test]

@@ -172,6 +172,16 @@ fn decode(bytes: Bytes) -> Result<ModelProto, Error> {
     if bytes.is_empty() {
         return Err(Error::not_onnx("it is empty"));
     }
+    if bytes.starts_with(b"version https://git-lfs") {
+        return Err(Error::not_onnx("it is a pointer of Git LFS, which `git lfs pull` replaces by the file"));
+    }
+    let start = bytes.trim_ascii_start();
+    if [&b"<!doctype"[..], b"<html"]
+        .iter()
+        .any(|tag| start.len() >= tag.len() && start[..tag.len()].eq_ignore_ascii_case(tag))
+    {
+        return Err(Error::not_onnx("it is a page of HTML, such as a download that was refused"));
+    }
     ModelProto::decode(bytes).map_err(|error| {
         let words = error.to_string();
         if words.contains("recursion limit") {

@@ -310,6 +310,12 @@ fn several_operators(registry: &Registry, pointer: &str, fields: &[&(Key, Node)]
 fn read_text(pointer: &str, node: &Node, field: &str, schema: &Json, problems: &mut Problems<'_>) -> Option<String> {
     let value = node.field(field)?.to_json();
     let pointer = format!("{pointer}/{field}");
+    if value.is_number() {
+        // Names of tensors in older models are numbers, which YAML takes for such.
+        let help = format!("put it in quotes: `{field}: \"{value}\"`");
+        problems.error(&pointer, "wrong-type", format!("`{field}` must be text, but is {value}"), Some(help));
+        return Some(value.to_string());
+    }
     problems.extend(&pointer, check(schema, &value, &format!("`{field}`")));
     value.as_str().map(str::to_owned)
 }
