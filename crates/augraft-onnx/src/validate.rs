@@ -40,7 +40,7 @@ pub(crate) fn validate(proto: &mut ModelProto) -> Result<(), Error> {
     Ok(())
 }
 
-/// Leaves dimensions open that are written as -1, as PaddlePaddle does and ONNX Runtime reads.
+/// Leaves dimensions open that are written as -1, as `PaddlePaddle` does and ONNX Runtime reads.
 fn open_dimensions(graph: &mut GraphProto) {
     let infos = graph.input.iter_mut().chain(&mut graph.output).chain(&mut graph.value_info);
     let types = infos.filter_map(|info| info.r#type.as_mut().and_then(|of| of.value.as_mut()));
