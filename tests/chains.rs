@@ -70,6 +70,10 @@ fn configured(name: &str, plain: bool, numbers: &mut Numbers) -> Option<Value> {
             *size = json!([4 + numbers.below(14), 4 + numbers.below(14)]);
         }
         if plain {
+            // Of what is shrunk to a few pixels, a row and a column are most.
+            if let ("affine", Some(scale)) = (entry.name, fields.get_mut("scale")) {
+                *scale = json!([0.4, 1.6]);
+            }
             for (name, value) in [
                 ("label", json!("area")),
                 ("lam", json!("corrected")),
@@ -178,7 +182,8 @@ fn tolerance(plan: &Plan) -> f64 {
 
 /// Whether samples fill their images until a step cuts them: what is filled in before counts as the sample itself, and has no color.
 fn are_full_until_cut(plan: &Plan, input: &Shape) -> bool {
-    let cuts = |step: &Step| step.effects.mixes && !step.effects.blends;
+    // A step that never acts cuts nothing.
+    let cuts = |step: &Step| step.effects.mixes && !step.effects.blends && !step.idle;
     let Some(last) = plan.steps.iter().rposition(|step| step.effects.mixes) else { return false };
     let first = plan.steps.iter().position(cuts).unwrap_or(last).min(last);
     let mut white = colored(input);
