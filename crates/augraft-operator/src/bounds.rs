@@ -52,8 +52,9 @@ pub(crate) fn area([left, top, right, bottom]: Bounds) -> f64 {
     (right - left).max(0.0) * (bottom - top).max(0.0)
 }
 
-/// Whether a place is in a box, ends exclusive.
+/// Whether a place is in a box, ends exclusive; one on an edge is of the side on which the edge is, however an engine rounds.
 pub(crate) fn inside([x, y]: Place, [left, top, right, bottom]: Bounds) -> bool {
+    let (x, y) = (x + SLACK, y + SLACK);
     x >= left && x < right && y >= top && y < bottom
 }
 

@@ -225,6 +225,7 @@ impl<'g> LoweredObjects<'g> {
 }
 
 pub(crate) fn inside<'g>([x, y]: [Value<'g>; 2], [left, top, right, bottom]: Edges<'g>) -> Value<'g> {
+    let (x, y) = (x + real(x, SLACK), y + real(y, SLACK));
     x.at_least(left) & x.less(right) & y.at_least(top) & y.less(bottom)
 }
 

@@ -358,7 +358,8 @@ fn collage(before: &[Vec<Object>], row: usize, patches: &[Patch<Row>], [height, 
             continue;
         }
         let hole = bounds_of(patch.edges);
-        for object in &mut objects {
+        // The rectangles of a collage lie beside each other, and only their borders would meet.
+        for object in objects.iter_mut().filter(|_| !whole) {
             object.cover(hole);
         }
         let shown = before[patch.source(row)].iter().map(|object| {
