@@ -102,6 +102,26 @@ fn an_act_that_changes_nothing() {
 }
 
 #[test]
+fn an_act_that_is_told_to_do_nothing_gets_a_note() {
+    let case = Case::new();
+    let noted = |act: &str, more: &str| {
+        let act = format!("  interventions:\n    - name: idle\n      at: [deep]\n      apply: [{{ {act} }}]\n{more}");
+        let steps = format!("steps: [resize: {{ size: {SIDE} }}, normalize: half]\n");
+        let model = format!("model: {{ file: classifier.onnx, sites: {SITES} }}\n");
+        let data = "data: { folder: photos, batch: 4 }\n";
+        let over = format!("experiment:\n{METRICS}  over: {{ pairs: 4 }}\n{act}");
+        fs::write(case.path().join("e.yaml"), format!("augraft: 1\n{data}{steps}{model}{over}")).expect("a file");
+        let said = augraft_tests::succeed(PROGRAM, case.path(), &["experiment", "e.yaml", "--out", "out"]);
+        said.contains("`idle` at `deep` changes nothing, as it is told")
+    };
+    for act in ["prune: { quantile: 0 }", "clip: { quantile: 1 }", "lerp: { lam: 1 }"] {
+        assert!(noted(act, ""), "{act}");
+        assert!(!noted(act, "      allow_no_change: true\n"), "{act} is allowed");
+    }
+    assert!(!noted("prune: { quantile: 0.99 }", ""), "it changes something");
+}
+
+#[test]
 fn data_that_does_not_fit() {
     let mut all = String::new();
     let case = Case::new();

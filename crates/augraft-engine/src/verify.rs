@@ -95,8 +95,9 @@ impl<'p> Verifier<'p> {
             let is_end = at + 1 == steps.len() && self.network.is_none();
             let name = if is_end { "images_out".to_owned() } else { format!("{}/out", step.id) };
             // The bound of a step is for values of its images as they usually are; what noise or factors blew up rounds as far as it is large.
-            allowed = own_error(step, gain(&batch).max(magnitude(&images_tensor(&batch.images)?) / 255.0));
-            largest = follow(found.get(&name), &mut batch)?;
+            let native = images_tensor(&batch.images)?;
+            allowed = own_error(step, gain(&batch).max(magnitude(&native) / 255.0));
+            largest = follow(&native, found.get(&name), &mut batch)?;
             let (draws, n) = (self.differing(step, &drawn, &found, batch.len()), batch.len());
             self.add(Finding::of(Subject::Step(step.id.clone()), n, draws, largest, allowed));
         }
@@ -109,7 +110,8 @@ impl<'p> Verifier<'p> {
             self.add(Finding::of(Subject::Output("logits"), n, None, Some(largest), allowed));
         } else {
             if steps.is_empty() {
-                largest = follow(Some(found.get("images_out").ok_or_else(|| lacking("images_out"))?), &mut batch)?;
+                let made = found.get("images_out").ok_or_else(|| lacking("images_out"))?;
+                largest = follow(&images_tensor(&batch.images)?, Some(made), &mut batch)?;
             }
             self.add(Finding::of(Subject::Output("images_out"), n, None, largest, allowed));
         }
@@ -168,7 +170,7 @@ impl<'p> Verifier<'p> {
                 apply(step, drawn, at, &mut self.scratch)?;
                 let out = images_tensor(&at.images)?;
                 let allowed = rounding(&out, self.is_raw) + own_error(step, magnitude(&out) / 255.0);
-                let largest = follow(found.get(&format!("{}/out", step.id)), at)?;
+                let largest = follow(&out, found.get(&format!("{}/out", step.id)), at)?;
                 let draws = self.differing(step, drawn, found, batch.len());
                 let subject = Subject::Step(step.id.clone());
                 findings.push(Finding::of(subject, batch.len(), draws, largest, allowed));
@@ -298,10 +300,10 @@ fn apply(step: &Step, drawn: &Drawn, batch: &mut Batch, scratch: &mut Scratch) -
     step.operator.apply(draws, batch, scratch).map_err(|issue| EngineError::step(&step.id, issue))
 }
 
-/// How far the images of the file are from those of the batch, which goes on with the file's; none where the file does not show them.
-fn follow(made: Option<&Tensor>, batch: &mut Batch) -> Result<Option<f32>, EngineError> {
+/// How far the images of the file are from the `native` ones of the batch, which goes on with the file's; none where the file does not show them.
+fn follow(native: &Tensor, made: Option<&Tensor>, batch: &mut Batch) -> Result<Option<f32>, EngineError> {
     let Some(made) = made else { return Ok(None) };
-    let largest = largest_difference(&images_tensor(&batch.images)?, made);
+    let largest = largest_difference(native, made);
     if largest.is_finite() {
         let made = made.clone();
         let images = match made {

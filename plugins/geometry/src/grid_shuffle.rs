@@ -55,8 +55,9 @@ impl Operator for GridShuffle {
 
     fn check(&self, shape: &Shape) -> Result<Shape, Issue> {
         let [rows, columns] = self.grid;
-        if !(2..=MOST).contains(&(rows * columns)) {
-            return Err(Issue::new("grid", format!("needs 2 to {MOST} cells, and has {}", rows * columns)));
+        let cells = rows.saturating_mul(columns);
+        if !(2..=MOST).contains(&cells) {
+            return Err(Issue::new("grid", format!("needs 2 to {MOST} cells, and has {cells}")));
         }
         let [height, width] = shape.dense()?;
         if height % rows != 0 || width % columns != 0 {
