@@ -196,4 +196,4 @@ macro_rules! tensor_types {
         }
     };
 }
-tensor_types!(Bool: bool, U8: u8, I8: i8, I32: i32, I64: i64, U64: u64, F32: f32, F64: f64);
+tensor_types!(Bool: bool, U8: u8, I8: i8, I32: i32, I64: i64, U64: u64, F16: half::f16, F32: f32, F64: f64);

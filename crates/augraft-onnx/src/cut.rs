@@ -5,7 +5,7 @@ use crate::elements::element_types;
 use crate::error::Error;
 use crate::flow::{Flow, Position};
 use crate::model::Model;
-use crate::nodes::{bodies, free_names, label, outputs as outputs_of};
+use crate::nodes::{bodies, outputs as outputs_of};
 use crate::proto::tensor_proto::DataType;
 use crate::proto::{FunctionProto, GraphProto, ModelProto, NodeProto, ValueInfoProto};
 
@@ -44,16 +44,15 @@ impl Stage {
 /// A stage holds what its site needs and no earlier site needed; the last stage holds what else the graph outputs need.
 /// A tensor of an earlier stage that a later one reads leads around the site between them.
 /// It is an output of the stage that computes it and an input of each stage that reads it.
-/// Constants are copied to the stages that need them.
+/// Constants, and what is computed from sizes of tensors alone, are copied to the stages that need them.
 /// A site that is also a graph output keeps, as a graph output, the value from before the step; see [`Stage::results`].
 ///
 /// # Errors
-/// Sites that do not exist, are constant, or are read inside the body of an `If`, `Loop` or `Scan`.
+/// Sites that do not exist, are constant or made of sizes.
 pub fn cut(model: &Model, sites: &[&str]) -> Result<Vec<Stage>, Error> {
     let flow = Flow::of(model);
     let ordered = sites.iter().map(|site| check_site(model, &flow, site)).collect::<Result<BTreeSet<_>, _>>()?;
     let sites: Vec<&str> = ordered.into_iter().map(|(_, site)| site).collect();
-    sites.iter().try_for_each(|site| check_bodies(&flow, site))?;
     let homes = homes(&flow, &sites);
     let plan = Plan { model, types: element_types(&flow), declared: declared(flow.graph), sites, homes, flow };
     (0..=plan.sites.len()).map(|index| plan.stage(index)).collect()
@@ -69,26 +68,20 @@ pub(crate) fn check_site<'m>(model: &Model, flow: &Flow<'m>, site: &str) -> Resu
     if flow.is_constant(site) {
         return fault("it is computed from constants alone and the same for every image");
     }
+    if !flow.has_values(site) {
+        return fault("it is made of the sizes of tensors, not of their values");
+    }
     Ok((position, name))
 }
 
-/// Refuses a site that is read where only the whole model can be run.
-fn check_bodies(flow: &Flow, site: &str) -> Result<(), Error> {
-    let Some(node) = flow.graph.node.iter().find(|node| bodies(node).any(|body| free_names(body).contains(&site)))
-    else {
-        return Ok(());
-    };
-    let problem = format!("it is read inside the body of {}; choose a tensor before or behind that", label(node));
-    Err(Error::Cut { site: site.to_owned(), problem })
-}
-
-/// Returns the stage of each node; constant nodes and nodes that no output needs have none.
+/// Returns the stage of each node; nodes that are copied to every stage and those that no output needs have none.
 fn homes(flow: &Flow, sites: &[&str]) -> Vec<Option<usize>> {
     let results = flow.graph.output.iter().map(ValueInfoProto::name);
     let mut homes = vec![None; flow.graph.node.len()];
     let mut claim = |stage: usize, needed: Vec<bool>| {
-        let fresh = homes.iter_mut().zip(needed).filter(|(home, needed)| *needed && home.is_none());
-        fresh.for_each(|(home, _)| *home = Some(stage));
+        let fresh = homes.iter_mut().zip(needed).zip(&flow.sizes);
+        let fresh = fresh.filter(|((home, needed), sizes)| *needed && home.is_none() && !**sizes);
+        fresh.for_each(|((home, _), _)| *home = Some(stage));
     };
     for (stage, &site) in sites.iter().enumerate() {
         claim(stage, flow.ancestors([site]));
@@ -138,18 +131,27 @@ impl<'m> Plan<'m> {
         self.flow.producer(name).and_then(|node| self.homes[node])
     }
 
-    /// Returns the activations that a stage needs: what its nodes read, and its site.
+    /// Returns the activations that a stage needs: what its nodes read, its site, and what its results are made of.
     ///
     /// A site is computed by an earlier stage where it is the second output of a node, and by none where it is an input.
-    fn reads(&self, index: usize) -> impl Iterator<Item = &'m str> {
-        let nodes = self.flow.reads.iter().zip(&self.homes).filter(move |&(_, &home)| home == Some(index));
-        let read = nodes.flat_map(|(reads, _)| reads.iter().copied()).filter(|name| !self.flow.is_constant(name));
-        read.chain(self.sites.get(index).copied())
+    fn reads(&self, index: usize) -> BTreeSet<&'m str> {
+        let nodes = self.flow.reads.iter().zip(&self.homes).filter(|&(_, &home)| home == Some(index));
+        let read = nodes.flat_map(|(reads, _)| reads.iter().copied()).chain(self.sites.get(index).copied());
+        let mut pending: Vec<&str> = read.chain(self.results(index)).collect();
+        let (mut seen, mut needed) = (BTreeSet::new(), BTreeSet::new());
+        while let Some(name) = pending.pop() {
+            if self.flow.has_values(name) {
+                needed.insert(name);
+            } else if seen.insert(name) {
+                pending.extend(self.flow.producer(name).into_iter().flat_map(|node| &self.flow.reads[node]));
+            }
+        }
+        needed
     }
 
     /// Returns what a stage takes from the inputs and the earlier stages, in topological order.
     fn taken(&self, index: usize) -> Vec<&'m str> {
-        let foreign = self.reads(index).filter(|name| self.home(name) != Some(index));
+        let foreign = self.reads(index).into_iter().filter(|name| self.home(name) != Some(index));
         let ordered: BTreeSet<(Option<Position>, &str)> =
             foreign.map(|name| (self.flow.position(name), name)).collect();
         ordered.into_iter().map(|(_, name)| name).collect()
@@ -158,7 +160,8 @@ impl<'m> Plan<'m> {
     /// Returns the graph outputs that a stage hands over: inputs that are outputs first of all, constants last of all.
     fn results(&self, index: usize) -> Vec<&'m str> {
         let home = |name: &str| {
-            let otherwise = if self.flow.is_constant(name) { self.sites.len() } else { 0 };
+            let is_input = self.flow.inputs.contains(&name);
+            let otherwise = if is_input { 0 } else { self.sites.len() };
             self.home(name).unwrap_or(otherwise)
         };
         self.flow.graph.output.iter().map(ValueInfoProto::name).filter(|name| home(name) == index).collect()
@@ -230,7 +233,7 @@ impl<'m> Plan<'m> {
         })
     }
 
-    /// Returns the nodes of a stage, constant ones that they need included, and the constants read or handed over.
+    /// Returns the nodes of a stage, copied ones that they need included, and the constants read or handed over.
     fn contents(&self, index: usize, outputs: &[&'m str]) -> (BTreeSet<usize>, BTreeSet<&'m str>) {
         let mut chosen: BTreeSet<usize> =
             (0..self.homes.len()).filter(|&node| self.homes[node] == Some(index)).collect();
@@ -238,7 +241,7 @@ impl<'m> Plan<'m> {
         let mut pending: Vec<&str> = read.chain(outputs.iter().copied()).collect();
         let mut constants = BTreeSet::new();
         while let Some(name) = pending.pop() {
-            if !self.flow.is_constant(name) || !constants.insert(name) {
+            if self.flow.has_values(name) || !constants.insert(name) {
                 continue;
             }
             if let Some(node) = self.flow.producer(name) {

@@ -1,9 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::mem;
 
 use crate::cost::multiply_adds as node_costs;
 use crate::elements::element_types;
 use crate::flow::Flow;
+use crate::layout::{Channels, channels};
 use crate::model::Model;
 use crate::nodes::outputs;
 use crate::proto::ValueInfoProto;
@@ -19,7 +19,9 @@ pub struct Site {
     pub element: Option<i32>,
     /// Its measured shape at batch 1, or `None` when it was not measured.
     pub shape: Option<Vec<usize>>,
-    /// Whether every path from the graph's inputs to its outputs goes through it.
+    /// Which of its axes are channels, where the operators around show it; of tensors with three or four axes whose shape was measured.
+    pub channels: Option<Channels>,
+    /// Whether every path from the graph's inputs to its outputs goes through it; values count, sizes do not.
     pub dominates: bool,
     /// The share of the model's multiply-adds, 0 to 1, in nodes that it does not need.
     pub macs_after: f64,
@@ -27,36 +29,61 @@ pub struct Site {
     pub skips: usize,
 }
 
-/// Lists all node outputs that are not constant, in topological order.
+/// Lists the node outputs whose values come from the inputs and reach an output through a node that reads them, in topological order.
 ///
 /// `shapes` holds measured shapes at batch 1; without them no multiply-adds are known and `macs_after` is 0.
-/// Convolutions and matrix products count, other operators do not.
+/// Convolutions and matrix products count, other operators do not. [`idle_tensors`] says why the other outputs of nodes are not among them.
 #[must_use]
 pub fn sites(model: &Model, shapes: &BTreeMap<String, Vec<usize>>) -> Vec<Site> {
     let flow = Flow::of(model);
     let types = element_types(&flow);
     let dominators = dominators(&flow);
     let costs = node_costs(&flow, shapes);
-    let live = flow.ancestors(flow.graph.output.iter().map(ValueInfoProto::name));
-    let total: f64 = costs.iter().sum();
-    let names = flow.activations();
-    let numbered = Numbered::of(&flow, &names);
-    let described = names.iter().zip(&numbered.producers).enumerate().filter_map(|(number, (&name, &producer))| {
-        let node = producer?;
-        let needed = numbered.ancestors(node);
-        // Not `sum`, which is -0 where nothing comes after.
-        let after = costs.iter().zip(&needed).filter(|&(_, &needed)| !needed).fold(0.0, |sum, (cost, _)| sum + cost);
-        Some(Site {
+    let channels = channels(&flow, shapes);
+    let listed: BTreeSet<&str> = on_a_path(&flow).into_iter().collect();
+    let read: BTreeSet<&str> = live_reads(&flow).collect();
+    let numbered = Numbered::of(&flow);
+    let chosen: Vec<usize> = (0..numbered.names.len())
+        .filter(|&number| numbered.producers[number].is_some())
+        .filter(|&number| listed.contains(numbered.names[number]) && read.contains(numbered.names[number]))
+        .collect();
+    let measured = numbered.measure(&chosen, &costs);
+    let described = chosen.iter().zip(measured).map(|(&number, (macs_after, skips))| {
+        let name = numbered.names[number];
+        let node = numbered.producers[number].map(|node| &flow.graph.node[node]);
+        Site {
             name: name.to_owned(),
-            op_type: flow.graph.node[node].op_type().to_owned(),
+            op_type: node.map(|node| node.op_type().to_owned()).unwrap_or_default(),
             element: types.get(name).copied(),
             shape: shapes.get(name).cloned(),
+            channels: channels.get(name).copied(),
             dominates: dominators.contains(name),
-            macs_after: if total > 0.0 { after / total } else { 0.0 },
-            skips: numbered.skips(number, &needed, &live),
-        })
+            macs_after,
+            skips,
+        }
     });
     described.collect()
+}
+
+/// Returns the node outputs that are no [`sites`], and why: the end of a sentence that begins with the tensor.
+#[must_use]
+pub fn idle_tensors(model: &Model) -> Vec<(String, &'static str)> {
+    let flow = Flow::of(model);
+    let listed: BTreeSet<&str> = on_a_path(&flow).into_iter().collect();
+    let read: BTreeSet<&str> = live_reads(&flow).collect();
+    let results: BTreeSet<&str> = flow.graph.output.iter().map(ValueInfoProto::name).collect();
+    let made = flow.graph.node.iter().flat_map(outputs);
+    let idle = made.filter_map(|name| {
+        let reason = match () {
+            () if flow.is_constant(name) => "is the same for every image",
+            () if !flow.has_values(name) => "is made of the sizes of tensors, not of their values",
+            () if read.contains(name) && listed.contains(name) => return None,
+            () if results.contains(name) && !read.contains(name) => "is an output that nothing in the model reads",
+            () => "is nothing that an output depends on",
+        };
+        Some((name.to_owned(), reason))
+    });
+    idle.collect()
 }
 
 /// Returns the multiply-adds of a model on one image, given measured shapes at batch 1.
@@ -67,47 +94,88 @@ pub fn multiply_adds(model: &Model, shapes: &BTreeMap<String, Vec<usize>>) -> f6
     node_costs(&Flow::of(model), shapes).iter().sum()
 }
 
-/// The dataflow by number: every site asks for all nodes, and looking names up each time would take minutes.
-struct Numbered {
-    /// The activations that each node reads.
+/// How many sites are measured in one walk through the nodes: the bits of a word.
+const AT_ONCE: usize = 64;
+
+/// The flow of values by number, since looking names up each time would take minutes.
+struct Numbered<'m> {
+    names: Vec<&'m str>,
+    /// The activations that each node reads for their values.
     reads: Vec<Vec<usize>>,
     /// The node that computes each activation; graph inputs have none.
     producers: Vec<Option<usize>>,
+    /// Whether an output needs each node.
+    live: Vec<bool>,
 }
 
-impl Numbered {
-    fn of(flow: &Flow, activations: &[&str]) -> Self {
-        let numbers: BTreeMap<&str, usize> =
-            activations.iter().enumerate().map(|(number, &name)| (name, number)).collect();
-        let read = |names: &Vec<&str>| names.iter().filter_map(|name| numbers.get(name).copied()).collect();
+impl<'m> Numbered<'m> {
+    fn of(flow: &Flow<'m>) -> Self {
+        let names = flow.valued();
+        let numbers: BTreeMap<&str, usize> = names.iter().enumerate().map(|(number, &name)| (name, number)).collect();
+        let read = |node| flow.value_reads(node).filter_map(|name| numbers.get(name).copied()).collect();
         Self {
-            reads: flow.reads.iter().map(read).collect(),
-            producers: activations.iter().map(|name| flow.producer(name)).collect(),
+            reads: (0..flow.graph.node.len()).map(read).collect(),
+            producers: names.iter().map(|name| flow.producer(name)).collect(),
+            live: flow.ancestors(flow.graph.output.iter().map(ValueInfoProto::name)),
+            names,
         }
     }
 
-    /// Says of each node whether `node` is it or depends on it; constant nodes do not count.
-    fn ancestors(&self, node: usize) -> Vec<bool> {
-        let mut needed = vec![false; self.reads.len()];
-        let mut pending = vec![node];
-        while let Some(node) = pending.pop() {
-            if !mem::replace(&mut needed[node], true) {
-                pending.extend(self.reads[node].iter().filter_map(|&read| self.producers[read]));
+    /// The share of `costs` in nodes that each of these activations does not need, and the activations that lead around it.
+    fn measure(&self, sites: &[usize], costs: &[f64]) -> Vec<(f64, usize)> {
+        let total: f64 = costs.iter().sum();
+        let mut measured = Vec::with_capacity(sites.len());
+        for block in sites.chunks(AT_ONCE) {
+            let needed = self.needed(block);
+            let crossing = self.crossing(block, &needed);
+            measured.extend(block.iter().enumerate().map(|(bit, _)| {
+                // Not `sum`, which is -0 where nothing comes after.
+                let after = costs.iter().zip(&needed).filter(|(cost, needed)| **cost > 0.0 && *needed >> bit & 1 == 0);
+                let after = after.fold(0.0, |sum, (cost, _)| sum + cost);
+                (if total > 0.0 { after / total } else { 0.0 }, crossing[bit])
+            }));
+        }
+        measured
+    }
+
+    /// For each node, the bits of the sites that need it.
+    fn needed(&self, block: &[usize]) -> Vec<u64> {
+        let mut needed = vec![0u64; self.reads.len()];
+        for (bit, &site) in block.iter().enumerate() {
+            if let Some(node) = self.producers[site] {
+                needed[node] |= 1 << bit;
+            }
+        }
+        // Nodes stand in topological order, so that one walk from the end reaches all.
+        for (node, reads) in self.reads.iter().enumerate().rev() {
+            let bits = needed[node];
+            for producer in reads.iter().filter(|_| bits != 0).filter_map(|&read| self.producers[read]) {
+                needed[producer] |= bits;
             }
         }
         needed
     }
 
-    /// Counts the activations besides `site` that live nodes outside of its ancestors take from the inputs and them.
-    fn skips(&self, site: usize, needed: &[bool], live: &[bool]) -> usize {
-        let mut counted = vec![false; self.producers.len()];
-        let rest = (0..needed.len()).filter(|&node| live[node] && !needed[node]);
-        let crossing = rest.flat_map(|node| &self.reads[node]).filter(|&&read| {
-            read != site
-                && self.producers[read].is_none_or(|producer| needed[producer])
-                && !mem::replace(&mut counted[read], true)
-        });
-        crossing.count()
+    /// For each site, the activations besides it that live nodes outside of what it needs take from the inputs and that.
+    fn crossing(&self, block: &[usize], needed: &[u64]) -> [usize; AT_ONCE] {
+        let mut outside = vec![0u64; self.names.len()];
+        for (node, reads) in self.reads.iter().enumerate().filter(|&(node, _)| self.live[node]) {
+            for &read in reads {
+                outside[read] |= !needed[node];
+            }
+        }
+        for (bit, &site) in block.iter().enumerate() {
+            outside[site] &= !(1 << bit);
+        }
+        let mut counts = [0; AT_ONCE];
+        for (producer, outside) in self.producers.iter().zip(outside) {
+            let mut bits = outside & producer.map_or(u64::MAX, |node| needed[node]);
+            while bits != 0 {
+                counts[bits.trailing_zeros() as usize] += 1;
+                bits &= bits - 1;
+            }
+        }
+        counts
     }
 }
 
@@ -121,9 +189,9 @@ fn dominators<'m>(flow: &Flow<'m>) -> BTreeSet<&'m str> {
     let mut reach: Vec<usize> = (0..path.len()).collect();
     let last_input = flow.inputs.iter().filter_map(|name| order.get(name)).max().copied();
     let mut jump = last_input.unwrap_or(0);
-    for (node, reads) in flow.graph.node.iter().zip(&flow.reads) {
+    for (index, node) in flow.graph.node.iter().enumerate() {
         let target = outputs(node).filter_map(|name| order.get(name)).max();
-        for source in reads.iter().filter_map(|name| order.get(name)) {
+        for source in flow.value_reads(index).filter_map(|name| order.get(name)) {
             reach[*source] = reach[*source].max(target.copied().unwrap_or(0));
         }
     }
@@ -142,18 +210,28 @@ fn dominators<'m>(flow: &Flow<'m>) -> BTreeSet<&'m str> {
     path.into_iter().collect()
 }
 
-/// Returns the activations that depend on a graph input and that a graph output depends on, in topological order.
+/// Returns the activations whose values depend on those of a graph input and that those of a graph output depend on, in topological order.
 fn on_a_path<'m>(flow: &Flow<'m>) -> Vec<&'m str> {
     let mut reached: BTreeSet<&str> = flow.inputs.iter().copied().collect();
-    for (node, reads) in flow.graph.node.iter().zip(&flow.reads) {
-        if reads.iter().any(|name| reached.contains(name)) {
+    for (index, node) in flow.graph.node.iter().enumerate() {
+        if flow.value_reads(index).any(|name| reached.contains(name)) {
             reached.extend(outputs(node));
         }
     }
-    let results = || flow.graph.output.iter().map(ValueInfoProto::name);
-    let needed = flow.ancestors(results());
-    let mut wanted: BTreeSet<&str> = results().collect();
-    let needed_reads = flow.reads.iter().zip(needed).filter(|(_, needed)| *needed);
-    wanted.extend(needed_reads.flat_map(|(reads, _)| reads.iter().copied()));
-    flow.activations().into_iter().filter(|name| reached.contains(name) && wanted.contains(name)).collect()
+    let mut wanted: BTreeSet<&str> = live_reads(flow).collect();
+    wanted.extend(flow.graph.output.iter().map(ValueInfoProto::name));
+    flow.valued().into_iter().filter(|name| reached.contains(name) && wanted.contains(name)).collect()
+}
+
+/// Returns what the nodes that an output needs for its values read for theirs.
+fn live_reads<'f, 'm>(flow: &'f Flow<'m>) -> impl Iterator<Item = &'m str> + use<'f, 'm> {
+    let mut needed: BTreeSet<&str> = flow.graph.output.iter().map(ValueInfoProto::name).collect();
+    let mut live = Vec::new();
+    for (index, node) in flow.graph.node.iter().enumerate().rev() {
+        if outputs(node).any(|name| needed.contains(name)) {
+            needed.extend(flow.value_reads(index));
+            live.push(index);
+        }
+    }
+    live.into_iter().flat_map(|index| flow.value_reads(index))
 }

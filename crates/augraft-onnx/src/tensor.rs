@@ -1,6 +1,7 @@
 //! Dense tensors of the element types that ONNX graphs exchange.
 
 use bytes::Bytes;
+use half::f16;
 use ndarray::{ArrayD, IxDyn};
 
 use crate::proto::{TensorProto, tensor_proto::DataType as ProtoType};
@@ -114,6 +115,8 @@ element_types! {
     I64(i64, Int64, 8),
     /// Unsigned 64-bit integers.
     U64(u64, Uint64, 8),
+    /// Half precision.
+    F16(f16, Float16, 2),
     /// Single precision.
     F32(f32, Float, 4),
     /// Double precision.
@@ -146,7 +149,7 @@ macro_rules! number_elements {
         }
     )*};
 }
-number_elements!(u8, i8, i32, i64, u64, f32, f64);
+number_elements!(u8, i8, i32, i64, u64, f16, f32, f64);
 
 impl Tensor {
     /// A tensor without axes.
@@ -169,6 +172,26 @@ impl Tensor {
     #[must_use]
     pub fn as_f32(&self) -> Option<&ArrayD<f32>> {
         if let Tensor::F32(array) = self { Some(array) } else { None }
+    }
+
+    /// The elements as f32, where they are floats of half or single precision.
+    #[must_use]
+    pub fn to_f32(&self) -> Option<ArrayD<f32>> {
+        match self {
+            Tensor::F32(array) => Some(array.clone()),
+            Tensor::F16(array) => Some(array.mapv(f16::to_f32)),
+            _ => None,
+        }
+    }
+
+    /// Elements of half or single precision, rounded to the nearest and, of two as near, to the even one; none for another type.
+    #[must_use]
+    pub fn of_f32(array: ArrayD<f32>, dtype: DataType) -> Option<Self> {
+        match dtype {
+            DataType::F32 => Some(Tensor::F32(array)),
+            DataType::F16 => Some(Tensor::F16(array.mapv(f16::from_f32))),
+            _ => None,
+        }
     }
 
     /// Writes the tensor as an ONNX initializer called `name`.
@@ -214,6 +237,10 @@ fn typed_bytes(dtype: DataType, proto: &TensorProto) -> Option<Vec<u8>> {
         DataType::I32 => Some(bytes(proto.int32_data.iter().copied())),
         DataType::I64 => Some(bytes(proto.int64_data.iter().copied())),
         DataType::U64 => Some(bytes(proto.uint64_data.iter().copied())),
+        DataType::F16 => {
+            let bits: Option<Vec<u16>> = proto.int32_data.iter().map(|&bits| u16::try_from(bits).ok()).collect();
+            Some(bytes(bits?.into_iter().map(f16::from_bits)))
+        }
         DataType::F32 => Some(bytes(proto.float_data.iter().copied())),
         DataType::F64 => Some(bytes(proto.double_data.iter().copied())),
     }
@@ -261,7 +288,16 @@ mod tests {
 
     #[test]
     fn other_element_types_are_refused() {
-        let half = TensorProto { data_type: Some(ProtoType::Float16 as i32), ..TensorProto::default() };
-        assert_eq!(Tensor::from_proto(&half), None);
+        let brain = TensorProto { data_type: Some(ProtoType::Bfloat16 as i32), ..TensorProto::default() };
+        assert_eq!(Tensor::from_proto(&brain), None);
+    }
+
+    #[test]
+    fn halves_become_singles_and_back() {
+        let halves = Tensor::vector([0.5, -2.0, 65504.0, f32::INFINITY].map(f16::from_f32).to_vec());
+        let singles = halves.to_f32().unwrap();
+        assert_eq!(Tensor::of_f32(singles, DataType::F16), Some(halves));
+        let tie = ndarray::arr1(&[2049f32]).into_dyn();
+        assert_eq!(Tensor::of_f32(tie, DataType::F16).unwrap().to_f32().unwrap()[0], 2048.0, "the even neighbor");
     }
 }
