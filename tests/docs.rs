@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use augraft::data::{Dataset, Source};
-use augraft::engine::{inspect, open, run_steps};
+use augraft::engine::{inspect_as, load_model, open, run_steps};
 use augraft::onnx::Model;
 use augraft::operator::{Registry, Scratch};
 use augraft::pipeline::{DataSource, Facts, ModelSpec, Overrides, PipelineSpec, Plan, page, plan};
@@ -332,8 +332,10 @@ fn planned(spec: &PipelineSpec) -> Result<Plan, String> {
     let facts = Facts { classes: data.classes().len(), samples: Some(data.len()), ..Facts::default() };
     let mut look = |model: &ModelSpec, size| {
         let runtime = open(model.engine, model.device, None).map_err(|error| error.to_string())?;
-        let model = Model::load(&model.file).map_err(|error| error.to_string())?;
-        inspect(&*runtime, &model, size).map(|inspection| inspection.facts()).map_err(|error| error.to_string())
+        let file = load_model(&model.file, &model.ports).map_err(|error| error.to_string())?;
+        inspect_as(&*runtime, &file, size, &model.ports)
+            .map(|inspection| inspection.facts())
+            .map_err(|error| error.to_string())
     };
     plan(spec, &Overrides::default(), &facts, &mut look).map_err(|report| report.render(false))
 }

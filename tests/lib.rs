@@ -5,8 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use augraft::engine::{inspect, load_operator, open};
-use augraft::onnx::Model;
+use augraft::engine::{inspect_as, load_model, load_operator, open};
 use augraft::operator::{AnyOperator, Entry, Issue, Registry};
 use augraft::pipeline::{Document, Facts, Overrides, PipelineSpec, Plan, Report, plan, read_macro};
 use ndarray::ArrayD;
@@ -131,7 +130,7 @@ pub fn plan_of(text: &str, facts: &Facts) -> Plan {
     let spec = parse(text, &workspace().join("pipelines/test.yaml")).unwrap_or_else(|report| panic!("{report}"));
     let planned = plan(&spec, &Overrides::default(), facts, &mut |model, size| {
         let inspected = open(model.engine, model.device, None)
-            .and_then(|runtime| inspect(&*runtime, &Model::load(&model.file)?, size))
+            .and_then(|runtime| inspect_as(&*runtime, &load_model(&model.file, &model.ports)?, size, &model.ports))
             .map(|inspection| inspection.facts());
         inspected.map_err(|error| Issue::new("", error.to_string()))
     });

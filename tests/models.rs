@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use augraft::data::{Dataset, OnError, Source, load_batch};
-use augraft::engine::{EngineError, Network, OnnxRuntime, Optimization, Outcome, Program, Runtime, Tract};
+use augraft::engine::{CutModel, EngineError, ModelForm, OnnxRuntime, Optimization, Outcome, Program, Runtime, Tract};
 use augraft::onnx::{DataType, Graph, Model, Side, Tensor, Value, sites as candidates};
 use augraft::operator::{Batch, Images, Labels, Scratch, Shape};
-use augraft::pipeline::{Device, Facts, Plan};
+use augraft::pipeline::{Device, Facts, MapLayout, Plan};
 use augraft_testkit::batch;
 use augraft_tests::{plan_of, shared, workspace};
 use ndarray::{Array2, Array4};
@@ -54,16 +54,21 @@ fn onnxruntime(optimization: Optimization) -> Option<OnnxRuntime> {
 }
 
 /// Logits of a model on two photos, whole and cut at `sites`; every site must be called once, in order.
-fn cut_and_whole(runtime: &dyn Runtime, model: &Model, sites: &[&str], images: &Array4<f32>) -> [Array2<f32>; 2] {
-    let network = Network::bind(runtime, model, sites).expect("a network");
-    let whole = network.logits(images).expect("logits");
+fn cut_and_whole(runtime: &dyn Runtime, model: &Model, sites: &[&str], images: &Images) -> [Array2<f32>; 2] {
+    let form = |sites: &[&str]| ModelForm {
+        sites: sites.iter().map(|site| ((*site).to_owned(), MapLayout::Nchw)).collect(),
+        ..ModelForm::default()
+    };
+    let whole = CutModel::bind(runtime, model, form(&[])).and_then(|whole| whole.finish(&whole.start(images)?));
+    let parts = CutModel::bind(runtime, model, form(sites)).expect("a cut model");
     let mut seen = Vec::new();
-    let cut = network.logits_through(images, &mut |site, map| {
+    let start = parts.start(images).expect("images");
+    let end = parts.through(start, &mut |site, map| {
         seen.push(site.to_owned());
         Ok(map)
     });
     assert_eq!(seen, sites);
-    [whole, cut.expect("logits")]
+    [whole.expect("logits"), end.and_then(|end| parts.finish(&end)).expect("logits")]
 }
 
 /// Checks a file: clean sites, no drift, engines that agree, samples that do not depend on their batch.
@@ -74,8 +79,9 @@ fn check_model(file: &Path, sites: &[&str], side: usize) {
     let clean: Vec<&str> = candidates.iter().filter(|site| site.dominates).map(|site| site.name.as_str()).collect();
     assert!(sites.iter().all(|site| clean.contains(site)), "{name}: {sites:?} dominate the model");
     let images = normalized(2, side);
-    let network = Network::bind(&Tract, &model, &[]).expect("a network");
-    let one = network.logits(&images.slice(ndarray::s![1..2, .., .., ..]).to_owned()).expect("logits");
+    let second = Images::F32(images.slice(ndarray::s![1..2, .., .., ..]).to_owned());
+    let images = Images::F32(images);
+    let [one, _] = cut_and_whole(&Tract, &model, &[], &second);
     let [whole, cut] = cut_and_whole(&Tract, &model, sites, &images);
     assert_eq!(whole, cut, "{name}: tract drifts");
     assert_eq!(one.row(0), whole.row(1), "{name}: a sample depends on its batch");

@@ -2,27 +2,40 @@
 
 use std::path::{Path, PathBuf};
 
-use augraft::operator::{Registry, Shape, StepKey};
+use augraft::operator::{Element, Registry, Shape, StepKey};
 use augraft::pipeline::{
-    Device, EngineKind, Facts, ModelFacts, ModelSpec, Overrides, PipelineSpec, Plan, Report, SiteFacts, plan,
+    Answer, Device, EngineKind, Facts, ImageLayout, ModelFacts, ModelSpec, Overrides, PipelineSpec, Plan, Report,
+    SiteFacts, plan,
 };
 use insta::assert_snapshot;
 
 fn model_facts() -> ModelFacts {
-    let site =
-        |name: &str, shape: &[usize], dominates| SiteFacts { name: name.to_owned(), shape: shape.to_vec(), dominates };
+    let site = |name: &str, shape: &[usize], dominates| SiteFacts {
+        name: name.to_owned(),
+        shape: shape.to_vec(),
+        dominates,
+        channels_last: (shape.len() == 4).then_some(false),
+        element: None,
+    };
     ModelFacts {
         input: "images".to_owned(),
-        input_shape: vec![None, Some(3), Some(224), Some(224)],
+        input_shape: vec![Some(3), Some(224), Some(224)],
+        layout: ImageLayout::Nchw,
+        element: Element::F32,
         classes: 1000,
+        answer: (Answer::Logits, "its last operator is Gemm".to_owned()),
         sites: vec![
             site("/stem/Clip_output_0", &[1, 32, 112, 112], true),
             site("/blocks.1/conv/Conv_output_0", &[1, 24, 56, 56], false),
             site("/blocks.1/Add_output_0", &[1, 24, 56, 56], true),
             site("/blocks.2/Add_output_0", &[1, 40, 28, 28], true),
             site("/head/Flatten_output_0", &[1, 1280], true),
+            SiteFacts {
+                element: Some("int8".to_owned()),
+                ..site("/blocks.1/half/Cast_output_0", &[1, 24, 56, 56], true)
+            },
         ],
-        others: vec![("/blocks.1/half/Cast_output_0".to_owned(), "float16".to_owned())],
+        others: vec![("/blocks.1/Shape_output_0".to_owned(), "is made of the sizes of tensors".to_owned())],
     }
 }
 

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use augraft_onnx::{DataType, Dim, Model, Tensor, cut, sites};
-use ndarray::{ArrayD, IxDyn};
-use rayon::prelude::*;
+use augraft_onnx::{Model, Tensor, cut, sites};
 
 use crate::compare::largest_difference;
 use crate::error::EngineError;
-use crate::inspect::{OPEN_SIZE, bounded};
+use crate::inspect::ImagePort;
 use crate::runtime::{Runtime, Session, Use};
 
 /// The tensors of a model, and where it can be cut.
@@ -37,6 +35,10 @@ pub struct Examination {
     pub engine: &'static str,
     /// Largest difference of an output between two samples in one batch and each on its own, with the largest output; the reason where it does not run.
     pub batch: Result<[f32; 2], String>,
+    /// Whether that is more than rounding, so that the answer to a sample depends on those beside it.
+    pub disturbs: bool,
+    /// Whether some element of the answers is not a number.
+    pub is_nan: bool,
     /// Operators that the engine lacks; where it runs the model all the same, it takes them for others of that name.
     pub lacks: Vec<String>,
     /// Largest difference of an output between the model and its two parts, for each clean cut at which these run.
@@ -49,11 +51,18 @@ pub struct Examination {
 ///
 /// # Errors
 /// When the model has no single f32 image input.
-pub fn examine(runtime: &dyn Runtime, model: &Model, clean: &[String]) -> Result<Examination, EngineError> {
-    let (input, images) = some_images(model, 2)?;
+pub fn examine(
+    runtime: &dyn Runtime,
+    model: &Model,
+    clean: &[String],
+    size: Option<[usize; 2]>,
+) -> Result<Examination, EngineError> {
+    let (input, images) = some_images(model, 2, size)?;
     let mut examination = Examination {
         engine: runtime.name(),
         batch: Err(String::new()),
+        disturbs: false,
+        is_nan: false,
         lacks: runtime.lacks(model),
         drift: Vec::new(),
         broken: Vec::new(),
@@ -66,10 +75,11 @@ pub fn examine(runtime: &dyn Runtime, model: &Model, clean: &[String]) -> Result
         }
     };
     examination.batch = Ok([whole.batch, whole.largest]);
-    let drifts: Vec<_> =
-        clean.par_iter().map(|site| (site, drift(runtime, model, site, &input, &images, &whole.cut))).collect();
-    for (site, drift) in drifts {
-        match drift {
+    examination.is_nan = whole.is_nan;
+    examination.disturbs = !whole.is_nan && whole.batch > ROUNDING * whole.largest;
+    // One after the other: each holds the weights once more.
+    for site in clean {
+        match drift(runtime, model, site, &input, &images, &whole.cut) {
             Ok(drift) => examination.drift.push((site.clone(), drift)),
             Err(error) => examination.broken.push((site.clone(), error.to_string())),
         }
@@ -81,8 +91,12 @@ pub fn examine(runtime: &dyn Runtime, model: &Model, clean: &[String]) -> Result
 ///
 /// # Errors
 /// When the model has no single f32 image input, or the runtime cannot run it.
-pub fn answers_each(runtime: &dyn Runtime, model: &Model) -> Result<Option<String>, EngineError> {
-    let (input, images) = some_images(model, SEVERAL)?;
+pub fn answers_each(
+    runtime: &dyn Runtime,
+    model: &Model,
+    size: Option<[usize; 2]>,
+) -> Result<Option<String>, EngineError> {
+    let (input, images) = some_images(model, SEVERAL, size)?;
     let outputs = runtime.session(model, Use::Graph)?.run(&[(&input, &images)])?;
     let wrong = outputs.iter().zip(model.outputs()).find(|(output, _)| output.shape().first() != Some(&SEVERAL));
     Ok(wrong.map(|(output, port)| {
@@ -103,7 +117,11 @@ struct Whole {
     cut: Tensor,
     batch: f32,
     largest: f32,
+    is_nan: bool,
 }
+
+/// Largest difference of an answer by the order of additions alone, relative to the largest one.
+const ROUNDING: f32 = 1e-3;
 
 fn whole(runtime: &dyn Runtime, model: &Model, input: &str, images: &Tensor) -> Result<Whole, EngineError> {
     let batched = runtime.session(model, Use::Graph)?;
@@ -118,8 +136,10 @@ fn whole(runtime: &dyn Runtime, model: &Model, input: &str, images: &Tensor) -> 
         ))
     })?;
     let cut = first(&*runtime.session(model, Use::CutNetwork)?, input, images)?;
-    let largest = both.as_f32().map_or(0.0, |values| values.iter().fold(0f32, |most, value| most.max(value.abs())));
-    Ok(Whole { batch: largest_difference(&both, &alone), cut, largest })
+    let values = both.to_f32().unwrap_or_default();
+    let largest = values.iter().fold(0f32, |most, value| most.max(value.abs()));
+    let is_nan = values.iter().any(|value| value.is_nan());
+    Ok(Whole { batch: largest_difference(&both, &alone), cut, largest, is_nan })
 }
 
 /// Largest difference of the first output when the model runs in two parts.
@@ -148,33 +168,11 @@ fn drift(
         .ok_or_else(|| EngineError::Unfit("no part gives the output".to_owned()))
 }
 
-/// Name of the image input, and images of pseudo-random values around 0 for it.
-fn some_images(model: &Model, count: usize) -> Result<(String, Tensor), EngineError> {
-    let inputs = model.inputs();
-    let [port] = &inputs[..] else {
-        return Err(EngineError::Unfit(format!(
-            "the model has {} inputs; one image input N,C,H,W is needed",
-            inputs.len()
-        )));
-    };
-    let sides = port.shape.iter().flatten().enumerate().map(|(axis, dim)| match (axis, dim) {
-        (0, _) => count,
-        (_, Dim::Fixed(side)) => usize::try_from(*side).unwrap_or(1),
-        (1, _) => 3,
-        _ => OPEN_SIZE[0],
-    });
-    let sides: Vec<usize> = sides.collect();
-    if DataType::from_proto(port.dtype) != Some(DataType::F32) || sides.len() < 2 {
-        return Err(EngineError::Unfit(format!("the input `{}` of the model is no batch of f32", port.name)));
-    }
-    bounded(&sides)?;
-    let mut place = 0;
-    let values = ArrayD::from_shape_simple_fn(IxDyn(&sides), || {
-        place += 1;
-        let [word, ..] = augraft_operator::philox4x32([place, 0, 0, 0], [1, 2]);
-        (word >> 8) as f32 / 4_194_304.0 - 2.0
-    });
-    Ok((port.name.clone(), Tensor::F32(values)))
+/// Name of the image input, and images of pseudo-random values for it.
+fn some_images(model: &Model, count: usize, size: Option<[usize; 2]>) -> Result<(String, Tensor), EngineError> {
+    let port = ImagePort::of(model, None)?;
+    let images = port.noise(count, size)?;
+    Ok((port.name, images))
 }
 
 fn first(session: &dyn Session, input: &str, images: &Tensor) -> Result<Tensor, EngineError> {

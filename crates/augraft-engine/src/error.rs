@@ -45,7 +45,7 @@ pub enum EngineError {
     },
     /// The runtime refused or failed with images of a size that the model leaves open.
     #[error(
-        "{engine} cannot run the model on images of {height} x {width}: {reason}; if the model needs another size, `resize` or crop the images to it"
+        "{engine} cannot run the model on images of {height} x {width}: {reason}; {}", other_size(*fits)
     )]
     ImageSize {
         /// Name of the engine.
@@ -56,12 +56,22 @@ pub enum EngineError {
         width: usize,
         /// What it says.
         reason: String,
+        /// A size that it runs on.
+        fits: Option<[usize; 2]>,
     },
     /// The model's batch is fixed.
     #[error(
         "the batch of the model is baked in, but mixing needs several samples at once: {0}; `augraft doctor MODEL --fix-batch FILE` may free it"
     )]
     BakedBatch(String),
+    /// What the pipeline says of an input or output of the model does not fit it.
+    #[error("{message}")]
+    Port {
+        /// Field below `model`.
+        field: String,
+        /// What is wrong.
+        message: String,
+    },
     /// The model does not fit the pipeline.
     #[error("{0}")]
     Unfit(String),
@@ -100,9 +110,17 @@ impl EngineError {
     /// A failure of the runtime with images of a size that the model leaves open.
     pub(crate) fn on_images(self, [height, width]: [usize; 2]) -> Self {
         match self {
-            Self::Runtime { engine, reason } => Self::ImageSize { engine, height, width, reason },
+            Self::Runtime { engine, reason } => Self::ImageSize { engine, height, width, reason, fits: None },
             other => other,
         }
+    }
+
+    /// The same, with a size of images that the model runs on.
+    pub(crate) fn fits(mut self, size: [usize; 2]) -> Self {
+        if let Self::ImageSize { fits, .. } = &mut self {
+            *fits = Some(size);
+        }
+        self
     }
 
     /// An issue of a step.
@@ -111,10 +129,24 @@ impl EngineError {
     }
 }
 
+/// What to do about images of another size than a model runs on.
+fn other_size(fits: Option<[usize; 2]>) -> String {
+    match fits {
+        Some([height, width]) => {
+            format!(
+                "it runs on {height} x {width}: `resize` or crop the images to that, or give it as `--size {height} {width}`"
+            )
+        }
+        None => "if the model needs another size, `resize` or crop the images to it, or give it with `--size H W`"
+            .to_owned(),
+    }
+}
+
 /// The issue of the field of `model` that an error concerns.
 impl From<EngineError> for Issue {
     fn from(error: EngineError) -> Self {
         let field = match &error {
+            EngineError::Port { field, .. } => field,
             EngineError::LibraryMissing { .. } | EngineError::Library { .. } => "engine",
             EngineError::Device { .. } => "device",
             _ => "file",

@@ -1,12 +1,14 @@
 //! A plan's steps inside its model, as one ONNX file.
 
-use augraft_onnx::{DataType, Grafted, Graph, Model, Side, Splice, Splices, Value, raise_opset};
+use augraft_onnx::{DataType, Grafted, Graph, Model, Side, Splice, Splices, Value, element_of, raise_opset};
 use augraft_operator::{Lowered, LoweredLabels};
-use augraft_pipeline::{ModelPlan, Plan, Step, Tokens};
+use augraft_pipeline::{ImageLayout, ModelPlan, Plan, Step};
 
+use crate::cut_model::image_input;
 use crate::emit::{Columns, DrawSource, ExportOptions, dtype_of, emit_steps, sides_of};
 use crate::error::EngineError;
 use crate::export::{batch_after, check_scheduled, exported_steps, masks_input, masks_output, metadata, shape_before};
+use crate::map::{map_nodes, unmap_nodes};
 use crate::objects::{objects_input, objects_output};
 
 /// Versions of the standard operators that a graft can be written for.
@@ -63,6 +65,7 @@ pub fn graft(plan: &Plan, model: &Model, options: &ExportOptions) -> Result<Graf
         Some(last) if batch.images.id() != images.id() => graph.name(batch.images, &format!("{}/out", last.id)),
         _ => batch.images,
     };
+    let into_model = image_nodes(into_model, model, planned.layout)?;
     let mut splices = Splices { input: into_model.name(), sites: Vec::new(), output: "logits".to_owned() };
     let mut labels = batch.labels;
     for site in &planned.sites {
@@ -70,12 +73,13 @@ pub fn graft(plan: &Plan, model: &Model, options: &ExportOptions) -> Result<Graf
         labels = labels.map(LoweredLabels::forget_places).transpose().map_err(unfit)?;
         let Some(shape) = site.steps.first().map(|step| step.before.clone()) else { continue };
         let external = format!("site:{}", site.tensor);
-        let value = graph.external(&external, DataType::F32);
-        let map = site.tokens.map_or(value, |tokens| tokens_to_map(value, tokens));
+        let dtype = element_of(model, &site.tensor).unwrap_or(DataType::F32);
+        let value = graph.external(&external, dtype);
+        let map = map_nodes(value, site.layout);
         let after = emit_steps(&graph, &columns, &site.steps, Lowered::new(map, labels, shape))?;
         if let Some(last) = site.steps.last().filter(|_| after.images.id() != map.id()) {
             let named = graph.name(after.images, &format!("{}/out", last.id));
-            let named = site.tokens.map_or(named, |tokens| map_to_tokens(named, value, tokens));
+            let named = unmap_nodes(named, value, site.layout);
             splices.sites.push(Splice { site: site.tensor.clone(), external, with: named.name() });
         }
         labels = after.labels;
@@ -90,21 +94,11 @@ pub fn graft(plan: &Plan, model: &Model, options: &ExportOptions) -> Result<Graf
     Ok(augraft_onnx::graft(&raised, graph.into_fragment(&splices.read()), &splices, &entries)?)
 }
 
-/// The map N,D,H,W in the rows of a tensor N,T,D.
-fn tokens_to_map(tokens: Value<'_>, layout: Tokens) -> Value<'_> {
-    let [height, width] = layout.grid.map(|side| i64::from(side.get()));
-    let class = i64::from(layout.class.get());
-    let cells = tokens.slice(1, class, class + height * width).transpose(&[0, 2, 1]);
-    cells.reshape(&[0, 0, height, width])
-}
-
-/// The tensor N,T,D with a map in its rows, its class tokens as in `tokens`.
-fn map_to_tokens<'g>(map: Value<'g>, tokens: Value<'g>, layout: Tokens) -> Value<'g> {
-    let cells = map.reshape(&[0, 0, -1]).transpose(&[0, 2, 1]);
-    match i64::from(layout.class.get()) {
-        0 => cells,
-        class => map.graph().concat(&[tokens.slice(1, 0, class), cells], 1),
-    }
+/// Nodes that give a batch N,C,H,W the order of axes and the element type of the model's images.
+fn image_nodes<'g>(images: Value<'g>, model: &Model, layout: ImageLayout) -> Result<Value<'g>, EngineError> {
+    let (_, dtype) = image_input(model)?;
+    let images = if images.dtype() == dtype { images } else { images.cast(dtype) };
+    Ok(if layout == ImageLayout::Nhwc { images.transpose(&[0, 2, 3, 1]) } else { images })
 }
 
 /// The input steps and those at sites, in the order in which they run.

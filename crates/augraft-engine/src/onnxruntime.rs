@@ -123,11 +123,10 @@ impl Session for OrtSession {
     fn run(&self, inputs: &[(&str, &Tensor)]) -> Result<Vec<Tensor>, EngineError> {
         let mut session = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known: Vec<String> = session.inputs().iter().map(|input| input.name().to_owned()).collect();
-        let value = |(name, tensor): &(&str, &Tensor)| {
-            Ok((Cow::Owned((*name).to_owned()), SessionInputValue::from(to_ort(tensor)?)))
-        };
-        let values = inputs.iter().filter(|(name, _)| known.iter().any(|input| input == name)).map(value);
-        let values = values.collect::<ort::Result<Vec<_>>>().map_err(|error| EngineError::runtime(NAME, error))?;
+        let mut values: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = Vec::with_capacity(inputs.len());
+        for &(name, tensor) in inputs.iter().filter(|(name, _)| known.iter().any(|input| input == name)) {
+            values.push((name.into(), view_of(tensor).map_err(|error| EngineError::runtime(NAME, error))?));
+        }
         let outputs = session.run(SessionInputs::from(values)).map_err(|error| EngineError::runtime(NAME, error))?;
         let tensors = outputs.values().map(|value| from_ort(&value));
         tensors.collect::<ort::Result<_>>().map_err(|error| EngineError::runtime(NAME, error))
@@ -182,6 +181,18 @@ macro_rules! tensor_types {
                 $(Tensor::$variant(array) => {
                     let values: Vec<$native> = array.as_slice().map_or_else(|| array.iter().copied().collect(), <[$native]>::to_vec);
                     Ok(ort::value::Tensor::from_array((array.shape().to_vec(), values))?.into_dyn())
+                })*
+            }
+        }
+
+        /// A tensor as an input, without a copy where its elements lie in order.
+        fn view_of(tensor: &Tensor) -> ort::Result<SessionInputValue<'_>> {
+            match tensor {
+                $(Tensor::$variant(array) => match array.as_slice() {
+                    Some(values) => {
+                        Ok(ort::value::TensorRef::from_array_view((array.shape().to_vec(), values))?.into())
+                    }
+                    None => Ok(to_ort(tensor)?.into()),
                 })*
             }
         }

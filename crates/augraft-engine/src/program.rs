@@ -2,21 +2,25 @@
 
 use std::path::Path;
 
-use augraft_onnx::Model;
+use augraft_onnx::{Model, Tensor};
 use augraft_operator::{Batch, Images, Labels, Scratch};
 use augraft_pipeline::{Plan, SitePlan, Step};
 use ndarray::{Array2, Array4};
 
+use crate::cut_model::{Boundary, CutModel, ModelForm};
 use crate::error::EngineError;
+use crate::load::load_model;
 use crate::native::{StepDraws, run_steps};
-use crate::network::Network;
 use crate::open::open;
+use crate::runtime::{Runtime, Use};
 use crate::site::Entered;
 
 /// A plan that is ready to run.
 pub struct Program<'p> {
     plan: &'p Plan,
-    network: Option<Network>,
+    network: Option<CutModel>,
+    /// The model as it is, until the first batch has shown whether its parts give the same.
+    whole: Option<(Box<dyn Runtime>, Model)>,
     scratch: Scratch,
     grafts: Vec<Graft>,
     drift: Option<f32>,
@@ -68,8 +72,8 @@ impl<'p> Program<'p> {
     /// When the engine, the device or the model cannot be used.
     pub fn bind(plan: &'p Plan, library: Option<&Path>) -> Result<Self, EngineError> {
         let mut grafts = Vec::new();
-        let network = match &plan.model {
-            None => None,
+        let (network, whole) = match &plan.model {
+            None => (None, None),
             Some(model) => {
                 let graft = |(site, step): (&SitePlan, &Step)| Graft {
                     step: step.id.clone(),
@@ -80,11 +84,12 @@ impl<'p> Program<'p> {
                 };
                 grafts.extend(model.placed_steps().map(graft));
                 let runtime = open(model.engine, model.device, library)?;
-                let sites = model.tensors();
-                Some(Network::bind(&*runtime, &Model::load(&model.file)?, &sites)?.with_tokens(&model.sites))
+                let file = load_model(&model.file, &model.ports)?;
+                let network = CutModel::bind(&*runtime, &file, ModelForm::of(model))?;
+                (Some(network), (!model.sites.is_empty()).then_some((runtime, file)))
             }
         };
-        Ok(Self { plan, network, scratch: Scratch::default(), grafts, drift: None })
+        Ok(Self { plan, network, whole, scratch: Scratch::default(), grafts, drift: None })
     }
 
     /// Runs one batch; `keep_clean` also keeps it without what mixes or erases.
@@ -143,22 +148,18 @@ impl<'p> Program<'p> {
         let (Some(network), Some(model)) = (&self.network, &self.plan.model) else {
             return Err(EngineError::Unfit("the plan has no model".to_owned()));
         };
-        let (images, clean) = (floats(batch)?, floats(clean)?);
-        let input = network.logits(images)?;
-        let clean = network.logits(clean)?;
+        let start = network.start(&batch.images)?;
+        let input = network.finish(&start)?;
+        let clean = network.finish(&network.start(&clean.images)?)?;
         if model.sites.is_empty() {
             return Ok(Predictions { clean, input, feature: None });
         }
-        if self.drift.is_none() {
-            let through = network.logits_through(images, &mut |_, map| Ok(map))?;
-            let differences =
-                input.iter().zip(&through).filter(|(a, b)| a.to_bits() != b.to_bits()).map(|(a, b)| (a - b).abs());
-            // A NaN counts as the largest difference.
-            self.drift = differences.max_by(f32::total_cmp).or(Some(0.0));
+        if let Some((runtime, whole)) = self.whole.take() {
+            self.drift = Some(identity_cut_error(network, &*runtime, &whole, &start)?);
         }
         let mut labels = batch.labels.clone();
         let entered = Entered::of(batch);
-        let logits = network.logits_through(images, &mut |name, map| {
+        let at = network.through(start, &mut |name, map| {
             let site = model.site(name).ok_or_else(|| EngineError::Unfit(format!("no step is at `{name}`")))?;
             entered.at(site, map, &mut labels, &mut |step, batch| {
                 let mut before = self.scratch.take_dense(floats(batch)?.dim().into());
@@ -176,8 +177,35 @@ impl<'p> Program<'p> {
                 Ok(())
             })
         })?;
-        Ok(Predictions { clean, input, feature: Some((logits, labels)) })
+        let feature = Some((network.finish(&at)?, labels));
+        Ok(Predictions { clean, input, feature })
     }
+}
+
+/// Largest difference of the answer between a model in parts and the whole, which is bound for that alone.
+///
+/// # Errors
+/// When the runtime fails, or the answer is no tensor of floats.
+pub fn identity_cut_error(
+    parts: &CutModel,
+    runtime: &dyn Runtime,
+    whole: &Model,
+    start: &Boundary,
+) -> Result<f32, EngineError> {
+    let mut at = start.clone();
+    for place in 1..=parts.sites().len() {
+        at = parts.advance(&at, place)?;
+    }
+    let cut = parts.outputs(&at)?.into_iter().next().map(|(_, tensor)| tensor);
+    let images = parts.value(start).ok_or_else(|| EngineError::Unfit("there are no images".to_owned()))?;
+    let outputs = runtime.session(whole, Use::CutNetwork)?.run(&[(parts.name(0), images)])?;
+    let (Some(cut), Some(whole)) = (cut.as_ref().and_then(Tensor::to_f32), outputs.first().and_then(Tensor::to_f32))
+    else {
+        return Err(EngineError::Unfit("the model's output is no tensor of floats".to_owned()));
+    };
+    let differences = cut.iter().zip(&whole).filter(|(a, b)| a.to_bits() != b.to_bits()).map(|(a, b)| (a - b).abs());
+    // A NaN counts as the largest difference.
+    Ok(differences.max_by(f32::total_cmp).unwrap_or(0.0))
 }
 
 /// Elements whose bits differ; all of them when the shape does.

@@ -19,7 +19,7 @@ pub struct Tract;
 
 /// A model for tract, compiled for every set of input shapes that it meets.
 struct TractSession {
-    bytes: Vec<u8>,
+    model: Model,
     inputs: Vec<String>,
     purpose: Use,
     plans: Mutex<BTreeMap<Vec<Vec<usize>>, Plan>>,
@@ -38,8 +38,9 @@ impl Runtime for Tract {
 
     fn session(&self, model: &Model, purpose: Use) -> Result<Box<dyn Session>, EngineError> {
         let inputs = model.inputs().into_iter().map(|port| port.name).collect();
-        let (bytes, plans) = (model.to_bytes(), Mutex::default());
-        Ok(Box::new(TractSession { bytes, inputs, purpose, plans, patience: PATIENCE }))
+        // Weights of a model are shared, not copied.
+        let (model, plans) = (model.clone(), Mutex::default());
+        Ok(Box::new(TractSession { model, inputs, purpose, plans, patience: PATIENCE }))
     }
 
     fn lacks(&self, model: &Model) -> Vec<String> {
@@ -110,14 +111,27 @@ impl TractSession {
         if let Some(plan) = plans.get(&shapes) {
             return Ok(plan.clone());
         }
-        let plan = self.compile(inputs).map_err(|error| EngineError::runtime("tract", chain(&error)))?;
+        let plan = self.compile(inputs).map_err(|error| self.refused(&error))?;
         plans.insert(shapes, plan.clone());
         Ok(plan)
     }
 
+    /// Why tract does not compile the model: operators that it lacks, where there are some.
+    fn refused(&self, error: &tract::TractError) -> EngineError {
+        match &Tract.lacks(&self.model)[..] {
+            [] => EngineError::runtime("tract", chain(error)),
+            lacks => EngineError::runtime(
+                "tract",
+                format!("it lacks the operators {}; use the engine `onnxruntime`", lacks.join(", ")),
+            ),
+        }
+    }
+
     fn compile(&self, inputs: &[&Tensor]) -> tract::TractResult<Plan> {
         let onnx = tract_onnx::onnx().with_ignore_value_info(true);
-        let mut model = onnx.model_for_read(&mut Cursor::new(&self.bytes))?;
+        let proto = onnx.proto_model_for_read(&mut Cursor::new(self.model.to_bytes()))?;
+        let mut model = onnx.model_for_proto_model(&proto)?;
+        drop(proto);
         for (at, tensor) in inputs.iter().enumerate() {
             let shape: tract::TVec<usize> = tensor.shape().iter().copied().collect();
             model.set_input_fact(at, tract::InferenceFact::dt_shape(datum_type(tensor), shape))?;
@@ -213,9 +227,9 @@ mod tests {
         let model = Model::from_proto(graph.into_proto("net", &[])).expect("a model");
         let row = Tensor::F32(ndarray::arr2(&[[1f32, 2.0, 3.0]]).into_dyn());
         for patience in [Duration::ZERO, PATIENCE] {
-            let (bytes, inputs) = (model.to_bytes(), vec!["row".to_owned()]);
+            let (model, inputs) = (model.clone(), vec!["row".to_owned()]);
             let session =
-                TractSession { bytes, inputs, purpose: Use::OptimizedGraph, plans: Mutex::default(), patience };
+                TractSession { model, inputs, purpose: Use::OptimizedGraph, plans: Mutex::default(), patience };
             assert_eq!(session.run(&[("row", &row)]).expect("a run"), std::slice::from_ref(&row), "{patience:?}");
         }
     }

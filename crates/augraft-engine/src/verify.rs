@@ -10,15 +10,15 @@ use augraft_onnx::{Model, Tensor, with_outputs};
 use augraft_operator::{Batch, Draws, Images, Labels, ObjectRules, Scratch};
 use augraft_pipeline::{ModelPlan, Plan, Step};
 
-use self::allowance::{blended_error, flat, magnitude, own_error, rounding};
+use self::allowance::{blended_error, magnitude, own_error, rounding};
 pub use self::facts::FileFacts;
 pub use self::finding::{Finding, Subject};
 use crate::compare::{images_tensor, largest_difference};
+use crate::cut_model::{CutModel, ModelForm};
 use crate::emit::DrawSource;
 use crate::error::EngineError;
 use crate::export::exported_steps;
 use crate::native::run_steps;
-use crate::network::Network;
 use crate::objects::{ObjectArrays, as_given, object_difference};
 use crate::runtime::{Runtime, Session, Use};
 use crate::site::Entered;
@@ -32,7 +32,7 @@ pub struct Verifier<'p> {
     file: Model,
     facts: FileFacts,
     session: Box<dyn Session>,
-    network: Option<Network>,
+    network: Option<CutModel>,
     /// Whether engines add in one order, so that exact steps give exact logits.
     is_raw: bool,
     scratch: Scratch,
@@ -64,9 +64,8 @@ impl<'p> Verifier<'p> {
         let network = match (facts.grafted, model) {
             (false, _) => None,
             (true, Some(model)) => {
-                let planned = plan.model.as_ref().map_or(&[][..], |model| &model.sites);
-                let sites: Vec<&str> = planned.iter().map(|site| site.tensor.as_str()).collect();
-                Some(Network::bind_for(runtime, model, &sites, purpose)?.with_tokens(planned))
+                let form = plan.model.as_ref().map(ModelForm::of).unwrap_or_default();
+                Some(CutModel::bind_for(runtime, model, form, purpose)?)
             }
             (true, None) => {
                 return Err(EngineError::Unfit("the file is a graft, and the pipeline names no model; give the one it was made of with `--model FILE`".to_owned()));
@@ -104,35 +103,39 @@ impl<'p> Verifier<'p> {
         let n = batch.len();
         let mut labels = batch.labels.clone();
         if self.network.is_some() {
-            let logits = self.through_model(&batch, &mut labels, &drawn, &found)?;
-            let made = found.get("logits").ok_or_else(|| lacking("logits"))?;
-            let (largest, allowed) = (largest_difference(&logits, &flat(made)), rounding(&logits, self.is_raw));
-            self.add(Finding::of(Subject::Output("logits"), n, None, Some(largest), allowed));
+            let answers = self.through_model(&batch, &mut labels, &drawn, &found)?;
+            // A graft keeps the outputs of the model in their order, before its own, and may have to rename them.
+            let names: Vec<String> = self.file.outputs().into_iter().map(|port| port.name).collect();
+            for ((_, native), name) in answers.into_iter().zip(names) {
+                let made = found.get(&name).ok_or_else(|| lacking(&name))?;
+                let (largest, allowed) = (largest_difference(&native, made), rounding(&native, self.is_raw));
+                self.add(Finding::of(Subject::Output(name), n, None, Some(largest), allowed));
+            }
         } else {
             if steps.is_empty() {
                 let made = found.get("images_out").ok_or_else(|| lacking("images_out"))?;
                 largest = follow(&images_tensor(&batch.images)?, Some(made), &mut batch)?;
             }
-            self.add(Finding::of(Subject::Output("images_out"), n, None, largest, allowed));
+            self.add(Finding::of(Subject::Output("images_out".to_owned()), n, None, largest, allowed));
         }
         if let Some(masks) = batch.masks.as_ref().and_then(|masks| masks_tensor(&masks.images)) {
             let made = found.get("masks_out").ok_or_else(|| lacking("masks_out"))?;
             let largest = largest_difference(&masks, made);
             let allowed = if masks.as_f32().is_some() { blended_error(steps, |effects| effects.masks) } else { 0.0 };
-            self.add(Finding::of(Subject::Output("masks_out"), n, None, Some(largest), allowed));
+            self.add(Finding::of(Subject::Output("masks_out".to_owned()), n, None, Some(largest), allowed));
         }
         if let Some((objects, planned)) = batch.objects.as_ref().zip(plan.objects.as_ref()) {
             let largest = object_difference(&objects.seen(&planned.rules), planned, |name| found.get(name).cloned());
             let largest = largest.ok_or_else(|| lacking("boxes_out"))?;
             let side = (0..n).map(|row| batch.extent(row)[1].max(batch.extent(row)[2])).max().unwrap_or(0);
             let allowed = OBJECT_ROUNDING * side as f32;
-            self.add(Finding::of(Subject::Output("boxes_out"), n, None, Some(largest), allowed));
+            self.add(Finding::of(Subject::Output("boxes_out".to_owned()), n, None, Some(largest), allowed));
         }
         if labels.classes() > 0 {
             let made = found.get("labels_out").ok_or_else(|| lacking("labels_out"))?;
             let largest = largest_difference(&soft(&labels), made);
             let allowed = blended_error(steps, |effects| effects.labels);
-            self.add(Finding::of(Subject::Output("labels_out"), n, None, Some(largest), allowed));
+            self.add(Finding::of(Subject::Output("labels_out".to_owned()), n, None, Some(largest), allowed));
         }
         Ok(())
     }
@@ -152,19 +155,17 @@ impl<'p> Verifier<'p> {
         Ok(drawn)
     }
 
-    /// The logits of the parts of the model, with the native steps between them; labels are mixed on.
+    /// The outputs of the parts of the model, with the native steps between them; labels are mixed on.
     fn through_model(
         &mut self,
         batch: &Batch,
         labels: &mut Labels,
         drawn: &Drawn,
         found: &BTreeMap<String, Tensor>,
-    ) -> Result<Tensor, EngineError> {
-        let (Some(network), Images::F32(images)) = (self.network.take(), &batch.images) else {
-            return Err(EngineError::Unfit("the model needs f32 images; add `normalize` to the steps".to_owned()));
-        };
+    ) -> Result<Vec<(String, Tensor)>, EngineError> {
+        let Some(network) = self.network.take() else { return Ok(Vec::new()) };
         let (mut findings, entered) = (Vec::new(), Entered::of(batch));
-        let logits = network.logits_through(images, &mut |name, map| {
+        let at = network.through(network.start(&batch.images)?, &mut |name, map| {
             let Some(site) = self.plan.model.as_ref().and_then(|model| model.site(name)) else { return Ok(map) };
             entered.at(site, map, labels, &mut |step, at| {
                 apply(step, drawn, at, &mut self.scratch)?;
@@ -176,12 +177,13 @@ impl<'p> Verifier<'p> {
                 findings.push(Finding::of(subject, batch.len(), draws, largest, allowed));
                 Ok(())
             })
-        });
+        })?;
+        let outputs = network.outputs(&at)?;
         self.network = Some(network);
         for finding in findings {
             self.add(finding);
         }
-        Ok(Tensor::F32(logits?.into_dyn()))
+        Ok(outputs)
     }
 
     /// What was found, in the order of the steps, then the outputs.

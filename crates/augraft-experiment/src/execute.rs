@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use augraft_data::Skipped;
-use augraft_engine::{Boundary, Runtime, Session, StagedNetwork, Use};
+use augraft_engine::{Boundary, CutModel, ModelForm, Runtime};
 use augraft_onnx::Model;
 use augraft_operator::Transfer;
+use augraft_pipeline::{ImageLayout, MapLayout};
 use ndarray::Array2;
 
 use crate::error::ExperimentError;
@@ -21,8 +22,9 @@ use crate::plan::ExperimentPlan;
 /// An experiment that is bound to its model.
 pub struct Executor<'p> {
     pub(crate) plan: &'p ExperimentPlan,
-    pub(crate) network: StagedNetwork,
-    whole: Option<Box<dyn Session>>,
+    pub(crate) network: CutModel,
+    /// The model as it is, until the first chunk has shown whether its parts give the same.
+    whole: Option<(&'p dyn Runtime, &'p Model)>,
     holds: bool,
     /// First image of the next chunk; what lies before is not needed again.
     next: u64,
@@ -40,16 +42,18 @@ impl<'p> Executor<'p> {
     /// When the model cannot be cut there or the runtime refuses it.
     pub fn bind(
         plan: &'p ExperimentPlan,
-        runtime: &dyn Runtime,
-        model: &Model,
+        runtime: &'p dyn Runtime,
+        model: &'p Model,
         holds: bool,
     ) -> Result<Self, ExperimentError> {
-        let sites: Vec<&str> = plan.places[1..].iter().map(|place| place.tensor.as_str()).collect();
-        let network = StagedNetwork::bind(runtime, model, &sites)?;
-        if network.sites().iter().zip(&sites).any(|(bound, planned)| bound != planned) {
+        let sites = plan.places[1..].iter().map(|place| (place.tensor.clone(), place.layout)).collect();
+        let images = if plan.places[0].layout == MapLayout::Nhwc { ImageLayout::Nhwc } else { ImageLayout::Nchw };
+        let form = ModelForm { images, answer: plan.answer, sites };
+        let network = CutModel::bind(runtime, model, form.clone())?;
+        if network.sites() != form.sites {
             return Err(ExperimentError::Unfit("the sites of the model have another order than planned".to_owned()));
         }
-        let whole = if sites.is_empty() { None } else { Some(runtime.session(model, Use::CutNetwork)?) };
+        let whole = (!form.sites.is_empty()).then_some((runtime, model));
         Ok(Self {
             plan,
             network,

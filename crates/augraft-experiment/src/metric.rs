@@ -167,6 +167,12 @@ impl Metric {
         )
     }
 
+    /// Whether it needs logits themselves: probabilities leave open what was added to all of them.
+    #[must_use]
+    pub fn needs_logits(&self) -> bool {
+        matches!(self, Metric::Mean(Mean::Energy) | Metric::Detection(_, Score::Energy | Score::MaxLogit))
+    }
+
     /// Whether it needs to know the class of an image.
     #[must_use]
     pub fn needs_labels(&self) -> bool {

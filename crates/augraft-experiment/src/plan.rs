@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use augraft_data::{Dataset, sha256_file};
 use augraft_operator::Registry;
-use augraft_pipeline::{DataSpec, ModelFacts, PipelineSpec, Plan, Report, Step, Tokens};
+use augraft_pipeline::{Answer, DataSpec, MapLayout, ModelFacts, PipelineSpec, Plan, Report, Step};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -45,6 +45,8 @@ pub struct ExperimentPlan {
     pub metrics: Vec<Metric>,
     /// What is drawn.
     pub charts: Vec<ChartFields>,
+    /// What the model answers.
+    pub answer: Answer,
     /// Names of the classes.
     pub classes: Vec<String>,
     /// Multiply-adds of the model on one image.
@@ -121,8 +123,8 @@ pub struct PlaceFacts {
     pub shape: Vec<usize>,
     /// The same as channels, height and width.
     pub map: [usize; 3],
-    /// How rows are a map.
-    pub tokens: Option<Tokens>,
+    /// How it is a map.
+    pub layout: MapLayout,
     /// Whether all that the model computes goes through it.
     pub dominates: bool,
     /// Share of the model's multiply-adds behind it.

@@ -8,7 +8,7 @@ mod sets;
 use std::collections::BTreeMap;
 
 use augraft_operator::Rows;
-use augraft_pipeline::Report;
+use augraft_pipeline::{Answer, Report};
 
 use self::interventions::Context;
 use self::measures::{check_charts, metrics};
@@ -48,10 +48,9 @@ pub fn prepare(parts: Parts<'_>) -> Result<ExperimentPlan, Report> {
     let mut places = places(&parts, &fields, &mut problems);
     let metrics = metrics(&parts, &fields, pairs, &variables, &mut problems);
     check_charts(&parts, &fields, &metrics, &variables, &mut problems);
-    let saliency = fields
-        .saliency
-        .as_ref()
-        .and_then(|wanted| saliency(&parts, wanted, fields.tokens, pairs, &mut places, &mut notes, &mut problems));
+    let saliency = fields.saliency.as_ref().and_then(|wanted| {
+        saliency(&parts, wanted, fields.written_layout(), pairs, &mut places, &mut notes, &mut problems)
+    });
     if fields.saliency.is_none() && metrics.iter().any(|metric| matches!(metric, Metric::Map(_))) {
         let message = "the metrics measure saliency maps, but there are none";
         problems.push(spec.problem("/experiment/metrics", "bad-metric", message, Some("add `saliency`")));
@@ -87,6 +86,10 @@ pub fn prepare(parts: Parts<'_>) -> Result<ExperimentPlan, Report> {
     let batch = parts.pipeline.data.as_ref().map_or(1, |data| data.batch);
     let name = spec.file.file_stem().map_or_else(|| "experiment".into(), |stem| stem.to_string_lossy().into_owned());
     let classes = parts.dataset.classes().to_vec();
+    let (answer, ref why) = parts.facts.answer;
+    if answer != Answer::Logits {
+        notes.push(format!("the model answers with {}: {why}", answer.describe()));
+    }
     let Parts { dataset, multiply_adds, pipeline, .. } = parts;
     let own = SetPlan {
         name: "data".to_owned(),
@@ -110,6 +113,7 @@ pub fn prepare(parts: Parts<'_>) -> Result<ExperimentPlan, Report> {
         saliency,
         metrics,
         charts: fields.charts,
+        answer,
         classes,
         multiply_adds,
         notes,
@@ -131,6 +135,11 @@ fn check_saliency(parts: &Parts<'_>, saliency: &SaliencyPlan, settings: &[Settin
     if last > 0 && probes_images {
         let message = "`score_cam` and `occlusion` run changed images, so interventions must act at the input";
         problems.push(error(message, "use `at: [input]`, or other methods"));
+    }
+    if saliency.methods.contains(&Method::AblationCam) && parts.facts.answer.0 != Answer::Logits {
+        let message =
+            format!("`ablation_cam` needs logits, and the model answers with {}", parts.facts.answer.0.describe());
+        problems.push(error(&message, "use another method, or a model without its softmax"));
     }
     let has_key = |key: &String| (0..parts.dataset.len()).any(|index| parts.dataset.key(index) == key);
     if !saliency.boxes.is_empty() && !saliency.boxes.keys().any(has_key) {
@@ -177,7 +186,12 @@ fn check_file(parts: &Parts<'_>, fields: &ExperimentFields, problems: &mut Probl
         );
     }
     if facts.classes == 0 {
-        error("/model/file", "bad-model", "the model's output is not logits N x K".to_owned(), "name a classifier");
+        error(
+            "/model/file",
+            "bad-model",
+            "the model's output is not logits N x K".to_owned(),
+            "name a classifier, or with `model.output` the output that is one",
+        );
     } else if dataset.has_labels() && dataset.classes().len() != facts.classes {
         let message =
             format!("the data has {} classes, but the model {} logits", dataset.classes().len(), facts.classes);

@@ -26,8 +26,8 @@ pub(crate) struct Explained {
 /// Where the samples are, on their way through the model.
 struct Stand<'s> {
     wanted: &'s SaliencyPlan,
-    /// At the place where they were acted on, and that place.
-    acted: (&'s Boundary, usize),
+    /// At the place where they were acted on.
+    acted: &'s Boundary,
     /// At the feature map.
     ahead: &'s Boundary,
     logits: &'s Array2<f32>,
@@ -42,7 +42,6 @@ struct Stand<'s> {
 /// When the engine fails.
 pub(crate) fn maps(
     executor: &mut Executor<'_>,
-    place: usize,
     acted: &Boundary,
     ahead: &Boundary,
     logits: &Array2<f32>,
@@ -59,7 +58,7 @@ pub(crate) fn maps(
         }
     };
     let classes = jobs.iter().map(|job| wanted.targets.iter().map(|target| class(job, target)).collect()).collect();
-    let stand = Stand { wanted, acted: (acted, place), ahead, logits, jobs, classes };
+    let stand = Stand { wanted, acted, ahead, logits, jobs, classes };
     let mut found = Vec::new();
     for (number, method) in wanted.methods.iter().enumerate() {
         let made = match method {
@@ -105,11 +104,11 @@ impl Stand<'_> {
     fn probe(
         &self,
         executor: &mut Executor<'_>,
-        (boundary, place): (&Boundary, usize),
+        boundary: &Boundary,
         probes: usize,
         change: &Change<'_>,
     ) -> Result<Vec<Array2<f32>>, ExperimentError> {
-        let values = executor.map(boundary, place)?;
+        let values = executor.map(boundary)?;
         let all: Vec<(usize, usize)> =
             (0..self.jobs.len()).flat_map(|job| (0..probes).map(move |probe| (job, probe))).collect();
         let mut answers = Vec::new();
@@ -120,7 +119,7 @@ impl Stand<'_> {
             for ((job, probe), mut into) in batch.iter().zip(changed.outer_iter_mut()) {
                 into.assign(&change(*job, *probe, values.index_axis(Axis(0), self.jobs[*job].row)));
             }
-            let start = executor.put(boundary.at_rows(&rows), changed, place)?;
+            let start = executor.put(boundary.at_rows(&rows), changed)?;
             answers.push(executor.network.finish(&start)?);
         }
         let views: Vec<_> = answers.iter().map(|part| part.view()).collect();
@@ -134,7 +133,7 @@ impl Stand<'_> {
 fn cam(executor: &mut Executor<'_>, stand: &Stand<'_>) -> Result<Maps, ExperimentError> {
     let place = stand.wanted.place;
     let head = executor.head(place, stand.ahead)?;
-    let values = executor.map(stand.ahead, place)?;
+    let values = executor.map(stand.ahead)?;
     Ok(stand.each(|job, class| {
         let map = values.index_axis(Axis(0), stand.jobs[job].row);
         weighted(map, head.row(class).iter().map(|weight| f64::from(*weight)))
@@ -151,7 +150,7 @@ fn reciprocam(executor: &mut Executor<'_>, stand: &Stand<'_>) -> Result<Maps, Ex
         kept.slice_mut(s![.., y, x]).assign(&map.slice(s![.., y, x]));
         kept
     };
-    let answers = stand.probe(executor, (stand.ahead, place), height * width, &keep)?;
+    let answers = stand.probe(executor, stand.ahead, height * width, &keep)?;
     let answers: Vec<Vec<Vec<f64>>> = answers.iter().map(probabilities).collect();
     Ok(stand
         .each(|job, class| Array2::from_shape_fn([height, width], |(y, x)| answers[job][y * width + x][class] as f32)))
@@ -166,8 +165,8 @@ fn ablation_cam(executor: &mut Executor<'_>, stand: &Stand<'_>) -> Result<Maps, 
         rest.index_axis_mut(Axis(0), channel).fill(0.0);
         rest
     };
-    let answers = stand.probe(executor, (stand.ahead, place), channels, &without)?;
-    let values = executor.map(stand.ahead, place)?;
+    let answers = stand.probe(executor, stand.ahead, channels, &without)?;
+    let values = executor.map(stand.ahead)?;
     Ok(stand.each(|job, class| {
         let own = f64::from(stand.logits[[stand.jobs[job].row, class]]);
         let loss = |answer: &f32| if own == 0.0 { 0.0 } else { (own - f64::from(*answer)) / own };
@@ -181,7 +180,7 @@ fn score_cam(executor: &mut Executor<'_>, stand: &Stand<'_>) -> Result<Maps, Exp
     let place = stand.wanted.place;
     let [channels, ..] = executor.plan.places[place].map;
     let [_, height, width] = executor.plan.places[0].map;
-    let values = executor.map(stand.ahead, place)?;
+    let values = executor.map(stand.ahead)?;
     let used = stand.wanted.channels.unwrap_or(channels).min(channels);
     let chosen: Vec<Vec<usize>> =
         stand.jobs.iter().map(|job| largest(values.index_axis(Axis(0), job.row), used)).collect();

@@ -4,7 +4,7 @@ mod charts;
 
 use std::collections::BTreeMap;
 
-use augraft_pipeline::Tokens;
+use augraft_pipeline::{LayoutName, Tokens, WrittenLayout};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -32,6 +32,10 @@ pub struct ExperimentFields {
     #[serde(default)]
     #[schemars(with = "Tokens")]
     pub tokens: Option<Tokens>,
+    /// Order of the axes of its sites, where the model does not show it.
+    #[serde(default)]
+    #[schemars(with = "LayoutName")]
+    pub layout: Option<LayoutName>,
     /// Maps of what the answer depends on.
     #[serde(default)]
     #[schemars(with = "SaliencyFields")]
@@ -42,6 +46,13 @@ pub struct ExperimentFields {
     /// What the report draws.
     #[serde(default)]
     pub charts: Vec<ChartFields>,
+}
+
+impl ExperimentFields {
+    /// What is said of the axes of sites.
+    pub(crate) fn written_layout(&self) -> WrittenLayout {
+        WrittenLayout { name: self.layout, tokens: self.tokens }
+    }
 }
 
 /// What one unit is.

@@ -1,6 +1,6 @@
 //! Attributes of nodes, made from their values.
 
-use crate::proto::{AttributeProto, attribute_proto::AttributeType};
+use crate::proto::{AttributeProto, TensorProto, attribute_proto::AttributeType};
 
 /// An integer attribute of a node.
 #[must_use]
@@ -29,4 +29,10 @@ pub fn ints_attribute(name: &str, values: &[i64]) -> AttributeProto {
 pub fn text_attribute(name: &str, value: &str) -> AttributeProto {
     let s = Some(value.as_bytes().to_vec().into());
     AttributeProto { name: Some(name.to_owned()), r#type: Some(AttributeType::String as i32), s, ..Default::default() }
+}
+
+/// An attribute of a node that is a tensor.
+pub(crate) fn tensor_attribute(name: &str, tensor: TensorProto) -> AttributeProto {
+    let kind = Some(AttributeType::Tensor as i32);
+    AttributeProto { name: Some(name.to_owned()), r#type: kind, t: Some(tensor), ..Default::default() }
 }

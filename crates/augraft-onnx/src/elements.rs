@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::flow::Flow;
+use crate::model::Model;
 use crate::nodes::is_standard;
 use crate::proto::tensor_proto::DataType;
 use crate::proto::{NodeProto, TensorProto, ValueInfoProto, type_proto};
@@ -39,6 +40,12 @@ const UNCERTAIN: [&str; 10] = [
     "StringSplit",
     "TfIdfVectorizer",
 ];
+
+/// Returns the element type of a tensor of the main graph, where that is certain and one that [`Tensor`](crate::Tensor) holds.
+#[must_use]
+pub fn element_of(model: &Model, name: &str) -> Option<crate::tensor::DataType> {
+    element_types(&Flow::of(model)).get(name).and_then(|element| crate::tensor::DataType::from_proto(*element))
+}
 
 /// Returns the element types of the main graph's tensors; those that are not certain are left out.
 ///

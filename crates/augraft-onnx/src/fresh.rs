@@ -28,6 +28,11 @@ impl Constants {
         self.tensor(stem, Vec::new(), &[value])
     }
 
+    /// Returns a name like `wanted` that nothing else has, and takes it.
+    pub(crate) fn name(&mut self, wanted: &str) -> String {
+        fresh(wanted, &mut self.taken)
+    }
+
     /// Returns the constants as tensors, ordered by their values.
     pub(crate) fn into_tensors(self) -> impl Iterator<Item = TensorProto> {
         self.made.into_iter().map(|((dims, values), name)| TensorProto {

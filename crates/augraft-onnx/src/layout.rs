@@ -111,7 +111,9 @@ pub(crate) fn channels<'m>(flow: &Flow<'m>, shapes: &BTreeMap<String, Vec<usize>
     let constants = Constants::of(flow);
     let is_map = |name: &&str| shapes.get(*name).is_some_and(|shape| matches!(shape.len(), 3 | 4));
     for (index, node) in flow.graph.node.iter().enumerate() {
-        for (name, channels) in shown_by(flow, (index, node), &constants, shapes).into_iter().filter(|(name, _)| is_map(name)) {
+        for (name, channels) in
+            shown_by(flow, (index, node), &constants, shapes).into_iter().filter(|(name, _)| is_map(name))
+        {
             known.say(name, channels);
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
 
 /// Standard operators whose results differ from run to run, and so are never constants.
-const RANDOM: [&str; 6] =
+pub(crate) const RANDOM: [&str; 6] =
     ["Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"];
 
 /// Returns the names of the dense and sparse initializers of a graph.

@@ -28,7 +28,10 @@ impl<'g> LoweredRegion<'g> {
             Self::Taken(_) => taken.cast(DataType::F32).reduce_sum(3).cast(DataType::F64),
             Self::Weights(_) => taken.cast(DataType::F64).reduce_sum(3),
         };
-        sum.reduce_sum(2).reduce_sum(1) / (elements[0] * elements[1] * elements[2])
+        let (sum, all) = (sum.reduce_sum(2).reduce_sum(1), elements[0] * elements[1] * elements[2]);
+        // A runtime that multiplies by the reciprocal of a constant leaves a whole a little short of 1.
+        all.less(sum + all.graph().constant(Tensor::scalar(0.5f64)))
+            .select(all.graph().constant(Tensor::scalar(1f64)), sum / all)
     }
 
     /// The same for planes of one channel, weighted by the mean over the channels.

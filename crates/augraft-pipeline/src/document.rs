@@ -85,7 +85,7 @@ impl Document {
         self.walk(path, true)
     }
 
-    /// Puts the YAML `text` at `path`, such as `data.limit` or `steps[2].cutmix.alpha`, and makes the maps that lead there.
+    /// Puts the YAML `text` at `path`, such as `data.limit` or `steps[2].cutmix.alpha`, and makes the maps that lead there; `null` takes a key out of its map.
     ///
     /// # Errors
     /// When the text is no YAML, or something that is no map stands in the way.
@@ -95,6 +95,9 @@ impl Document {
         let refused = |message: String| {
             Report::new("", vec![Diagnostic::error("bad-set", &format!("--set {path}"), Span::default(), message)])
         };
+        if matches!(&value.value, Value::Scalar(value) if value.is_null()) && self.take(path) {
+            return Ok(());
+        }
         let mut node = &mut self.root;
         for segment in segments(path) {
             node = match &mut node.value {
@@ -116,6 +119,25 @@ impl Document {
         }
         *node = value;
         Ok(())
+    }
+
+    /// Takes the key at the end of `path` out of its map; whether there is such a map.
+    fn take(&mut self, path: &str) -> bool {
+        let segments = segments(path);
+        let Some((last, above)) = segments.split_last() else { return false };
+        let mut node = &mut self.root;
+        for segment in above {
+            let next = match &mut node.value {
+                Value::Map(fields) => fields.iter_mut().find(|(key, _)| key.name == *segment).map(|(_, child)| child),
+                Value::List(items) => segment.parse().ok().and_then(|at: usize| items.get_mut(at)),
+                Value::Scalar(_) => None,
+            };
+            let Some(next) = next else { return false };
+            node = next;
+        }
+        let Value::Map(fields) = &mut node.value else { return false };
+        fields.retain(|(key, _)| key.name != *last);
+        true
     }
 
     fn walk(&self, path: &str, key_wanted: bool) -> Span {

@@ -7,8 +7,10 @@ use augraft_operator::{Gate, OnDrop, Parity, Registry};
 use serde_json::Value;
 
 use crate::flow::flow;
+use crate::layout::MapLayout;
 use crate::objects::AnnotationFormat;
 use crate::plan::{ModelPlan, ObjectPlan, Plan, Step};
+use crate::ports::{Answer, ImageLayout};
 use crate::spec::{DataSource, DataSpec, OnDataError};
 use crate::table::columns;
 
@@ -66,13 +68,21 @@ impl Plan {
     }
 
     fn describe_model(&self, registry: &Registry, model: &ModelPlan) -> String {
+        let images = match model.layout {
+            ImageLayout::Nchw => model.input.clone(),
+            ImageLayout::Nhwc => format!("{} [N,H,W,C]", model.input),
+        };
         let settings = [
             ["model".to_owned(), self.written(&model.file)],
             ["engine".to_owned(), format!("{} on {}", model.engine, model.device)],
-            ["images as".to_owned(), model.input.clone()],
+            ["images as".to_owned(), images],
             [
                 "outputs".to_owned(),
-                if model.classes == 0 { "unknown".to_owned() } else { format!("{} classes", model.classes) },
+                match (model.classes, model.answer.0) {
+                    (0, _) => "unknown".to_owned(),
+                    (classes, Answer::Logits) => format!("{classes} classes"),
+                    (classes, answer) => format!("{classes} classes, {}: {}", answer.describe(), model.answer.1),
+                },
             ],
         ];
         let mut text = format!("\n{}", columns(&settings, ""));
@@ -80,7 +90,12 @@ impl Plan {
             let sides: Vec<String> = site.shape.iter().skip(1).map(ToString::to_string).collect();
             let alias = site.alias.as_ref().map_or_else(String::new, |alias| format!("{alias} = "));
             let paths = if site.dominates { "everything goes through it" } else { "other tensors lead around it" };
-            let _ = writeln!(text, "\nat {alias}{} [N,{}]: {paths}", site.tensor, sides.join(","));
+            let layout = match site.layout {
+                MapLayout::Nchw | MapLayout::Vector => "",
+                MapLayout::Nhwc => ", channels last",
+                MapLayout::Tokens(_) => ", tokens",
+            };
+            let _ = writeln!(text, "\nat {alias}{} [N,{}]{layout}: {paths}", site.tensor, sides.join(","));
             text.push_str(&steps(registry, &site.steps, "  "));
         }
         text

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use augraft_operator::{AnyOperator, Effects, ObjectRules, Probability, Rows, Shape, StepKey};
+use augraft_operator::{AnyOperator, Effects, Element, ObjectRules, Probability, Rows, Shape, StepKey};
 
 use crate::device::{Device, EngineKind};
 use crate::diagnostic::{Diagnostic, render_all};
+use crate::layout::MapLayout;
+use crate::ports::{Answer, ImageLayout, ModelPorts};
 use crate::spec::{DataSpec, ModelSpec};
-use crate::step::Tokens;
 
 /// Values given by flags, which win over the file.
 #[derive(Debug, Clone, Default)]
@@ -51,13 +52,19 @@ pub struct Facts {
 pub struct ModelFacts {
     /// Name of the image input.
     pub input: String,
-    /// Its sides N,C,H,W; none where they are open.
+    /// Channels, height and width of its images; none where they are open.
     pub input_shape: Vec<Option<usize>>,
-    /// Number of logits, 0 when it is not known.
+    /// The order of the axes of its images.
+    pub layout: ImageLayout,
+    /// Type of their elements.
+    pub element: Element,
+    /// Number of classes in its answer, 0 when that is no matrix N x K.
     pub classes: usize,
+    /// What its answer is, and how that is known.
+    pub answer: (Answer, String),
     /// Tensors at which steps can act, in the order of computation.
     pub sites: Vec<SiteFacts>,
-    /// Tensors of element types that no step acts on, and the type.
+    /// Other tensors, and why no step acts there: the end of a sentence.
     pub others: Vec<(String, String)>,
 }
 
@@ -70,6 +77,10 @@ pub struct SiteFacts {
     pub shape: Vec<usize>,
     /// Whether all that the model computes goes through it.
     pub dominates: bool,
+    /// Whether its channels are its last axis; none where the model does not show it.
+    pub channels_last: Option<bool>,
+    /// Its element type where no step acts on that.
+    pub element: Option<String>,
 }
 
 /// A resolved and checked pipeline: the only input of a run.
@@ -159,8 +170,14 @@ pub struct ModelPlan {
     pub device: Device,
     /// Name of the image input.
     pub input: String,
-    /// Number of logits, 0 when it is not known.
+    /// What goes in beside the images, and what comes out.
+    pub ports: ModelPorts,
+    /// The order of the axes of its images.
+    pub layout: ImageLayout,
+    /// Number of classes in its answer, 0 when that is no matrix N x K.
     pub classes: usize,
+    /// What its answer is, and how that is known.
+    pub answer: (Answer, String),
     /// Tensors with steps, in the order of computation.
     pub sites: Vec<SitePlan>,
 }
@@ -176,8 +193,8 @@ pub struct SitePlan {
     pub dominates: bool,
     /// Its shape at batch 1.
     pub shape: Vec<usize>,
-    /// How a tensor N,T,D is a map.
-    pub tokens: Option<Tokens>,
+    /// How it is a map.
+    pub layout: MapLayout,
     /// Steps there, in order.
     pub steps: Vec<Step>,
 }

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use augraft_operator::{AnyOperator, Entry, Macro, Registry};
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use crate::combinators::{Combinator, Held, Schedule, combinator, held, must_have_p};
 use crate::document::{Key, Node, Value};
 use crate::flow::flow;
 use crate::problems::Problems;
-use crate::step::{Around, Strength, Tokens, Written};
-use crate::step_fields::{RESERVED, at_schema, id_schema, step_names, tokens_schema};
+use crate::step::{Around, Strength, Written};
+use crate::step_fields::{RESERVED, at_schema, id_schema, layout_schema, step_names, tokens_schema};
 use crate::suggest::{list, meant};
 use crate::validate::{check, escaped};
 use crate::variables::substituted;
@@ -74,9 +75,14 @@ impl Reader<'_> {
             around.at = Some((at, format!("{pointer}/at")));
         }
         if let Some(tokens) = node.field("tokens") {
-            around.tokens = read_tokens(&format!("{pointer}/tokens"), &tokens.to_json(), problems);
+            around.layout.tokens =
+                read_field(&format!("{pointer}/tokens"), &tokens_schema(), &tokens.to_json(), problems);
         }
-        for field in ["at", "tokens"] {
+        if let Some(layout) = node.field("layout") {
+            around.layout.name =
+                read_field(&format!("{pointer}/layout"), &layout_schema(), &layout.to_json(), problems);
+        }
+        for field in ["at", "layout", "tokens"] {
             if !self.in_model && node.field(field).is_some() {
                 let help = format!("put the step under `model.steps`, or leave `{field}` out");
                 let message = format!("only the steps of a model have `{field}`");
@@ -126,8 +132,8 @@ impl Reader<'_> {
             let (message, help) = must_have_p(name, within_name(&within.0));
             problems.error(&path, "bad-step", message, Some(help));
         }
-        let (at, tokens) = (around.at.clone(), around.tokens);
-        self.written.push(Written { label, id, at, tokens, path, operator, around });
+        let (at, layout) = (around.at.clone(), around.layout);
+        self.written.push(Written { label, id, at, layout, path, operator, around });
     }
 
     fn combined(
@@ -145,10 +151,10 @@ impl Reader<'_> {
         let Some(steps) = steps else { return };
         let held = Arc::new(held);
         let at = self.written.len();
-        let (place, tokens) = (around.at.clone(), around.tokens);
+        let (place, layout) = (around.at.clone(), around.layout);
         let (pointer, strengths) = (format!("{path}/steps"), format!("{path}/strengths"));
         let copies = if let Held::Repeat(repeat) = &*held { repeat.count } else { 1 };
-        self.written.push(Written { label, id, at: place, tokens, path, operator: None, around: Around::default() });
+        self.written.push(Written { label, id, at: place, layout, path, operator: None, around: Around::default() });
         if let Held::Schedule(schedule) = &*held {
             let strength = |(field, ends): (&String, &[f64; 2])| Strength {
                 field: field.clone(),
@@ -206,9 +212,9 @@ impl Reader<'_> {
         around.macros.push(known.name.clone());
         let own = id.clone().unwrap_or_else(|| self.next_id(&label));
         around.label = format!("{own}.");
-        let (place, tokens) = (around.at.clone(), around.tokens);
+        let (place, layout) = (around.at.clone(), around.layout);
         let inner = Around::default();
-        self.written.push(Written { label, id, at: place, tokens, path: path.clone(), operator: None, around: inner });
+        self.written.push(Written { label, id, at: place, layout, path: path.clone(), operator: None, around: inner });
         self.list(&steps, &format!("{path}/steps"), &around, problems);
     }
 }
@@ -264,8 +270,15 @@ fn check_strengths(schedule: &Schedule, steps: &[Written], pointer: &str, proble
     }
 }
 
-fn read_tokens(pointer: &str, config: &Json, problems: &mut Problems<'_>) -> Option<Tokens> {
-    problems.extend(pointer, check(&tokens_schema(), config, "`tokens`"));
+/// The value of a field of a step that is no operator.
+fn read_field<T: DeserializeOwned>(
+    pointer: &str,
+    schema: &Json,
+    config: &Json,
+    problems: &mut Problems<'_>,
+) -> Option<T> {
+    let name = pointer.rsplit('/').next().unwrap_or(pointer);
+    problems.extend(pointer, check(schema, config, &format!("`{name}`")));
     serde_json::from_value(config.clone()).ok()
 }
 

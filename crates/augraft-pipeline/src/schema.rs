@@ -13,7 +13,8 @@ use crate::combinators::{COMBINATORS, Combinator};
 use crate::device::{Device, EngineKind};
 use crate::flow::flow;
 use crate::objects::AnnotationFields;
-use crate::step_fields::{RESERVED, at_schema, id_schema, step_names, tokens_schema};
+use crate::ports::{ImageLayout, OutputSpec};
+use crate::step_fields::{RESERVED, at_schema, id_schema, layout_schema, step_names, tokens_schema};
 
 /// Version of the format that this crate reads.
 pub(crate) const VERSION: u64 = 1;
@@ -172,6 +173,16 @@ pub(crate) struct ModelFields {
     /// What it runs on: `cpu`, or `cuda:N` with onnxruntime.
     #[serde(default)]
     pub device: Device,
+    /// Order of the axes of its images: `nchw` or `nhwc`; by default what the model shows.
+    #[serde(default)]
+    #[schemars(with = "ImageLayout")]
+    pub layout: Option<ImageLayout>,
+    /// Values of its inputs beside the images: a number, or nested lists.
+    #[serde(default)]
+    pub inputs: BTreeMap<String, Value>,
+    /// Which output is its answer, and what that is.
+    #[serde(default)]
+    pub output: OutputSpec,
     /// Short names for tensors of the model.
     #[serde(default)]
     pub sites: BTreeMap<String, String>,
@@ -243,6 +254,7 @@ fn step_schema(registry: &Registry, in_model: bool) -> Value {
         let required = vec![name];
         if in_model {
             properties.insert("at".to_owned(), at_schema().to_value());
+            properties.insert("layout".to_owned(), layout_schema());
             properties.insert("tokens".to_owned(), tokens_schema());
         }
         json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
@@ -254,6 +266,7 @@ fn step_schema(registry: &Registry, in_model: bool) -> Value {
         let mut properties = json!({ known.name: held, "id": id_schema().to_value() });
         if in_model {
             properties["at"] = at_schema().to_value();
+            properties["layout"] = layout_schema();
             properties["tokens"] = tokens_schema();
         }
         json!({ "type": "object", "properties": properties, "required": [known.name], "additionalProperties": false })

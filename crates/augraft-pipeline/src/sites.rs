@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use augraft_operator::{Element, Issue, Layout, Rows, Shape};
 
 use crate::device::{Device, EngineKind};
+use crate::layout::{MapLayout, map_layout};
 use crate::plan::{Facts, Inspect, ModelFacts, ModelPlan, SiteFacts, SitePlan};
+use crate::ports::ImageLayout;
 use crate::problems::Problems;
 use crate::spec::ModelSpec;
-use crate::step::{SiteStepSpec, Tokens};
+use crate::step::SiteStepSpec;
 use crate::step_run::StepRun;
 use crate::suggest::{choices, nearest};
 use crate::validate::escaped;
@@ -56,7 +58,7 @@ pub(crate) fn plan_model<E: Into<Issue>>(
     }
     let image_size = end
         .and_then(Shape::size)
-        .or_else(|| Some([model.input_shape.get(2).copied()??, model.input_shape.get(3).copied()??]));
+        .or_else(|| Some([model.input_shape.get(1).copied()??, model.input_shape.get(2).copied()??]));
     let mut sites = Sites {
         seed,
         epoch,
@@ -76,7 +78,10 @@ pub(crate) fn plan_model<E: Into<Issue>>(
         engine: spec.engine,
         device: spec.device,
         input: model.input,
+        ports: spec.ports.clone(),
+        layout: model.layout,
         classes: model.classes,
+        answer: model.answer,
         sites,
     })
 }
@@ -100,13 +105,11 @@ impl<'s> Sites<'s> {
         let found = matching(alias.unwrap_or(&step.at), &self.model.sites);
         let Some(first) = found.first() else {
             let wanted = alias.unwrap_or(&step.at);
-            if let Some((name, kind)) =
+            if let Some((name, why)) =
                 self.model.others.iter().find(|(name, _)| glob(wanted.as_bytes(), name.as_bytes()))
             {
-                let help =
-                    "steps act on f32; export the model in single precision, or choose a tensor before or behind"
-                        .to_owned();
-                problems.error(pointer, "site-type", format!("the tensor `{name}` is {kind}"), Some(help));
+                let help = "a step there would change nothing; choose another tensor".to_owned();
+                problems.error(pointer, "idle-site", format!("the tensor `{name}` {why}"), Some(help));
             } else if alias.is_none() {
                 let aliases: Vec<&str> = self.spec.sites.keys().map(String::as_str).collect();
                 unknown_site(pointer, &step.at, &aliases, self.spec, self.model, problems);
@@ -125,13 +128,14 @@ impl<'s> Sites<'s> {
         self.latest = Some((*first, &step.at));
         for position in &found {
             let facts = &self.model.sites[*position];
-            let Some(shape) = self.shape(pointer, facts, step.tokens, problems) else { return };
+            let Some((layout, shape)) = self.shape(pointer, facts, step, problems) else { return };
             let id = if found.len() == 1 { step.step.id.clone() } else { format!("{}@{}", step.step.id, facts.name) };
-            let start = || (self.spec.site(facts, step.tokens), StepRun::new(self.seed, self.epoch, shape));
+            let start = || (self.spec.site(facts, layout), StepRun::new(self.seed, self.epoch, shape));
             let (site, run) = self.runs.entry(*position).or_insert_with(start);
-            if site.tokens != step.tokens {
-                let message = format!("the steps at `{}` do not agree on `tokens`", facts.name);
-                problems.error(pointer, "site-shape", message, Some("write the same `tokens` at each".to_owned()));
+            if site.layout != layout {
+                let message = format!("the steps at `{}` do not agree on how it is a map", facts.name);
+                let help = "write the same `layout` and `tokens` at each".to_owned();
+                problems.error(pointer, "site-shape", message, Some(help));
                 return;
             }
             if step.step.operator.rows() != Rows::Same {
@@ -163,53 +167,20 @@ impl<'s> Sites<'s> {
         &self,
         pointer: &str,
         facts: &SiteFacts,
-        tokens: Option<Tokens>,
+        step: &SiteStepSpec,
         problems: &mut Problems<'_>,
-    ) -> Option<Shape> {
-        if let Some(tokens) = tokens {
-            return self.token_shape(pointer, facts, tokens, problems);
-        }
-        let [1, channels, height, width] = facts.shape[..] else {
-            let message =
-                format!("`{}` has the shape {:?} for one image, but steps act on N,C,H,W", facts.name, facts.shape);
-            problems.error(
-                pointer,
-                "site-shape",
-                message,
-                Some(match facts.shape.len() {
-                    3 => "say how its rows are a map, for example `tokens: { grid: [14, 14], class: 1 }` beside `at`"
-                        .to_owned(),
-                    _ => format!("choose a feature map; `augraft sites {}` lists shapes", self.spec.file.display()),
-                }),
-            );
-            return None;
+    ) -> Option<(MapLayout, Shape)> {
+        let of = |[channels, height, width]: [usize; 3]| {
+            let layout = Layout::Dense { height, width };
+            Shape { layout, channels, element: Element::F32, classes: self.classes, image_size: self.image_size }
         };
-        Some(self.map_shape(channels, [height, width]))
-    }
-
-    fn map_shape(&self, channels: usize, [height, width]: [usize; 2]) -> Shape {
-        let layout = Layout::Dense { height, width };
-        Shape { layout, channels, element: Element::F32, classes: self.classes, image_size: self.image_size }
-    }
-
-    /// The map that the rows of a tensor N,T,D are.
-    fn token_shape(
-        &self,
-        pointer: &str,
-        facts: &SiteFacts,
-        tokens: Tokens,
-        problems: &mut Problems<'_>,
-    ) -> Option<Shape> {
-        let (grid, class) = (tokens.grid.map(|side| side.get() as usize), tokens.class.get() as usize);
-        match facts.shape[..] {
-            [1, rows, channels] if rows == grid[0] * grid[1] + class => Some(self.map_shape(channels, grid)),
-            _ => {
-                let message = format!(
-                    "`{}` has the shape {:?} for one image, which is no [1, {} x {} + {class}, D]",
-                    facts.name, facts.shape, grid[0], grid[1]
-                );
-                let help = "the grid and the class tokens make up the second side".to_owned();
-                problems.error(&pointer.replace("/at", "/tokens"), "site-shape", message, Some(help));
+        let effects = step.step.operator.effects(&of([1, 1, 1]));
+        let places = effects.moves || !effects.blends;
+        match map_layout(facts, step.layout, places) {
+            Ok((layout, map)) => Some((layout, of(map))),
+            Err(Issue { path, message, help }) => {
+                let code = if facts.element.is_some() { "site-type" } else { "site-shape" };
+                problems.error(&pointer.replace("/at", &format!("/{path}")), code, message, help);
                 None
             }
         }
@@ -217,14 +188,14 @@ impl<'s> Sites<'s> {
 }
 
 impl ModelSpec {
-    fn site(&self, facts: &SiteFacts, tokens: Option<Tokens>) -> SitePlan {
+    fn site(&self, facts: &SiteFacts, layout: MapLayout) -> SitePlan {
         let alias = self.sites.iter().find(|(_, tensor)| **tensor == facts.name).map(|(alias, _)| alias.clone());
         SitePlan {
             tensor: facts.name.clone(),
             alias,
             dominates: facts.dominates,
             shape: facts.shape.clone(),
-            tokens,
+            layout,
             steps: Vec::new(),
         }
     }
@@ -261,35 +232,44 @@ fn check_classes(model: &ModelFacts, facts: &Facts, problems: &mut Problems<'_>)
 }
 
 fn check_input(model: &ModelFacts, end: &Shape, problems: &mut Problems<'_>) {
-    let [_, channels, height, width] = model.input_shape[..] else {
-        problems.error(
-            "/model/file",
-            "bad-model",
-            format!("the input `{}` of the model is no image batch N,C,H,W", model.input),
-            None,
-        );
-        return;
-    };
+    let [channels, height, width] = model.input_shape[..] else { return };
     let fits = |wanted: Option<usize>, side: usize| wanted.is_none_or(|wanted| wanted == side);
     let sized = end.size().is_some_and(|size| fits(height, size[0]) && fits(width, size[1]));
-    let mut advice = Vec::new();
+    let mut added = Vec::new();
     if !sized {
         let size = match (height, width) {
             (Some(height), Some(width)) if height != width => format!("[{height}, {width}]"),
             (side, other) => side.or(other).unwrap_or(224).to_string(),
         };
         let step = if end.size().is_some() { "resize" } else { "resized_crop" };
-        advice.push(format!("`{step}: {{ size: {size} }}`"));
+        added.push(format!("`{step}: {{ size: {size} }}`"));
     }
-    if end.element != Element::F32 {
-        advice.push("`normalize: imagenet`".to_owned());
+    if !fits(channels, end.channels) && channels == Some(1) {
+        added.push("`grayscale: { channels: 1 }`".to_owned());
+    }
+    if (end.element, model.element) == (Element::U8, Element::F32) {
+        added.push("`normalize: imagenet`".to_owned());
+    }
+    let mut advice = Vec::new();
+    if !added.is_empty() {
+        advice.push(format!("add {} to `steps`", added.join(" and ")));
+    }
+    if (end.element, model.element) == (Element::F32, Element::U8) {
+        advice.push("leave out what makes floats of bytes, such as `normalize`".to_owned());
     }
     if advice.is_empty() && fits(channels, end.channels) {
         return;
     }
     let side = |side: Option<usize>, open: &str| side.map_or_else(|| open.to_owned(), |side| side.to_string());
-    let wanted = format!("f32 [N,{},{},{}]", side(channels, "C"), side(height, "H"), side(width, "W"));
-    let help = (!advice.is_empty()).then(|| format!("add {} to `steps`", advice.join(" and ")));
+    let (element, sides) = (
+        if model.element == Element::U8 { "u8" } else { "f32" },
+        [side(channels, "C"), side(height, "H"), side(width, "W")],
+    );
+    let wanted = match model.layout {
+        ImageLayout::Nchw => format!("{element} [N,{},{},{}]", sides[0], sides[1], sides[2]),
+        ImageLayout::Nhwc => format!("{element} [N,{},{},{}], channels last,", sides[1], sides[2], sides[0]),
+    };
+    let help = (!advice.is_empty()).then(|| advice.join("; "));
     problems.error(
         "/model/file",
         "model-input",

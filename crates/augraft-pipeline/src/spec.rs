@@ -12,6 +12,7 @@ use crate::diagnostic::{Diagnostic, Report, Span};
 use crate::document::Document;
 use crate::ids::{clashes, ids};
 use crate::objects::AnnotationSpec;
+use crate::ports::ModelPorts;
 use crate::problems::Problems;
 use crate::reading::read_steps;
 use crate::schema::{DataFields, FileFields, ModelFields, VERSION, outer_schema};
@@ -100,6 +101,8 @@ pub struct ModelSpec {
     pub engine: EngineKind,
     /// What it runs on.
     pub device: Device,
+    /// What goes in beside the images, and what comes out.
+    pub ports: ModelPorts,
     /// Short names for tensors.
     pub sites: BTreeMap<String, String>,
     /// Steps at tensors of the model.
@@ -115,6 +118,7 @@ impl ModelSpec {
                 file,
                 engine: EngineKind::default(),
                 device: Device::default(),
+                ports: ModelPorts::default(),
                 sites: BTreeMap::new(),
                 steps: Vec::new(),
             },
@@ -307,7 +311,7 @@ pub(crate) fn step_spec(written: &Written, id: &str, ids: &[String]) -> Option<S
 
 fn site_step_spec(written: &Written, id: &str, ids: &[String]) -> Option<SiteStepSpec> {
     let (at, at_path) = written.at.clone()?;
-    Some(SiteStepSpec { at, at_path, tokens: written.tokens, step: step_spec(written, id, ids)? })
+    Some(SiteStepSpec { at, at_path, layout: written.layout, step: step_spec(written, id, ids)? })
 }
 
 /// The data source whose fields stand at `pointer`; reports what no schema knows.
@@ -347,6 +351,7 @@ fn model_spec(fields: ModelFields, steps: Vec<SiteStepSpec>, folder: &Path) -> M
         file: folder.join(fields.file),
         engine: fields.engine,
         device: fields.device,
+        ports: ModelPorts { layout: fields.layout, inputs: fields.inputs, output: fields.output },
         sites: fields.sites,
         steps,
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::combinators::Held;
+use crate::layout::WrittenLayout;
 
 /// A step: an operator and its id.
 #[derive(Debug, Clone)]
@@ -52,8 +53,8 @@ pub struct SiteStepSpec {
     pub at: String,
     /// JSON pointer to `at` in the file.
     pub at_path: String,
-    /// How a tensor N,T,D is a map.
-    pub tokens: Option<Tokens>,
+    /// What the step says of the axes of its tensor.
+    pub layout: WrittenLayout,
     /// The step.
     pub step: StepSpec,
 }
@@ -70,6 +71,13 @@ pub struct Tokens {
 }
 
 impl Tokens {
+    /// A grid as high as wide; none where a number is too large.
+    pub(crate) fn square(side: usize, class: usize) -> Option<Self> {
+        let side = Side::try_from(u32::try_from(side).ok()?).ok()?;
+        let class = Margin::try_from(u32::try_from(class).ok()?).ok()?;
+        Some(Self { grid: [side; 2], class })
+    }
+
     /// Rows of the tensor, class tokens included.
     #[must_use]
     pub fn rows(&self) -> usize {
@@ -92,7 +100,7 @@ pub(crate) struct Written {
     pub(crate) label: String,
     pub(crate) id: Option<String>,
     pub(crate) at: Option<(String, String)>,
-    pub(crate) tokens: Option<Tokens>,
+    pub(crate) layout: WrittenLayout,
     /// Where the operator's configuration is.
     pub(crate) path: String,
     /// None for a combinator, and for a step with problems.
@@ -107,7 +115,7 @@ pub(crate) struct Around {
     pub(crate) strengths: Vec<Strength>,
     pub(crate) label: String,
     pub(crate) at: Option<(String, String)>,
-    pub(crate) tokens: Option<Tokens>,
+    pub(crate) layout: WrittenLayout,
     pub(crate) macros: Vec<String>,
     pub(crate) copy: u32,
 }

@@ -2,12 +2,12 @@
 
 use augraft_operator::Registry;
 use schemars::{Schema, json_schema};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::step::Tokens;
 
 /// Fields of a step that are no operator.
-pub(crate) const RESERVED: [&str; 3] = ["id", "at", "tokens"];
+pub(crate) const RESERVED: [&str; 4] = ["id", "at", "layout", "tokens"];
 
 /// The schema of an explicit id.
 pub(crate) fn id_schema() -> Schema {
@@ -25,6 +25,14 @@ pub(crate) fn at_schema() -> Schema {
         "description": "Where the step acts: a name of `sites`, a tensor, or a pattern with `*` and `?`.",
         "type": "string",
         "minLength": 1
+    })
+}
+
+/// The schema of `layout`.
+pub(crate) fn layout_schema() -> Json {
+    json!({
+        "description": "Order of the axes of the tensor: samples N, then channels C, rows H, columns W; tokens are N,T,C. By default what the model shows.",
+        "enum": ["nchw", "nhwc", "tokens"]
     })
 }
 

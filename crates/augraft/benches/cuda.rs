@@ -11,12 +11,12 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use augraft::engine::{
-    EngineError, ExportOptions, Network, NodeRun, OnnxRuntime, Optimization, Runtime, Use, export, image_sized_on_cpu,
-    profile, run_steps, time_on_device,
+    AtSite, CutModel, ExportOptions, ModelForm, NodeRun, OnnxRuntime, Optimization, Runtime, Use, export,
+    image_sized_on_cpu, profile, run_steps, time_on_device,
 };
 use augraft::onnx::{Model, Tensor};
 use augraft::operator::{AnyOperator, Batch, Images, Issue, Labels, MixMode, Registry, Scratch, StepKey};
-use augraft::pipeline::{Device, Facts, ModelFacts, Overrides, PipelineSpec, Plan, plan};
+use augraft::pipeline::{Device, Facts, MapLayout, ModelFacts, Overrides, PipelineSpec, Plan, plan};
 use augraft_mix::CutMix;
 use ndarray::{Array2, Array4};
 
@@ -220,15 +220,19 @@ fn network(
     problems: &mut Vec<String>,
 ) -> Result<(), Failure> {
     let model = Model::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join(MODEL))?;
-    let [host, there] = [Network::bind(cpu, &model, &[SITE])?, Network::bind(on_device, &model, &[SITE])?];
-    let images = images();
+    let form = ModelForm { sites: vec![(SITE.to_owned(), MapLayout::Nchw)], ..ModelForm::default() };
+    let bound = |runtime, form| CutModel::bind(runtime, &model, form);
+    let whole = [bound(cpu, ModelForm::default())?, bound(on_device, ModelForm::default())?];
+    let parts = [bound(cpu, form.clone())?, bound(on_device, form)?];
+    let images = Images::F32(images());
     println!("\nEfficientNet-Lite0 on f32 {SHAPE:?}, from the host, milliseconds, medians of {NETWORK_ROUNDS}.\n");
     println!("| model | CPU | {device} | ratio | largest difference of logits | largest logit |");
     println!("|---|---|---|---|---|---|");
-    let mut row = |name: &str, run: &dyn Fn(&Network) -> Result<Array2<f32>, EngineError>| {
-        let (expected, logits) = (run(&host)?, run(&there)?);
-        let host_time = median(NETWORK_ROUNDS, || run(&host).map(|_| ()))?;
-        let device_time = median(NETWORK_ROUNDS, || run(&there).map(|_| ()))?;
+    let mut row = |name: &str, [host, there]: &[CutModel; 2], at: &mut AtSite<'_>| {
+        let mut run = |model: &CutModel| model.finish(&model.through(model.start(&images)?, at)?);
+        let (expected, logits) = (run(host)?, run(there)?);
+        let host_time = median(NETWORK_ROUNDS, || run(host).map(|_| ()))?;
+        let device_time = median(NETWORK_ROUNDS, || run(there).map(|_| ()))?;
         println!(
             "| {name} | {} | {} | {:.1} | {:.1e} | {:.1} |",
             milliseconds(host_time),
@@ -242,9 +246,9 @@ fn network(
         }
         Ok::<_, Failure>(logits)
     };
-    let whole = row("whole", &|network| network.logits(&images))?;
-    let cut = row("cut, nothing between", &|network| network.logits_through(&images, &mut |_, map| Ok(map)))?;
-    row("cut, `cutmix` between", &|network| network.logits_through(&images, &mut |_, map| Ok(mixed(map))))?;
+    let whole = row("whole", &whole, &mut |_, map| Ok(map))?;
+    let cut = row("cut, nothing between", &parts, &mut |_, map| Ok(map))?;
+    row("cut, `cutmix` between", &parts, &mut |_, map| Ok(mixed(map)))?;
     let drift = largest_difference(&whole, &cut);
     println!("\nWhole against cut on {device}: largest difference of logits {drift:.1e}.");
     Ok(())

@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use augraft::data::{Dataset, Source};
-use augraft::engine::{Boundary, OnnxRuntime, Optimization, StagedNetwork, inspect};
+use augraft::engine::{Boundary, CutModel, ModelForm, OnnxRuntime, Optimization, inspect};
 use augraft::experiment::{Cost, Executor, ExperimentPlan, Parts, prepare};
-use augraft::onnx::{Model, Tensor, multiply_adds, pooled_map};
-use augraft::operator::{Issue, Registry};
-use augraft::pipeline::{Device, Facts, Overrides, PipelineSpec, Plan, plan};
+use augraft::onnx::{Model, multiply_adds, pooled_map};
+use augraft::operator::{Images, Issue, Registry};
+use augraft::pipeline::{Device, Facts, MapLayout, Overrides, PipelineSpec, Plan, plan};
 use ndarray::{Array4, s};
 
 type Failure = Box<dyn Error>;
@@ -68,9 +68,10 @@ fn main() -> Result<(), Failure> {
     ] {
         let pipeline = planned(&file, &photos, experiment)?;
         let plan = experiment_plan(&runtime, &model, &pipeline.0, &pipeline.1, &photos)?;
-        let network = StagedNetwork::bind(&runtime, &model, sites)?;
+        let sites_of = sites.iter().map(|site| ((*site).to_owned(), MapLayout::Nchw)).collect();
+        let network = CutModel::bind(&runtime, &model, ModelForm { sites: sites_of, ..ModelForm::default() })?;
         let acts: &ActOf = if settings == 10 { &lerp } else { &cell };
-        let images = network.start(noise(BATCH));
+        let images = network.start(&Images::F32(noise(BATCH)))?;
         let mut times = [Vec::new(), Vec::new(), Vec::new()];
         for _ in 0..ROUNDS {
             times[0].push(timed(|| ours(&plan, &runtime, &model))?);
@@ -104,7 +105,7 @@ fn ours(plan: &ExperimentPlan, runtime: &OnnxRuntime, model: &Model) -> Result<D
 
 /// The whole model for every setting of every batch of pairs, and once for the clean run.
 fn naive(
-    network: &StagedNetwork,
+    network: &CutModel,
     images: &Boundary,
     sites: usize,
     settings: usize,
@@ -125,7 +126,7 @@ fn naive(
 
 /// Each batch once through all sites, and every setting from its site to the end.
 fn least(
-    network: &StagedNetwork,
+    network: &CutModel,
     images: &Boundary,
     sites: usize,
     settings: usize,
@@ -152,12 +153,11 @@ fn least(
     Ok(started.elapsed())
 }
 
-fn acted(network: &StagedNetwork, at: &Boundary, setting: usize, act: &ActOf) -> Result<Boundary, Failure> {
-    let Some(Tensor::F32(value)) = at.value(network) else { return Err("no f32 at the site".into()) };
-    let mut map: Array4<f32> = value.clone().into_dimensionality()?;
+fn acted(network: &CutModel, at: &Boundary, setting: usize, act: &ActOf) -> Result<Boundary, Failure> {
+    let mut map: Array4<f32> = network.map(at)?;
     let other = map.clone();
     act(&mut map, &other, setting);
-    Ok(at.clone().with_value(network, Tensor::F32(map.into_dyn())))
+    Ok(network.with_map(at.clone(), map)?)
 }
 
 fn lerp(map: &mut Array4<f32>, other: &Array4<f32>, setting: usize) {

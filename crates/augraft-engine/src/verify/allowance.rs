@@ -38,15 +38,3 @@ pub(super) fn magnitude(values: &Tensor) -> f32 {
     };
     values.as_f32().map_or(0.0, finite)
 }
-
-/// Logits without the axes of length 1 behind the classes.
-pub(super) fn flat(logits: &Tensor) -> Tensor {
-    match logits {
-        Tensor::F32(values) if values.ndim() > 2 && values.shape()[2..].iter().all(|side| *side == 1) => {
-            let sides = values.shape()[..2].to_vec();
-            let same = values.clone().into_shape_with_order(ndarray::IxDyn(&sides));
-            same.map_or_else(|_| logits.clone(), Tensor::F32)
-        }
-        _ => logits.clone(),
-    }
-}

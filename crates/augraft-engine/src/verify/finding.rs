@@ -6,7 +6,7 @@ pub enum Subject {
     /// What the step of this id draws, and leaves.
     Step(String),
     /// An output of the file.
-    Output(&'static str),
+    Output(String),
 }
 
 impl Subject {
@@ -14,8 +14,7 @@ impl Subject {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
-            Self::Step(id) => id,
-            Self::Output(name) => name,
+            Self::Step(name) | Self::Output(name) => name,
         }
     }
 }

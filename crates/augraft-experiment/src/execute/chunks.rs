@@ -97,7 +97,7 @@ impl Executor<'_> {
             let mut samples = self.samples(&start, group, 0, (0..group.units.len()).collect(), base)?;
             let mut done = Done::nothing(group.units.len());
             samples.run(base, plan.epoch, &mut done)?;
-            bases.push((self.put(start, samples.values, 0)?, done));
+            bases.push((self.put(start, samples.values)?, done));
         }
         let last_place = plan.places.len() - 1;
         for place in 0..=last_place {
@@ -165,7 +165,7 @@ impl Executor<'_> {
         let mut done: Vec<Done> = units.iter().map(|unit| before[*unit]).collect();
         let mut changed = vec![f32::NAN; jobs.len()];
         if jobs.iter().any(|(setting, _)| !plan.settings[*setting].acts.is_empty()) {
-            let before = self.map(&boundary, place)?;
+            let before = self.map(&boundary)?;
             let mut after = before.clone();
             let mut at = 0;
             for run in jobs.chunk_by(|a, b| a.0 == b.0) {
@@ -182,7 +182,7 @@ impl Executor<'_> {
                 let differ = before.iter().zip(after.iter()).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
                 *share = differ as f32 / before.len().max(1) as f32;
             }
-            boundary = self.put(boundary, after, place)?;
+            boundary = self.put(boundary, after)?;
         }
         let explains = |at: usize| plan.saliency.is_some() && plan.settings[at].explained && group.set == 0;
         let explained = jobs.iter().any(|(setting, _)| explains(*setting));
@@ -213,7 +213,7 @@ impl Executor<'_> {
                 .filter(|(_, (setting, _))| explains(*setting))
                 .map(|(row, (setting, unit))| Explained { row, setting: *setting, labels: group.labels[*unit] })
                 .collect();
-            let maps = saliency::maps(self, place, &boundary, &ahead, &logits, &jobs)?;
+            let maps = saliency::maps(self, &boundary, &ahead, &logits, &jobs)?;
             chunk.maps.extend(maps);
         }
         for run in jobs.chunk_by(|a, b| a.0 == b.0).filter(|_| place == 0 && group.set == 0) {
@@ -259,7 +259,7 @@ impl Executor<'_> {
         };
         let [_, height, width] = self.plan.places[0].map;
         Ok(Working {
-            values: self.map(own, place)?,
+            values: self.map(own)?,
             clean,
             partner,
             units: chosen.iter().map(|at| group.units[*at].number).collect(),

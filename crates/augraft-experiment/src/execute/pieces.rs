@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use augraft_data::{OnError, load_batch};
 use augraft_engine::{Boundary, run_steps};
-use augraft_operator::{Batch, Images, Labels, Object, ObjectRules, Objects, PhiloxRng, Scratch, Transfer, philox4x32};
+use augraft_operator::{
+    Batch, Element, Images, Labels, Object, ObjectRules, Objects, PhiloxRng, Scratch, Transfer, philox4x32,
+};
 use augraft_pipeline::OnDataError;
 use ndarray::{Array3, Array4, Axis};
 use rand_distr::{Distribution, Normal};
 
-use super::tensors::to_map;
 use super::{Executor, Piece};
 use crate::error::ExperimentError;
 use crate::measure::Labeled;
@@ -53,9 +54,8 @@ impl Executor<'_> {
         let mut parts = Vec::new();
         for run in rows.chunk_by(|a, b| a.0 == b.0) {
             let numbers: Vec<usize> = run.iter().map(|(_, row)| *row).collect();
-            let boundary = self.boundary(set, run[0].0, place)?;
-            let tensor = boundary.value(&self.network).map(|value| value.at_rows(&numbers));
-            parts.push(to_map(tensor, &self.plan.places[place])?);
+            let boundary = self.boundary(set, run[0].0, place)?.at_rows(&numbers);
+            parts.push(self.network.map(&boundary)?);
         }
         let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
         ndarray::concatenate(Axis(0), &views).map_err(|error| ExperimentError::Unfit(error.to_string()))
@@ -120,12 +120,15 @@ impl Executor<'_> {
         };
         let (images, transfer, boxes) = if found.is_empty() {
             let [channels, height, width] = plan.places[0].map;
-            (Array4::zeros([0, channels, height, width]), Vec::new(), Vec::new())
+            let sides = [0, channels, height, width];
+            let bytes = plan.sets[set].steps.last().is_none_or(|step| step.after.element == Element::U8);
+            let none = if bytes { Images::U8(Array4::zeros(sides)) } else { Images::F32(Array4::zeros(sides)) };
+            (none, Vec::new(), Vec::new())
         } else {
             prepared(plan, set, images, &found, &given)?
         };
         let mut boundaries = vec![None; plan.places.len()];
-        boundaries[0] = Some(Arc::new(self.network.start(images)));
+        boundaries[0] = Some(Arc::new(self.network.start(&images)?));
         self.skipped.extend(skipped);
         self.pieces.insert((set, start), Piece { rows, boxes, transfer, boundaries });
         Ok(())
@@ -144,7 +147,7 @@ impl Executor<'_> {
 }
 
 /// Runs the steps of a set over decoded images: the model's input, how pixels became values, and where the boxes came to lie.
-type Prepared = (Array4<f32>, Vec<Transfer>, Vec<Vec<[f64; 4]>>);
+type Prepared = (Images, Vec<Transfer>, Vec<Vec<[f64; 4]>>);
 
 fn prepared(
     plan: &ExperimentPlan,
@@ -172,8 +175,8 @@ fn prepared(
     let seen = batch.objects.map(|objects| objects.seen(&ObjectRules::default())).unwrap_or_default();
     let boxes = seen.into_iter().map(|seen| seen.into_iter().map(|object| object.bounds.map(f64::from)).collect());
     match batch.images {
-        Images::F32(images) => Ok((images, batch.transfer, boxes.collect())),
-        _ => Err(ExperimentError::Unfit("the steps do not end with f32; add `normalize`".to_owned())),
+        Images::Ragged(_) => Err(ExperimentError::Unfit("the steps do not end with images of one size".to_owned())),
+        images => Ok((images, batch.transfer, boxes.collect())),
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use augraft_engine::Boundary;
-use augraft_onnx::Tensor;
+use augraft_engine::{Boundary, identity_cut_error};
 use ndarray::{Array2, Array4, Axis, s};
 
 use super::Executor;
@@ -36,7 +35,7 @@ impl Executor<'_> {
             for first in (0..images as u64).step_by(self.plan.batch) {
                 self.load(0, first)?;
                 let boundary = self.boundary(0, first, place)?;
-                values.extend(self.values(&boundary, place)?);
+                values.extend(self.values(&boundary)?);
                 self.pieces.clear();
             }
             values.sort_unstable_by(f32::total_cmp);
@@ -49,26 +48,11 @@ impl Executor<'_> {
 
     /// Largest difference of a logit between the parts and the whole, on the first images.
     pub(super) fn drift(&mut self, start: u64) -> Result<Option<f32>, ExperimentError> {
-        let Some(whole) = &self.whole else { return Ok(None) };
+        let Some((runtime, model)) = self.whole else { return Ok(None) };
         let images = self.pieces.get(&(0, start)).and_then(|piece| piece.boundaries[0].clone());
-        let Some(images) =
-            images.filter(|images| images.value(&self.network).is_some_and(|value| value.shape()[0] > 0))
-        else {
-            return Ok(None);
-        };
-        let Some(value) = images.value(&self.network) else { return Ok(None) };
-        let outputs = whole.run(&[(self.network.name(0), value)])?;
-        let mut through = (*images).clone();
-        for place in 1..self.plan.places.len() {
-            through = self.network.advance(&through, place)?;
-        }
-        let cut = self.network.finish(&through)?;
-        let largest = outputs.first().and_then(Tensor::as_f32).map(|logits| {
-            let differences =
-                logits.iter().zip(&cut).filter(|(a, b)| a.to_bits() != b.to_bits()).map(|(a, b)| (a - b).abs());
-            differences.max_by(f32::total_cmp).unwrap_or(0.0)
-        });
-        Ok(largest)
+        let Some(images) = images.filter(|images| images.samples() > 0) else { return Ok(None) };
+        self.whole = None;
+        Ok(Some(identity_cut_error(&self.network, runtime, model, &images)?))
     }
 
     /// What the model's linear head gives for each channel of its pooled map alone: classes x channels.
@@ -84,7 +68,7 @@ impl Executor<'_> {
             for (row, channel) in batch.iter().enumerate().filter(|(_, channel)| **channel < channels) {
                 maps.slice_mut(s![row, *channel, .., ..]).fill(1.0);
             }
-            let start = self.put(sample.at_rows(&vec![0; batch.len()]), maps, place)?;
+            let start = self.put(sample.at_rows(&vec![0; batch.len()]), maps)?;
             logits.push(self.network.finish(&start)?);
         }
         let views: Vec<_> = logits.iter().map(|part| part.view()).collect();
@@ -97,8 +81,8 @@ impl Executor<'_> {
         Ok(head)
     }
 
-    pub(super) fn values(&self, boundary: &Boundary, place: usize) -> Result<Vec<f32>, ExperimentError> {
-        Ok(self.map(boundary, place)?.into_raw_vec_and_offset().0)
+    pub(super) fn values(&self, boundary: &Boundary) -> Result<Vec<f32>, ExperimentError> {
+        Ok(self.map(boundary)?.into_raw_vec_and_offset().0)
     }
 }
 

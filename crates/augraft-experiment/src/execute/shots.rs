@@ -42,7 +42,7 @@ impl Executor<'_> {
         if shown.is_empty() {
             return Ok(());
         }
-        let images = self.map(own, 0)?;
+        let images = self.map(own)?;
         let transfer = self.transfer(group.set);
         for row in shown {
             let image = images.index_axis(Axis(0), row);

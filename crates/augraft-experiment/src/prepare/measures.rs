@@ -1,5 +1,7 @@
 //! Metrics and charts, and what each needs.
 
+use augraft_pipeline::Answer;
+
 use super::SECTION;
 use crate::metric::{MapMetric, Metric};
 use crate::plan::{Pairs, Parts, Problems};
@@ -30,6 +32,10 @@ pub(super) fn metrics(
             );
         } else if metric.needs_labels() && !parts.dataset.has_labels() {
             error(format!("`{subject}` needs to know the class of an image"), "use `folder:` or `shards:` with labels");
+        } else if metric.needs_logits() && parts.facts.answer.0 != Answer::Logits {
+            let (answer, why) = &parts.facts.answer;
+            let message = format!("`{subject}` needs logits, and the model answers with {}: {why}", answer.describe());
+            error(message, "cut the softmax off the model, or say `model.output: logits` where it gives logits");
         } else if matches!(metric, Metric::Detection(..)) && fields.sets.is_empty() {
             let help = "add `sets`, such as `- { name: noise, noise: { kind: uniform, count: 100, size: 224 } }`";
             error(format!("`{subject}` tells the data from other sets, and there is only one class of images"), help);

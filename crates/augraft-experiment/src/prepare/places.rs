@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use augraft_pipeline::{PipelineSpec, Report, Tokens};
+use augraft_operator::Issue;
+use augraft_pipeline::{ImageLayout, LayoutName, MapLayout, PipelineSpec, Report, WrittenLayout, map_layout};
 use serde_json::{Map, Value};
 
 use super::SECTION;
@@ -19,7 +20,7 @@ pub(super) fn places(parts: &Parts<'_>, fields: &ExperimentFields, problems: &mu
         alias: "input".to_owned(),
         shape: vec![1, end.channels, height, width],
         map: [end.channels, height, width],
-        tokens: None,
+        layout: if facts.layout == ImageLayout::Nhwc { MapLayout::Nhwc } else { MapLayout::Nchw },
         dominates: true,
         macs_after: 1.0,
     }];
@@ -33,39 +34,33 @@ pub(super) fn places(parts: &Parts<'_>, fields: &ExperimentFields, problems: &mu
     }
     for site in &facts.sites {
         let Some((pointer, _)) = wanted.iter().find(|(_, name)| *name == site.name) else { continue };
-        places.extend(problems.keep(place(parts, pointer, &site.name, fields.tokens)));
+        places.extend(problems.keep(place(parts, pointer, &site.name, fields.written_layout())));
     }
     places
 }
 
 /// A tensor as a place, which must be a map, tokens of a map, or a vector.
-fn place(parts: &Parts<'_>, pointer: &str, tensor: &str, tokens: Option<Tokens>) -> Result<PlaceFacts, Report> {
+fn place(parts: &Parts<'_>, pointer: &str, tensor: &str, written: WrittenLayout) -> Result<PlaceFacts, Report> {
     let Parts { spec, facts, .. } = parts;
     let refused = |message: String, help: &str| spec.problem(pointer, "site-shape", message, Some(help));
     let Some(site) = facts.sites.iter().find(|site| site.name == tensor) else {
         return Err(refused(format!("the model has no tensor `{tensor}`"), "`augraft sites MODEL` lists them"));
     };
-    let map = match (&site.shape[..], tokens) {
-        ([1, channels, height, width], _) => ([*channels, *height, *width], None),
-        ([1, channels], _) => ([*channels, 1, 1], None),
-        ([1, rows, channels], Some(tokens)) if *rows == tokens.rows() => {
-            let [height, width] = tokens.grid.map(|side| side.get() as usize);
-            ([*channels, height, width], Some(tokens))
-        }
-        (shape, _) => {
-            let help = "choose a feature map N,C,H,W; for N,T,D say `tokens: { grid: [14, 14], class: 1 }`";
-            return Err(refused(
-                format!("`{tensor}` has the shape {shape:?} for one image, and acts need a map"),
-                help,
-            ));
-        }
-    };
+    // One word on tokens or axes is said for all sites, and concerns those that have them.
+    let axes = site.shape.len();
+    let tokens = written.tokens.filter(|_| axes == 3);
+    let name = written.name.filter(|name| axes == if *name == LayoutName::Tokens { 3 } else { 4 });
+    let found = map_layout(site, WrittenLayout { name, tokens }, true);
+    let (layout, map) = found.map_err(|Issue { message, help, .. }| {
+        let help = help.map(|help| help.replace(" beside `at`", " in `experiment`"));
+        spec.problem(pointer, "site-shape", message, help.as_deref())
+    })?;
     Ok(PlaceFacts {
         tensor: tensor.to_owned(),
         alias: spec.alias_of(tensor),
         shape: site.shape.clone(),
-        map: map.0,
-        tokens: map.1,
+        map,
+        layout,
         dominates: site.dominates,
         macs_after: parts.macs_after.get(tensor).copied().unwrap_or(0.0),
     })
@@ -74,7 +69,7 @@ fn place(parts: &Parts<'_>, pointer: &str, tensor: &str, tokens: Option<Tokens>)
 pub(super) fn saliency(
     parts: &Parts<'_>,
     wanted: &SaliencyFields,
-    tokens: Option<Tokens>,
+    written: WrittenLayout,
     pairs: Option<Pairs>,
     places: &mut Vec<PlaceFacts>,
     notes: &mut Vec<String>,
@@ -114,7 +109,7 @@ pub(super) fn saliency(
         ));
     }
     if !places.iter().any(|place| place.tensor == tensor) {
-        let new = problems.keep(place(parts, &format!("{pointer}/at"), &tensor, tokens))?;
+        let new = problems.keep(place(parts, &format!("{pointer}/at"), &tensor, written))?;
         let rank = |name: &str| facts.sites.iter().position(|site| site.name == name);
         let at = 1 + places[1..].iter().filter(|place| rank(&place.tensor) < rank(&tensor)).count();
         places.insert(at, new);

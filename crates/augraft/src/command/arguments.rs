@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use augraft_engine::DrawSource;
-use augraft_pipeline::{Device, EngineKind, Overrides};
+use augraft_pipeline::{Device, EngineKind, ImageLayout, ModelPorts, OutputName, OutputSpec, Overrides};
 use clap::Args;
 
 /// What kind of ONNX file is written.
@@ -26,6 +26,53 @@ pub(super) struct FileArgs {
 impl FileArgs {
     pub(super) fn classes(&self) -> Option<usize> {
         self.classes.map(|classes| classes as usize)
+    }
+}
+
+/// What is said of a model that no pipeline names.
+#[derive(Debug, Args)]
+pub(super) struct ModelArgs {
+    /// Height and width of the images, where the model leaves them open [default: 224 224].
+    #[arg(long, num_args = 2, value_names = ["H", "W"], value_parser = clap::value_parser!(u32).range(1..=65536))]
+    size: Option<Vec<u32>>,
+    /// Value of an input beside the images, as JSON; can be given more than once.
+    #[arg(long = "input", value_name = "NAME=VALUE", value_parser = named_value)]
+    inputs: Vec<(String, serde_json::Value)>,
+    /// Output that is the answer: its name, or its position from 0.
+    #[arg(long, value_name = "NAME")]
+    output: Option<String>,
+    /// Order of the axes of the images: nchw or nhwc.
+    #[arg(long, value_parser = image_layout)]
+    layout: Option<ImageLayout>,
+}
+
+impl ModelArgs {
+    pub(super) fn size(&self) -> Option<[usize; 2]> {
+        self.size.as_ref().map(|size| [size[0] as usize, size[1] as usize])
+    }
+
+    pub(super) fn ports(&self) -> ModelPorts {
+        let which = self.output.as_ref().map(|text| match text.parse() {
+            Ok(position) => OutputName::Position(position),
+            Err(_) => OutputName::Name(text.clone()),
+        });
+        let output = OutputSpec { which, ..OutputSpec::default() };
+        ModelPorts { layout: self.layout, inputs: self.inputs.iter().cloned().collect(), output }
+    }
+}
+
+fn named_value(text: &str) -> Result<(String, serde_json::Value), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, such as mask=1")?;
+    let value =
+        serde_json::from_str(value).map_err(|error| format!("the value is a number or nested lists: {error}"))?;
+    Ok((name.to_owned(), value))
+}
+
+fn image_layout(text: &str) -> Result<ImageLayout, String> {
+    match text {
+        "nchw" => Ok(ImageLayout::Nchw),
+        "nhwc" => Ok(ImageLayout::Nhwc),
+        _ => Err("nchw or nhwc".to_owned()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::arguments::{EngineArgs, FileArgs, PipelineArgs};
+use super::arguments::{EngineArgs, FileArgs, ModelArgs, PipelineArgs};
 use super::{experiment, plugin};
 
 /// Mixes images, labels and feature maps as one YAML file says.
@@ -52,8 +52,10 @@ pub(super) enum Command {
         /// ONNX file.
         model: PathBuf,
         #[command(flatten)]
+        form: ModelArgs,
+        #[command(flatten)]
         engine: EngineArgs,
-        /// Also list tensors that skip connections lead around.
+        /// Also list tensors that skip connections lead around, and those on which no step acts.
         #[arg(long)]
         all: bool,
     },
@@ -100,12 +102,40 @@ pub(super) enum Command {
     Doctor {
         /// ONNX file.
         model: PathBuf,
+        #[command(flatten)]
+        form: ModelArgs,
         /// Write the model with a free batch to this file.
         #[arg(long, value_name = "FILE")]
         fix_batch: Option<PathBuf>,
         /// ONNX Runtime's library.
         #[arg(long, value_name = "PATH")]
         onnxruntime: Option<PathBuf>,
+    },
+    /// Write the parts of a model that is cut at tensors, as ONNX files that run one after the other.
+    Split {
+        /// ONNX file.
+        model: PathBuf,
+        #[command(flatten)]
+        form: ModelArgs,
+        /// Tensor to cut at; can be given more than once.
+        #[arg(long, value_name = "TENSOR", required = true)]
+        at: Vec<String>,
+        /// Folder to write `part_0.onnx`, `part_1.onnx`, ... to.
+        #[arg(short = 'o', long = "output-dir", value_name = "DIR")]
+        folder: PathBuf,
+    },
+    /// Write tensors of a model for the data of a pipeline, behind its input steps, to an .npz file.
+    Tensors {
+        /// ONNX file.
+        model: PathBuf,
+        #[command(flatten)]
+        pipeline: PipelineArgs,
+        /// Tensor to write; can be given more than once.
+        #[arg(long, value_name = "TENSOR", required = true)]
+        at: Vec<String>,
+        /// File to write: an array for each tensor, and `index` with the numbers of the samples.
+        #[arg(short = 'o', long = "output", value_name = "FILE")]
+        file: PathBuf,
     },
     /// Write what a pipeline draws and computes on its first batch to PIPELINE.snap, or compare with it.
     Snapshot {

@@ -2,16 +2,21 @@
 
 use std::path::Path;
 
-use augraft_engine::{Cuts, Examination, OnnxRuntime, Optimization, Runtime, Tract, answers_each, examine};
-use augraft_onnx::{Dim, Model, Port, baked_batch, free_batch};
-use augraft_pipeline::Device;
+use augraft_engine::{Cuts, Examination, OnnxRuntime, Optimization, Runtime, Tract, answers_each, examine, load_model};
+use augraft_onnx::{Dim, Model, Port, baked_batch, free_batch, unsteady};
+use augraft_pipeline::{Device, ModelPorts};
 
 use super::print::{counted, print};
 use crate::failure::Failure;
 
 /// Examines the model on every engine and prints what it finds as it goes; with `fixed`, also writes the model with a free batch.
-pub(super) fn doctor(path: &Path, fixed: Option<&Path>, library: Option<&Path>) -> Result<Vec<Examination>, Failure> {
-    let model = Model::load(path)?;
+pub(super) fn doctor(
+    path: &Path,
+    fixed: Option<&Path>,
+    (ports, size): (&ModelPorts, Option<[usize; 2]>),
+    library: Option<&Path>,
+) -> Result<Vec<Examination>, Failure> {
+    let model = load_model(path, ports)?;
     let mut printed = Ok(());
     let mut line = |what: &str, said: &str| {
         if printed.is_ok() {
@@ -27,6 +32,13 @@ pub(super) fn doctor(path: &Path, fixed: Option<&Path>, library: Option<&Path>) 
         for port in &ports {
             line(what, &described(port));
         }
+    }
+    let unsteady = unsteady(&model);
+    for (at, what) in unsteady.iter().take(4).enumerate() {
+        line(if at == 0 { "unsteady" } else { "" }, what);
+    }
+    if let Some(rest) = unsteady.len().checked_sub(4).filter(|rest| *rest > 0) {
+        line("", &format!("and {rest} more"));
     }
     let cuts = Cuts::of(&model);
     line("sites", &format!("{} activations, {} of them clean cuts", cuts.activations, cuts.clean.len()));
@@ -50,7 +62,7 @@ pub(super) fn doctor(path: &Path, fixed: Option<&Path>, library: Option<&Path>) 
                         line("", &format!("  and {rest} more like these"));
                     }
                     if let Some(file) = fixed {
-                        let reasons = check_freed(&freed.model, library)?;
+                        let reasons = check_freed(&freed.model, size, library)?;
                         augraft_data::atomic_write(file, &freed.model.to_bytes())?;
                         line("", &format!("written to {}", file.display()));
                         for reason in reasons {
@@ -72,7 +84,7 @@ pub(super) fn doctor(path: &Path, fixed: Option<&Path>, library: Option<&Path>) 
     for (name, runtime) in engines(library) {
         match runtime {
             Err(reason) => line(name, &format!("not here: {reason}")),
-            Ok(runtime) => match examine(&*runtime, &examined, &cuts.clean) {
+            Ok(runtime) => match examine(&*runtime, &examined, &cuts.clean, size) {
                 Ok(examination) => {
                     diagnose(&examination, &mut line);
                     examinations.push(examination);
@@ -85,10 +97,10 @@ pub(super) fn doctor(path: &Path, fixed: Option<&Path>, library: Option<&Path>) 
 }
 
 /// Runs a freed model on several samples on every engine; why those that could not say anything did not.
-fn check_freed(model: &Model, library: Option<&Path>) -> Result<Vec<String>, Failure> {
+fn check_freed(model: &Model, size: Option<[usize; 2]>, library: Option<&Path>) -> Result<Vec<String>, Failure> {
     let mut reasons = Vec::new();
     for (name, runtime) in engines(library) {
-        let said = runtime.map(|runtime| answers_each(&*runtime, model).map_err(|error| error.to_string()));
+        let said = runtime.map(|runtime| answers_each(&*runtime, model, size).map_err(|error| error.to_string()));
         match said.and_then(|said| said) {
             Ok(None) => {}
             Ok(Some(wrong)) => {
@@ -128,6 +140,12 @@ fn diagnose(examination: &Examination, line: &mut impl FnMut(&str, &str)) {
                 "runs it; at batch 2 an output differs from that of each sample alone by {difference:e} at most, of {largest:.3}"
             ),
         ),
+    }
+    if examination.is_nan {
+        line("", "  the answers to two images of noise are not all numbers");
+    }
+    if examination.disturbs {
+        line("", "  samples disturb each other: the answer to a sample depends on those beside it in the batch");
     }
     if !examination.lacks.is_empty() {
         line("", &format!("  but it takes {} for standard operators of that name", examination.lacks.join(", ")));

@@ -1,12 +1,11 @@
 //! `augraft experiment` and `augraft compare`.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use augraft_data::sha256_file;
-use augraft_engine::{Inspection, OnnxRuntime, Runtime, Tract, inspect, open};
+use augraft_engine::{Inspection, OnnxRuntime, Runtime, Tract, inspect_as, load_model, open};
 use augraft_experiment::{
     Cost, Executor, ExperimentError, ExperimentPlan, Finished, Parts, RunOptions, compare, prepare, run, unfinished,
     write_doctor,
@@ -179,11 +178,9 @@ fn planned(prepared: Prepared, args: &PipelineArgs, registry: &Registry) -> Resu
         return Err(spec.problem("/experiment", "no-data", "an experiment needs data", Some(help)).into());
     };
     let runtime = open(planned_model.engine, planned_model.device, args.engine.onnxruntime.as_deref())?;
-    let model = Model::load(&planned_model.file)?;
+    let model = load_model(&planned_model.file, &planned_model.ports)?;
     let size = pipeline.steps.last().map_or(&pipeline.input, |step| &step.after).size();
-    let inspection: Inspection = inspect(&*runtime, &model, size)?;
-    let shapes: BTreeMap<String, Vec<usize>> =
-        inspection.sites.iter().filter_map(|site| Some((site.name.clone(), site.shape.clone()?))).collect();
+    let inspection: Inspection = inspect_as(&*runtime, &model, size, &planned_model.ports)?;
     let parts = Parts {
         spec: &spec,
         pipeline: &pipeline,
@@ -192,7 +189,7 @@ fn planned(prepared: Prepared, args: &PipelineArgs, registry: &Registry) -> Resu
         registry,
         facts: &inspection.facts(),
         macs_after: inspection.sites.iter().map(|site| (site.name.clone(), site.macs_after)).collect(),
-        multiply_adds: multiply_adds(&model, &shapes),
+        multiply_adds: multiply_adds(&model, &inspection.shapes),
         pooled: pooled_map(&model),
     };
     let plan = prepare(parts)?;
@@ -358,9 +355,10 @@ fn examination(spec: &PipelineSpec, args: &ExperimentArgs) -> Result<(), Failure
         return Err(spec.problem("/experiment", "no-model", "the doctor needs a model", Some(help)).into());
     };
     let library = args.pipeline.engine.onnxruntime.as_deref();
-    let examinations = doctor::doctor(&written.file, None, library)?;
-    let model = Model::load(&written.file)?;
-    let inspection = inspect(&Tract, &model, None)?;
+    let ports = &written.ports;
+    let examinations = doctor::doctor(&written.file, None, (ports, None), library)?;
+    let model = load_model(&written.file, ports)?;
+    let inspection = inspect_as(&Tract, &model, None, ports)?;
     let stem = spec.file.file_stem().map_or_else(|| "doctor".into(), ToOwned::to_owned);
     let out = args.out.clone().or_else(|| spec.out.clone()).unwrap_or_else(|| PathBuf::from("out").join(stem));
     let name = written.file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());

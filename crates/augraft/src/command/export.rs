@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use augraft_engine::{DrawSource, ExportOptions, exported_steps};
-use augraft_onnx::{DataType, Dim, Model, Port};
+use augraft_engine::{DrawSource, ExportOptions, exported_steps, image_sides, load_model};
+use augraft_onnx::{DataType, Dim, Model};
 use augraft_operator::{Element, Layout, Registry, Shape};
 use augraft_pipeline::PipelineSpec;
 
@@ -51,17 +51,18 @@ pub(super) fn graft(
         let message = format!("{} names no model; give one with --model FILE", args.pipeline.display());
         return Err(Failure::User(message));
     };
-    let model = Model::load(&path)?;
-    let is_open = |port: &Port| port.shape.iter().flatten().skip(2).any(|dim| !matches!(dim, Dim::Fixed(_)));
+    let ports = spec.model.as_ref().map(|model| model.ports.clone()).unwrap_or_default();
+    let model = load_model(&path, &ports)?;
+    let [_, height, width] = image_sides(&model, ports.layout);
     let is_sized = spec.data.is_some() || file.size.is_some() || spec.makes_one_size();
-    if !is_sized && model.inputs().first().is_some_and(is_open) {
+    if !is_sized && !model.inputs().is_empty() && (height.is_none() || width.is_none()) {
         let message = "the model leaves the size of its images open, and a graft needs it; give it with --size H W";
         return Err(Failure::user(message));
     }
     let given = if spec.data.is_some() {
         Given { input: None, classes: file.classes(), model: named }
     } else {
-        let input = graft_input(&spec, file, model.inputs().first());
+        let input = graft_input(&spec, file, &model, image_sides(&model, ports.layout));
         Given { input, classes: file.classes().or_else(|| classes_of(&model)), model: named }
     };
     let prepared = prepared(spec, args, file, color, given)?;
@@ -116,19 +117,15 @@ fn options(prepared: &Prepared, args: &PipelineArgs, draws: DrawSource, opset: i
 }
 
 /// The images that enter a grafted file without data: those of the steps, or of the model where there are none.
-fn graft_input(spec: &PipelineSpec, file: &FileArgs, port: Option<&Port>) -> Option<Shape> {
-    let side = |axis: usize| match port?.shape.as_ref()?.get(axis)? {
-        Dim::Fixed(side) => usize::try_from(*side).ok(),
-        Dim::Symbol(_) | Dim::Unknown => None,
-    };
+fn graft_input(spec: &PipelineSpec, file: &FileArgs, model: &Model, sides: [Option<usize>; 3]) -> Option<Shape> {
     let given = file.size.as_ref().map(|size| [size[0] as usize, size[1] as usize]);
-    let size = given.or_else(|| Some([side(2)?, side(3)?]))?;
+    let size = given.or_else(|| Some([sides[1]?, sides[2]?]))?;
     if !spec.steps.is_empty() {
         return (!spec.makes_one_size() || given.is_some()).then(|| Shape::ragged(0).resized(size));
     }
-    let is_f32 = port.is_some_and(|port| DataType::from_proto(port.dtype) == Some(DataType::F32));
-    let element = if is_f32 { Element::F32 } else { Element::U8 };
-    Some(Shape { channels: side(1).unwrap_or(3), element, ..Shape::ragged(0).resized(size) })
+    let dtype = model.inputs().first().and_then(|port| DataType::from_proto(port.dtype));
+    let element = if dtype == Some(DataType::U8) { Element::U8 } else { Element::F32 };
+    Some(Shape { channels: sides[0].unwrap_or(3), element, ..Shape::ragged(0).resized(size) })
 }
 
 /// Number of logits that the model declares.

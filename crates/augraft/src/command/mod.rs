@@ -8,6 +8,7 @@ mod doctor;
 mod experiment;
 mod export;
 mod inspect;
+mod parts;
 mod plugin;
 mod prepare;
 mod print;
@@ -69,15 +70,20 @@ fn execute(command: Command, color: bool) -> Result<(), Failure> {
                 Some(name) => print(&inspect::operator(&registry, &name)?),
             }
         }
-        Command::Sites { model, engine, all } => print(&inspect::sites(&model, &engine, all)?),
+        Command::Sites { model, form, engine, all } => print(&inspect::sites(&model, &form, &engine, all)?),
         Command::Engines { onnxruntime } => print(&inspect::engines(onnxruntime.as_deref())),
         Command::Export { pipeline, file, opset } => print(&export::export(&pipeline, &file, opset, &registry, color)?),
         Command::Graft { pipeline, file, model } => print(&export::graft(&pipeline, &file, model, &registry, color)?),
         Command::Verify { file, pipeline, batches, model } => {
             verify::verify(&file, &pipeline, model, batches as usize, &registry, color)
         }
-        Command::Doctor { model, fix_batch, onnxruntime } => {
-            doctor::doctor(&model, fix_batch.as_deref(), onnxruntime.as_deref()).map(|_| ())
+        Command::Doctor { model, form, fix_batch, onnxruntime } => {
+            let form = (&form.ports(), form.size());
+            doctor::doctor(&model, fix_batch.as_deref(), form, onnxruntime.as_deref()).map(|_| ())
+        }
+        Command::Split { model, form, at, folder } => print(&parts::split(&model, &form, &at, &folder)?),
+        Command::Tensors { model, pipeline, at, file } => {
+            print(&parts::tensors(model, &pipeline, &at, &file, &registry, color)?)
         }
         Command::Snapshot { pipeline, check } => snapshot::snapshot(&pipeline, &registry, color, check),
         Command::Experiment(mut args) => {

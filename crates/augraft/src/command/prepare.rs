@@ -3,8 +3,8 @@
 use augraft_data::{
     Annotation, AnnotationSource, BatchPlan, Dataset, Error as DataError, MaskFolder, OnError, Source, load_batch,
 };
-use augraft_engine::{EngineError, inspect, load_operator, open};
-use augraft_onnx::{Model, baked_batch};
+use augraft_engine::{EngineError, inspect_as, load_model, load_operator, open};
+use augraft_onnx::baked_batch;
 use augraft_operator::{
     Batch, BatchDice, Dice, Images, Keypoint, Labels, Masks, Object, Objects, Registry, Rows, Shape,
 };
@@ -100,11 +100,11 @@ pub(crate) fn prepare_with(
     let plan = plan(&spec, &overrides, &facts, &mut |model: &ModelSpec, size| -> Result<_, EngineError> {
         let (engine, device) = (overrides.engine.unwrap_or(model.engine), overrides.device.unwrap_or(model.device));
         let runtime = open(engine, device, args.engine.onnxruntime.as_deref())?;
-        let file = Model::load(&model.file)?;
+        let file = load_model(&model.file, &model.ports)?;
         if let Some(reason) = baked_batch(&file) {
             return Err(EngineError::BakedBatch(reason));
         }
-        Ok(inspect(&*runtime, &file, size)?.facts())
+        Ok(inspect_as(&*runtime, &file, size, &model.ports)?.facts())
     })?;
     if !plan.warnings.is_empty() {
         eprintln!("{}", plan.render_warnings(color));
