@@ -58,7 +58,7 @@ pub use fragment::Fragment;
 pub use freeing::{FreedBatch, free_batch};
 pub use graft::{Grafted, Splice, Splices, graft};
 pub use graph::{Graph, Value};
-pub use head::pooled_map;
+pub use head::{MapLayout, PooledMap, pooled_map};
 pub use inline::not_inlinable;
 pub use model::{Dim, Model, Port};
 pub use names::{matching, nearest};
