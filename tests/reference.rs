@@ -111,7 +111,7 @@ fn files_of_every_opset_pass_the_checker() {
         );
         let sources = [(DrawSource::Graph, 18), (DrawSource::Inputs, first), (DrawSource::Baked, first)];
         for (draws, opset) in
-            sources.into_iter().flat_map(|(draws, first)| (first..=21).map(move |opset| (draws, opset)))
+            sources.into_iter().flat_map(|(draws, first)| (first..=24).map(move |opset| (draws, opset)))
         {
             let model = export(&plan, &ExportOptions { draws, opset, baked: vec![4, 5, 6] }).expect("a file");
             assert_eq!(model.opset(), opset);

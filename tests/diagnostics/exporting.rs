@@ -29,8 +29,8 @@ fn graft(pipeline: &str, more: &[&str]) -> String {
 
 #[test]
 fn an_export_that_cannot_be() {
-    assert_snapshot!(export("steps: [cutmix]\n", &["--opset", "17"]), @"error: opset 17 is not one of 18 to 21; draws in the graph need BitwiseXor, which came with 18; or use `--draws inputs` or `--draws baked`");
-    assert_snapshot!(export("steps: [cutmix]\n", &["--draws", "inputs", "--opset", "12"]), @"error: opset 12 is not one of 13 to 21; older ones are for grafts into old models");
+    assert_snapshot!(export("steps: [cutmix]\n", &["--opset", "17"]), @"error: opset 17 is not one of 18 to 24; draws in the graph need BitwiseXor, which came with 18; or use `--draws inputs` or `--draws baked`");
+    assert_snapshot!(export("steps: [cutmix]\n", &["--draws", "inputs", "--opset", "12"]), @"error: opset 12 is not one of 13 to 24; older ones are for grafts into old models");
     assert_snapshot!(export("steps: [cutmix]\n", &["--draws", "baked"]), @"error: constant draws depend on the size of the images, which is left open; give it with `--size H W`");
     assert_snapshot!(export("steps: [cutmix]\n", &["--draws", "baked", "--batch", "4"]), @"error: constant draws depend on the size of the images, which is left open; give it with `--size H W`");
     assert_snapshot!(export("steps: [normalize: half, fmix]\n", &[]), @"error: step `fmix`: runs natively only, because its mask comes from a Fourier transform; leave the step out of what is exported");

@@ -14,7 +14,7 @@ fn refused(experiment: &str) -> String {
     refused_with(&Case::new(), "data: { folder: photos, batch: 4 }\n", experiment, &[])
 }
 
-fn refused_with(case: &Case, data: &str, experiment: &str, more: &[&str]) -> String {
+pub(crate) fn refused_with(case: &Case, data: &str, experiment: &str, more: &[&str]) -> String {
     let steps = format!("steps: [resize: {{ size: {SIDE} }}, normalize: half]\n");
     let model = format!("model: {{ file: classifier.onnx, sites: {SITES} }}\n");
     let text = format!("augraft: 1\n{data}{steps}{model}experiment:\n{experiment}");
@@ -30,7 +30,7 @@ fn refused_with(case: &Case, data: &str, experiment: &str, more: &[&str]) -> Str
 }
 
 /// Puts what the program said behind what it said before.
-fn add(all: &mut String, said: &str) {
+pub(crate) fn add(all: &mut String, said: &str) {
     all.push_str(said);
     all.push('\n');
 }

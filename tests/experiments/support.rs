@@ -41,7 +41,7 @@ fn weights<'g>(graph: &'g Graph, key: u32, shape: &[usize]) -> Value<'g> {
     graph.constant(Tensor::F32(ArrayD::from_shape_vec(IxDyn(shape), values).expect("a shape")))
 }
 
-fn named<'g>(
+pub(crate) fn named<'g>(
     graph: &'g Graph,
     name: &str,
     op: &'static str,
@@ -55,6 +55,11 @@ fn named<'g>(
 
 /// Four convolutions (`relu.0` to `relu.3`: 6 x 8 x 8, 8 x 8 x 8, 10 x 4 x 4, 12 x 4 x 4), global average pooling (`pooled.0`) and a linear head.
 pub(crate) fn classifier() -> Model {
+    classifier_of(|_, map| named(map.graph(), "pooled", "GlobalAveragePool", &[map], vec![]).unary("Flatten"))
+}
+
+/// The same convolutions and linear head, with `pool` between them: it makes a map N x 12 x 4 x 4 a vector.
+pub(crate) fn classifier_of(pool: impl for<'g> Fn(&'g Graph, Value<'g>) -> Value<'g>) -> Model {
     let graph = Graph::new(17);
     let sides = [Side::Named("N"), Side::Fixed(3), Side::Fixed(SIDE), Side::Fixed(SIDE)];
     let mut map = graph.input("images", DataType::F32, &sides);
@@ -67,7 +72,7 @@ pub(crate) fn classifier() -> Model {
         ];
         map = named(&graph, "relu", "Relu", &[graph.node("Conv", &[map, kernel], attributes, DataType::F32)], vec![]);
     }
-    let pooled = named(&graph, "pooled", "GlobalAveragePool", &[map], vec![]).unary("Flatten");
+    let pooled = pool(&graph, map);
     let head = weights(&graph, 9, &[CLASSES, 12]);
     let logits = graph.node("Gemm", &[pooled, head], vec![int_attribute("transB", 1)], DataType::F32);
     graph.output(logits, "logits", &[Side::Named("N"), Side::Fixed(CLASSES)]);

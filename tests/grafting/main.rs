@@ -3,5 +3,6 @@
 mod cases;
 mod light;
 mod parts;
+mod raised;
 mod support;
 mod tokens;

@@ -47,7 +47,7 @@ impl DrawSource {
 pub struct ExportOptions {
     /// Where the draws come from.
     pub draws: DrawSource,
-    /// Version of the standard operators, 13 to 21 (18 to 21 with draws in the graph); a graft has that of its model.
+    /// Version of the standard operators, 13 to 24 (18 to 24 with draws in the graph); a graft has that of its model.
     pub opset: i64,
     /// The samples (index in the data set) whose draws are constant; their number is the batch of the file.
     pub baked: Vec<u64>,

@@ -19,7 +19,7 @@ use crate::objects::{objects_input, objects_output};
 /// When no step gives images of one size, a step has no ONNX form, or the opset does not fit.
 pub fn export(plan: &Plan, options: &ExportOptions) -> Result<Model, EngineError> {
     let first = if options.draws == DrawSource::Graph { 18 } else { 13 };
-    if !(first..=21).contains(&options.opset) {
+    if !(first..=24).contains(&options.opset) {
         let why = match options.opset {
             13..18 => {
                 "draws in the graph need BitwiseXor, which came with 18; or use `--draws inputs` or `--draws baked`"
@@ -27,7 +27,7 @@ pub fn export(plan: &Plan, options: &ExportOptions) -> Result<Model, EngineError
             ..13 => "older ones are for grafts into old models",
             _ => "later ones are not known to this version",
         };
-        return Err(EngineError::Unfit(format!("opset {} is not one of {first} to 21; {why}", options.opset)));
+        return Err(EngineError::Unfit(format!("opset {} is not one of {first} to 24; {why}", options.opset)));
     }
     let steps = exported_steps(plan)?;
     check_scheduled(steps.iter(), options)?;

@@ -12,7 +12,7 @@ use crate::map::{map_nodes, unmap_nodes};
 use crate::objects::{objects_input, objects_output};
 
 /// Versions of the standard operators that a graft can be written for.
-const OPSETS: std::ops::RangeInclusive<i64> = 9..=21;
+const OPSETS: std::ops::RangeInclusive<i64> = 9..=24;
 
 /// The first version with the operators that draws need, and what messages call these.
 const DRAWS_OPSET: i64 = 18;
@@ -21,7 +21,7 @@ const DRAWS: &str = "draws in the graph";
 /// Inserts the input steps and the steps at sites into the model of the plan.
 ///
 /// Inputs: `images`, `labels` (with classes), and what the draws need as for [`export`](crate::export()). Outputs: `logits`, `labels_out`, and the model's
-/// further outputs; `options.opset` says nothing here. With draws in the graph, a model of opset 13 to 17 is raised to 18; otherwise the nodes are written for the model's own opset.
+/// further outputs; `options.opset` says nothing here. With draws in the graph, a model of opset 9 to 17 is raised to 18; otherwise the nodes are written for the model's own opset.
 ///
 /// # Errors
 /// When the plan has no model or nothing to insert, a step has no ONNX form, or the model cannot take it.
@@ -119,16 +119,18 @@ fn raised(model: &Model, (needed, what): (i64, &str)) -> Result<Model, EngineErr
     if opset >= needed {
         return Ok(model.clone());
     }
-    if opset < 13 {
-        let instead = if what == DRAWS {
-            "this one needs `--draws inputs` or `--draws baked`"
-        } else {
-            "export this one with a later opset"
-        };
-        let message = format!(
-            "{what}: opset {needed} is needed, and the model has {opset}; models of 13 or later are raised, {instead}"
-        );
-        return Err(EngineError::Unfit(message));
+    let oldest = OPSETS.start();
+    if opset < *oldest {
+        return Err(EngineError::Unfit(format!(
+            "{what}: opset {needed} is needed, and the model has {opset}; models of {oldest} or later are raised, export this one with a later opset"
+        )));
     }
-    Ok(raise_opset(model, needed)?)
+    let instead = |error: augraft_onnx::Error| match error {
+        // What stands in the way of draws in the graph need not be in the way of others.
+        error @ augraft_onnx::Error::Opset { .. } if what == DRAWS => {
+            EngineError::Unfit(format!("{error}; or use `--draws inputs` or `--draws baked`, which keep opset {opset}"))
+        }
+        error => error.into(),
+    };
+    raise_opset(model, needed).map_err(instead)
 }

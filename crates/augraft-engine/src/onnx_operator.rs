@@ -25,7 +25,7 @@ use crate::runtime::{Runtime, Session, Use};
 use crate::tract::Tract;
 
 /// Versions of the standard operators that an operator can be made of.
-const OPSETS: std::ops::RangeInclusive<i64> = 13..=21;
+const OPSETS: std::ops::RangeInclusive<i64> = 13..=24;
 
 /// Reads an operator from its header and its ONNX file.
 ///

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use augraft_data::{Dataset, sha256_file};
+use augraft_onnx::PooledMap;
 use augraft_operator::Registry;
 use augraft_pipeline::{Answer, DataSpec, MapLayout, ModelFacts, PipelineSpec, Plan, Report, Step};
 use serde_json::{Value, json};
@@ -190,8 +191,8 @@ pub struct Parts<'p> {
     pub macs_after: BTreeMap<String, f64>,
     /// Multiply-adds of the whole model.
     pub multiply_adds: f64,
-    /// The map that the model pools before its linear head.
-    pub pooled: Option<String>,
+    /// The map that the model takes the mean of before its linear head, or why there is none.
+    pub pooled: Result<PooledMap, String>,
 }
 
 impl ExperimentPlan {

@@ -1,8 +1,8 @@
 //! Reads tensor data that a model keeps in files beside it.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Component, Path, PathBuf};
+use std::{fs, io};
 
 use bytes::Bytes;
 
@@ -19,9 +19,9 @@ pub(crate) const TOO_LARGE: &str =
 
 /// Moves all external data of a freshly decoded model into the model.
 ///
-/// The data must lie in `folder` or below, wherever links lead.
-pub(crate) fn inline(proto: &mut ModelProto, folder: &Path) -> Result<(), Error> {
-    let mut files = Files { folder, open: BTreeMap::new(), inlined: 0 };
+/// The data must lie in the folder of `model` or below, wherever links lead; where `model` is a link, in the folder of the file that it leads to.
+pub(crate) fn inline(proto: &mut ModelProto, model: &Path) -> Result<(), Error> {
+    let mut files = Files { folders: folders_of(model), open: BTreeMap::new(), inlined: 0 };
     if let Some(graph) = &mut proto.graph {
         inline_graph(graph, &mut files)?;
     }
@@ -32,10 +32,24 @@ pub(crate) fn inline(proto: &mut ModelProto, folder: &Path) -> Result<(), Error>
     Ok(())
 }
 
-struct Files<'f> {
-    folder: &'f Path,
+struct Files {
+    folders: Result<Vec<PathBuf>, String>,
     open: BTreeMap<PathBuf, Bytes>,
     inlined: u64,
+}
+
+/// The folders that the data of a model may lie in, free of links.
+///
+/// A cache of downloads holds links beside each other whose files lie beside each other elsewhere.
+fn folders_of(model: &Path) -> Result<Vec<PathBuf>, String> {
+    let named = model.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut folders = vec![named.canonicalize().map_err(|e| format!("{}: {e}", named.display()))?];
+    if fs::symlink_metadata(model).is_ok_and(|of| of.is_symlink()) {
+        let file = model.canonicalize().map_err(|e| format!("{}: {e}", model.display()))?;
+        // All that there is lies below the root.
+        folders.extend(file.parent().filter(|folder| folder.parent().is_some()).map(Path::to_owned));
+    }
+    Ok(folders)
 }
 
 fn inline_graph(graph: &mut GraphProto, files: &mut Files) -> Result<(), Error> {
@@ -111,10 +125,12 @@ fn open(location: &str, files: &mut Files) -> Result<Bytes, String> {
     if location.is_empty() || !inside {
         return Err("only a file in the model's own folder is allowed; move it there and name it without '..'".into());
     }
-    let folder = files.folder.canonicalize().map_err(|e| format!("{}: {e}", files.folder.display()))?;
-    let path =
-        folder.join(relative).canonicalize().map_err(|e| format!("{}; put the file beside the model", answer(&e)))?;
-    if !path.starts_with(&folder) {
+    let folders = files.folders.as_ref().map_err(Clone::clone)?;
+    let named = folders.iter().map(|folder| folder.join(relative).canonicalize());
+    let found = named.reduce(|first, second| first.or_else(|error| second.map_err(|_| error)));
+    let found = found.unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()));
+    let path = found.map_err(|e| format!("{}; put the file beside the model", answer(&e)))?;
+    if !folders.iter().any(|folder| path.starts_with(folder)) {
         return Err("it is a link that leads out of the model's folder; copy the file there".into());
     }
     if let Some(data) = files.open.get(&path) {

@@ -6,10 +6,17 @@ use crate::nodes::{bodies, initializer_names};
 use crate::proto::tensor_proto::DataType;
 use crate::proto::{GraphProto, NodeProto, TensorProto};
 
-/// New int64 constants of one scope; equal ones are stored once.
+/// New constants of one scope, int64 or f32; equal ones are stored once.
 pub(crate) struct Constants {
     taken: BTreeSet<String>,
-    made: BTreeMap<(Vec<i64>, Vec<i64>), String>,
+    made: BTreeMap<Content, String>,
+}
+
+/// What a constant holds, in the order in which constants are written.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Content {
+    Int64 { dims: Vec<i64>, values: Vec<i64> },
+    Float { dims: Vec<i64>, bits: Vec<u32> },
 }
 
 impl Constants {
@@ -20,34 +27,52 @@ impl Constants {
 
     /// Returns the name of a list; a new one is called after `stem` and the values.
     pub(crate) fn list(&mut self, stem: &str, values: &[i64]) -> String {
-        self.tensor(stem, vec![values.len() as i64], values)
+        let dims = vec![values.len() as i64];
+        self.named(stem, values, Content::Int64 { dims, values: values.to_vec() })
     }
 
     /// Returns the name of a single number.
     pub(crate) fn scalar(&mut self, stem: &str, value: i64) -> String {
-        self.tensor(stem, Vec::new(), &[value])
+        self.named(stem, &[value], Content::Int64 { dims: Vec::new(), values: vec![value] })
     }
 
-    /// Returns a name like `wanted` that nothing else has, and takes it.
+    /// Returns the name of a single f32.
+    pub(crate) fn float(&mut self, stem: &str, value: f32) -> String {
+        self.named(stem, &[value], Content::Float { dims: Vec::new(), bits: vec![value.to_bits()] })
+    }
+
+    /// Returns the name of a list of no f32.
+    pub(crate) fn no_floats(&mut self, stem: &str) -> String {
+        self.named(stem, &["none"], Content::Float { dims: vec![0], bits: Vec::new() })
+    }
+
+    /// Returns a name for a tensor that a new node makes.
     pub(crate) fn name(&mut self, wanted: &str) -> String {
         fresh(wanted, &mut self.taken)
     }
 
     /// Returns the constants as tensors, ordered by their values.
     pub(crate) fn into_tensors(self) -> impl Iterator<Item = TensorProto> {
-        self.made.into_iter().map(|((dims, values), name)| TensorProto {
-            name: Some(name),
-            dims,
-            data_type: Some(DataType::Int64 as i32),
-            int64_data: values,
-            ..TensorProto::default()
+        self.made.into_iter().map(|(content, name)| {
+            let tensor = TensorProto { name: Some(name), ..TensorProto::default() };
+            match content {
+                Content::Int64 { dims, values } => {
+                    TensorProto { dims, data_type: Some(DataType::Int64 as i32), int64_data: values, ..tensor }
+                }
+                Content::Float { dims, bits } => TensorProto {
+                    dims,
+                    data_type: Some(DataType::Float as i32),
+                    float_data: bits.into_iter().map(f32::from_bits).collect(),
+                    ..tensor
+                },
+            }
         })
     }
 
-    fn tensor(&mut self, stem: &str, dims: Vec<i64>, values: &[i64]) -> String {
+    fn named(&mut self, stem: &str, values: &[impl ToString], content: Content) -> String {
         let taken = &mut self.taken;
-        let name = self.made.entry((dims, values.to_vec())).or_insert_with(|| {
-            let words: Vec<String> = values.iter().map(i64::to_string).collect();
+        let name = self.made.entry(content).or_insert_with(|| {
+            let words: Vec<String> = values.iter().map(ToString::to_string).collect();
             fresh(&format!("{stem}_{}", words.join("_")), taken)
         });
         name.clone()

@@ -65,7 +65,7 @@ pub use fragment::Fragment;
 pub use freeing::{FreedBatch, free_batch};
 pub use graft::{Grafted, Splice, Splices, graft};
 pub use graph::{Graph, Value};
-pub use head::pooled_map;
+pub use head::{PooledMap, pooled_map};
 pub use inline::not_inlinable;
 pub use inputs::{answering_with, with_constant_inputs};
 pub use layout::Channels;

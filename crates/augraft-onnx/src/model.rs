@@ -50,12 +50,11 @@ impl Model {
     /// Reads and checks a file, and the external data beside it.
     ///
     /// # Errors
-    /// Files that are not ONNX, models that break a rule of the format, and external data outside the model's folder.
+    /// Files that are not ONNX, models that break a rule of the format, and external data outside the model's folder, or that of the file that a link leads to.
     pub fn load(path: &Path) -> Result<Self, Error> {
         let bytes = read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
         let mut proto = decode(Bytes::from(bytes)).map_err(|e| e.in_file(path))?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        external::inline(&mut proto, folder.unwrap_or(Path::new(".")))?;
+        external::inline(&mut proto, path)?;
         Self::from_proto(proto).map_err(|e| e.in_file(path))
     }
 

@@ -1,29 +1,32 @@
 //! Moves a model to a later version of the standard operators.
 
+mod older;
 mod rewrite;
+mod scope;
 
-use self::rewrite::{Step, rewrite};
+use self::rewrite::rewrite;
+use self::scope::{Scope, Step};
 use crate::error::Error;
 use crate::fragment::ir_version;
-use crate::fresh::{Constants, names_in, names_of};
+use crate::fresh::names_of;
 use crate::model::Model;
 use crate::nodes::{bodies_mut, initializer_names, is_standard, label};
 use crate::proto::attribute_proto::AttributeType;
 use crate::proto::{AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto};
 
 /// The versions whose changes are known.
-const KNOWN: std::ops::RangeInclusive<i64> = 13..=21;
+const KNOWN: std::ops::RangeInclusive<i64> = 9..=24;
 
 /// The first IR version in which an initializer need not be a graph input.
 const FREE_INITIALIZERS: i64 = 4;
 
-/// Rewrites a model of standard opset 13 to 21 for a later opset, 21 at most.
+/// Rewrites a model of standard opset 9 to 24 for a later opset, 24 at most.
 ///
-/// Only nodes whose operator changed are touched: in the graph, in the bodies inside it, and in model-local functions.
+/// Only nodes whose operator changed are touched, so that they mean the same: in the graph, in the bodies inside it, and in model-local functions.
 /// The version of the format rises with the opset where it must; a model of the same opset is returned as it is.
 ///
 /// # Errors
-/// Versions outside of 13 to 21 or downwards, and nodes that the later opset cannot express.
+/// Versions outside of 9 to 24 or downwards, and nodes that the later opset cannot express.
 pub fn raise_opset(model: &Model, to: i64) -> Result<Model, Error> {
     let from = model.opset();
     if from == to {
@@ -49,27 +52,32 @@ fn raised(model: &Model, step: Step) -> Result<ModelProto, String> {
     if !proto.training_info.is_empty() {
         return Err("it carries graphs for training; export it for inference".into());
     }
+    let single = scope::holds_single_floats(&proto);
     let ModelProto { graph, functions, .. } = &mut proto;
     let graph = graph.as_mut().expect("validation refuses a model without a graph");
-    let mut constants = Constants::beside(names_in(graph));
-    raise_nodes(&mut graph.node, step, &mut constants)?;
-    graph.initializer.extend(constants.into_tensors());
-    functions.iter_mut().try_for_each(|function| raise_function(function, to))?;
+    let mut scope = Scope::of_graph(graph, single);
+    raise_nodes(&mut graph.node, step, &mut scope)?;
+    graph.initializer.extend(scope.constants.into_tensors());
+    functions.iter_mut().try_for_each(|function| raise_function(function, to, single))?;
     set_version(&mut proto.opset_import, to);
     raise_format(&mut proto, to);
     Ok(proto)
 }
 
 /// Rewrites nodes and the bodies inside them, whose new constants go to the outermost scope: a body may read those.
-fn raise_nodes(nodes: &mut [NodeProto], step: Step, constants: &mut Constants) -> Result<(), String> {
-    for node in nodes {
-        rewrite(node, step, constants).map_err(|reason| format!("{} {reason}", label(node)))?;
-        bodies_mut(node).try_for_each(|body| raise_nodes(&mut body.node, step, constants))?;
+fn raise_nodes(nodes: &mut Vec<NodeProto>, step: Step, scope: &mut Scope) -> Result<(), String> {
+    for mut node in std::mem::take(nodes) {
+        rewrite(&mut node, step, scope).map_err(|reason| format!("{} {reason}", label(&node)))?;
+        nodes.append(&mut scope.before);
+        let after = std::mem::take(&mut scope.after);
+        bodies_mut(&mut node).try_for_each(|body| raise_nodes(&mut body.node, step, scope))?;
+        nodes.push(node);
+        nodes.extend(after);
     }
     Ok(())
 }
 
-fn raise_function(function: &mut FunctionProto, to: i64) -> Result<(), String> {
+fn raise_function(function: &mut FunctionProto, to: i64, single: bool) -> Result<(), String> {
     let Some(version) = function.opset_import.iter().find(|opset| is_standard(opset.domain())) else { return Ok(()) };
     let step = Step { from: version.version(), to };
     if !(*KNOWN.start()..=to).contains(&step.from) {
@@ -77,11 +85,11 @@ fn raise_function(function: &mut FunctionProto, to: i64) -> Result<(), String> {
     }
     let mut taken = names_of(&function.node);
     taken.extend(function.input.iter().chain(&function.output).cloned());
-    let mut constants = Constants::beside(taken);
-    raise_nodes(&mut function.node, step, &mut constants)
+    let mut scope = Scope::of_function(function, taken, single);
+    raise_nodes(&mut function.node, step, &mut scope)
         .map_err(|problem| format!("in its function '{}', {problem}", function.name()))?;
     // A function has no initializers.
-    function.node.splice(..0, constants.into_tensors().map(constant_node));
+    function.node.splice(..0, scope.constants.into_tensors().map(constant_node));
     set_version(&mut function.opset_import, to);
     Ok(())
 }

@@ -82,7 +82,7 @@ complete -c augraft -n "__fish_augraft_using_subcommand export" -s o -l output -
 complete -c augraft -n "__fish_augraft_using_subcommand export" -l draws -d 'Where draws come from: graph (inputs `seed`, `epoch`, `index`), inputs (one per drawn value), baked (constant draws of one batch)' -r
 complete -c augraft -n "__fish_augraft_using_subcommand export" -l size -d 'Height and width of the images, for a pipeline without data [default: open in an export, those of the model in a graft]' -r
 complete -c augraft -n "__fish_augraft_using_subcommand export" -l classes -d 'Number of classes, for a pipeline without data' -r
-complete -c augraft -n "__fish_augraft_using_subcommand export" -l opset -d 'Version of the standard operators: 18 to 21 with draws in the graph, else 13 to 21' -r
+complete -c augraft -n "__fish_augraft_using_subcommand export" -l opset -d 'Version of the standard operators: 18 to 24 with draws in the graph, else 13 to 24' -r
 complete -c augraft -n "__fish_augraft_using_subcommand export" -s h -l help -d 'Print help'
 complete -c augraft -n "__fish_augraft_using_subcommand graft" -l seed -d 'Seed of every draw' -r
 complete -c augraft -n "__fish_augraft_using_subcommand graft" -l epoch -d 'Epoch: draws and order differ from epoch to epoch' -r

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use augraft_onnx::Channels;
 use augraft_operator::Issue;
 use augraft_pipeline::{ImageLayout, LayoutName, MapLayout, PipelineSpec, Report, WrittenLayout, map_layout};
 use serde_json::{Map, Value};
@@ -82,16 +83,21 @@ pub(super) fn saliency(
     };
     let tensor = if wanted.at == "head" {
         let help = "name a feature map with `at`, and leave `cam` out";
-        let missing =
-            || error("at", "the model does not end in global average pooling and a linear head".to_owned(), help);
-        problems.keep(parts.pooled.clone().ok_or_else(missing))?
+        let missing = |reason: &String| error("at", reason.clone(), help);
+        problems.keep(parts.pooled.as_ref().map(|map| map.tensor.clone()).map_err(missing))?
     } else {
         problems.keep(spec.sites_at(&format!("{pointer}/at"), &wanted.at, facts))?.first()?.name.clone()
     };
-    let has_head = parts.pooled.as_ref() == Some(&tensor);
-    if wanted.methods.contains(&Method::Cam) && !has_head {
-        let message =
-            format!("`cam` needs the map that global average pooling and a linear head read; `{tensor}` is not it");
+    let head = parts.pooled.as_ref().ok().filter(|map| map.tensor == tensor);
+    // The mean that the head takes shows which axes are the plane.
+    let is_last = head.is_some_and(|map| map.channels == Channels::Last);
+    let name = written.name.or(is_last.then_some(LayoutName::Nhwc));
+    let written = WrittenLayout { name, ..written };
+    if wanted.methods.contains(&Method::Cam) && head.is_none() {
+        let why = parts.pooled.as_ref().err().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let message = format!(
+            "`cam` needs the map that global average pooling and a linear head read; `{tensor}` is not it{why}"
+        );
         problems.push(error("methods", message, "use `at: head`, or another method"));
     }
     if wanted.targets.contains(&Target::B) && pairs.is_none() {

@@ -1,31 +1,19 @@
-//! What changed in single operators, opset 14 to 21.
+//! What changed in single operators, opset 14 to 24; in 22 to 24 nothing that a node of before notices.
 //!
 //! Operators that only gained element types, or attributes whose default keeps the old meaning, are not here.
 
+use super::older;
+use super::scope::{Scope, Step, own_attribute};
 use crate::attributes::{int_attribute, text_attribute};
-use crate::fresh::Constants;
 use crate::nodes::is_standard;
 use crate::proto::{AttributeProto, NodeProto};
 
-/// From which version to which.
-#[derive(Clone, Copy)]
-pub(super) struct Step {
-    pub(super) from: i64,
-    pub(super) to: i64,
-}
-
-impl Step {
-    /// Says whether a change that came with `version` lies on the way.
-    fn crosses(self, version: i64) -> bool {
-        self.from < version && version <= self.to
-    }
-}
-
 /// Rewrites one node; an error is the end of a sentence that begins with the node.
-pub(super) fn rewrite(node: &mut NodeProto, step: Step, constants: &mut Constants) -> Result<(), String> {
+pub(super) fn rewrite(node: &mut NodeProto, step: Step, scope: &mut Scope) -> Result<(), String> {
     if !is_standard(node.domain()) {
         return Ok(());
     }
+    older::rewrite(node, step, scope)?;
     match node.op_type() {
         "BatchNormalization" if step.crosses(14) => without_statistics(node),
         "RoiAlign" if step.crosses(16) => old_coordinates(node),
@@ -33,10 +21,10 @@ pub(super) fn rewrite(node: &mut NodeProto, step: Step, constants: &mut Constant
         | "ReduceProd" | "ReduceSumSquare"
             if step.crosses(18) =>
         {
-            axes_as_input(node, constants)
+            older::list_as_input(node, "axes", scope)
         }
         "Split" if step.crosses(18) => counted_outputs(node),
-        "DFT" if step.crosses(20) => axis_as_input(node, constants),
+        "DFT" if step.crosses(20) => axis_as_input(node, scope),
         "GridSample" if step.crosses(20) => renamed_mode(node),
         "GroupNormalization" if step.crosses(21) => {
             Err("scales groups, and from opset 21 on it scales channels; export the model with opset 21".into())
@@ -63,19 +51,6 @@ fn old_coordinates(node: &mut NodeProto) -> Result<(), String> {
     Ok(())
 }
 
-fn axes_as_input(node: &mut NodeProto, constants: &mut Constants) -> Result<(), String> {
-    let axes = own_attribute(node, "axes")?.map(|axes| axes.ints.clone()).unwrap_or_default();
-    node.attribute.retain(|attribute| attribute.name() != "axes");
-    if node.input.len() != 1 {
-        return Err(format!("has {} inputs instead of 1", node.input.len()));
-    }
-    // Without axes, old and new operators reduce all of them.
-    if !axes.is_empty() {
-        node.input.push(constants.list("axes", &axes));
-    }
-    Ok(())
-}
-
 fn counted_outputs(node: &mut NodeProto) -> Result<(), String> {
     const COUNT: &str = "num_outputs";
     if node.input.get(1).is_some_and(|sizes| !sizes.is_empty()) || own_attribute(node, COUNT)?.is_some() {
@@ -87,14 +62,14 @@ fn counted_outputs(node: &mut NodeProto) -> Result<(), String> {
 }
 
 /// The axis was 1 where none was given, and is the last but one as an input.
-fn axis_as_input(node: &mut NodeProto, constants: &mut Constants) -> Result<(), String> {
+fn axis_as_input(node: &mut NodeProto, scope: &mut Scope) -> Result<(), String> {
     let axis = own_attribute(node, "axis")?.map_or(1, AttributeProto::i);
     node.attribute.retain(|attribute| attribute.name() != "axis");
     if !(1..=2).contains(&node.input.len()) {
         return Err(format!("has {} inputs instead of 1 or 2", node.input.len()));
     }
     node.input.resize(2, String::new());
-    node.input.push(constants.scalar("axis", axis));
+    node.input.push(scope.constants.scalar("axis", axis));
     Ok(())
 }
 
@@ -108,13 +83,4 @@ fn renamed_mode(node: &mut NodeProto) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// Returns an attribute that the node itself gives; inside a function it can come from the caller.
-fn own_attribute<'n>(node: &'n NodeProto, name: &str) -> Result<Option<&'n AttributeProto>, String> {
-    let found = node.attribute.iter().find(|attribute| attribute.name() == name);
-    if found.is_some_and(|attribute| !attribute.ref_attr_name().is_empty()) {
-        return Err(format!("takes its '{name}' from the caller of the function; inline the function"));
-    }
-    Ok(found)
 }

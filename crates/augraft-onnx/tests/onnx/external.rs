@@ -63,6 +63,42 @@ fn data_outside_the_folder_are_refused() {
     }
 }
 
+/// Links beside each other, as the cache of a hub has them; their files lie beside each other in another folder.
+#[cfg(unix)]
+#[test]
+fn a_link_to_a_model_leads_to_its_data() {
+    use std::os::unix::fs::symlink;
+    let root = tempfile::tempdir().unwrap();
+    let [blobs, named] = ["blobs", "snapshots/revision/onnx"].map(|name| root.path().join(name));
+    fs::create_dir_all(&blobs).unwrap();
+    fs::create_dir_all(&named).unwrap();
+    let write = |location: &str| fs::write(blobs.join("1a"), outside(location, "0", "432").encode_to_vec()).unwrap();
+    fs::write(blobs.join("2b"), [7; 432]).unwrap();
+    fs::write(root.path().join("secret"), [0; 432]).unwrap();
+    let model = named.join("model.onnx");
+    symlink("../../../blobs/1a", &model).unwrap();
+    symlink("../../../blobs/2b", named.join("model.onnx_data")).unwrap();
+    symlink("../../../secret", named.join("out")).unwrap();
+    symlink("../secret", blobs.join("out_too")).unwrap();
+
+    for location in ["model.onnx_data", "./model.onnx_data", "2b"] {
+        write(location);
+        let graph = Model::load(&model).unwrap().into_proto().graph.unwrap();
+        assert_eq!(graph.initializer[0].raw_data.as_deref(), Some(&[7; 432][..]), "{location}");
+    }
+    for location in ["out", "out_too", "../secret", "../blobs/2b", "absent", blobs.join("2b").to_str().unwrap()] {
+        write(location);
+        let error = Model::load(&model).unwrap_err();
+        assert!(matches!(error, Error::ExternalData { .. }), "{location}: {error}");
+    }
+    // The folder of a link to data is none of the model's.
+    write("model.onnx_data");
+    fs::remove_file(&model).unwrap();
+    fs::copy(blobs.join("1a"), &model).unwrap();
+    let error = Model::load(&model).unwrap_err().to_string();
+    assert!(error.contains("leads out of the model's folder"), "{error}");
+}
+
 #[test]
 fn claims_are_checked_against_the_file() {
     let folder = tempfile::tempdir().unwrap();

@@ -6,6 +6,7 @@ mod fixtures;
 mod freeing;
 mod fuzzing;
 mod grafting;
+mod heads;
 mod hostile;
 mod raising;
 mod reading;

@@ -1,4 +1,5 @@
 use augraft_onnx::proto::attribute_proto::AttributeType;
+use augraft_onnx::proto::tensor_proto::DataType;
 use augraft_onnx::proto::{
     AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto,
 };
@@ -43,9 +44,9 @@ fn the_same_opset_changes_nothing() {
 #[test]
 fn operators_that_kept_their_meaning_stay_as_they_are() {
     let old = at(13, residual());
-    let raised = raise_opset(&old, 21).unwrap();
+    let raised = raise_opset(&old, 24).unwrap();
     assert_eq!(raised.proto().graph, old.proto().graph);
-    assert_eq!((raised.opset(), raised.proto().ir_version()), (21, 10));
+    assert_eq!((raised.opset(), raised.proto().ir_version()), (24, 12));
 }
 
 #[test]
@@ -144,8 +145,8 @@ fn functions_are_raised_from_their_own_version() {
 fn functions_that_cannot_be_raised_are_named() {
     let message = |function| raise_opset(&calling(function), 18).unwrap_err().to_string();
     insta::assert_snapshot!(
-        message(function(11, vec![])),
-        @"the model cannot be raised from opset 16 to 18: its function 'Pool' is written for opset 11"
+        message(function(8, vec![])),
+        @"the model cannot be raised from opset 16 to 18: its function 'Pool' is written for opset 8"
     );
     let axes = AttributeProto {
         name: Some("axes".into()),
@@ -227,13 +228,71 @@ fn what_cannot_be_rewritten_is_explained() {
         @"the model cannot be raised from opset 18 to 13: an opset can be raised only"
     );
     insta::assert_snapshot!(
-        refusal(node("Relu", &["x"], &["y"]), 12, 13),
-        @"the model cannot be raised from opset 12 to 13: models before opset 13 are not rewritten; export the model with opset 13"
+        refusal(node("Relu", &["x"], &["y"]), 8, 13),
+        @"the model cannot be raised from opset 8 to 13: models before opset 9 are not rewritten; export the model with opset 13"
     );
     insta::assert_snapshot!(
-        refusal(node("Relu", &["x"], &["y"]), 21, 22),
-        @"the model cannot be raised from opset 21 to 22: opsets after 21 are not known to this version"
+        refusal(node("Relu", &["x"], &["y"]), 24, 25),
+        @"the model cannot be raised from opset 24 to 25: opsets after 24 are not known to this version"
     );
+}
+
+#[test]
+fn old_operators_that_cannot_be_rewritten_are_explained() {
+    let mut masked = plain(vec![node("Dropout", &["x"], &["y", "mask"])]);
+    masked.output.push(value("mask", &[3, 8, 8]));
+    let error = raise_opset(&at(9, masked), 18).unwrap_err();
+    insta::assert_snapshot!(error, @"the model cannot be raised from opset 9 to 18: Dropout of 'y' gives the mask of what is kept, which opsets 10 and 12 changed; export the model for inference, or with opset 12 or later");
+    let resize = |scales: &str| {
+        let computed = node("Relu", &["x"], &["computed"]);
+        let both = TensorProto { raw_data: None, float_data: vec![1.0, 1.0, 2.0, 0.5], ..floats("both", &[4]) };
+        let nodes = vec![computed, node("Resize", &["x", scales], &["y"])];
+        let graph = GraphProto { initializer: vec![both], ..plain(nodes) };
+        raise_opset(&at(10, graph), 18).map(|model| model.into_proto().graph.unwrap().node.remove(1)).unwrap_err()
+    };
+    assert_eq!(resize("computed").to_string(), resize("both").to_string());
+    insta::assert_snapshot!(resize("both"), @"the model cannot be raised from opset 10 to 18: Resize of 'y' takes the nearest pixel at scales that are computed, or larger in one direction and smaller in another; before opset 11 engines differ in which one that is; export the model with opset 11 or later");
+    let rounded = |rounding: &str| {
+        let mode = text_attribute("coordinate_transformation_mode", "tf_half_pixel_for_nn");
+        with(node("Resize", &["x", "x", "x"], &["y"]), vec![mode, text_attribute("nearest_mode", rounding)])
+    };
+    insta::assert_snapshot!(refusal(rounded("ceil"), 11, 13), @"the model cannot be raised from opset 11 to 13: Resize of 'y' uses `tf_half_pixel_for_nn` otherwise than with `nearest_mode: floor`, and opset 13 has it no more; export the model with opset 13 or later");
+    assert_eq!(raised(rounded("floor"), 11, 13).0.input, ["x", "", "x"]);
+    insta::assert_snapshot!(refusal(node("Slice", &["x"], &["y"]), 9, 10), @"the model cannot be raised from opset 9 to 10: Slice of 'y' has 1 inputs, 0 starts and 0 ends");
+    insta::assert_snapshot!(refusal(node("Scatter", &["x", "x", "x"], &["y"]), 11, 13), @"the model cannot be raised from opset 11 to 13: Scatter of 'y' was removed before opset 13; export the model again");
+    let half = TensorProto {
+        data_type: Some(DataType::Float16 as i32),
+        raw_data: Some(vec![0; 2].into()),
+        ..floats("h", &[])
+    };
+    let limit = AttributeProto {
+        name: Some("max".into()),
+        r#type: Some(AttributeType::Float as i32),
+        f: Some(6.0),
+        ..AttributeProto::default()
+    };
+    let clip = with(node("Clip", &["x"], &["y"]), vec![limit]);
+    let graph = |clip| GraphProto { initializer: vec![half.clone()], ..plain(vec![clip]) };
+    insta::assert_snapshot!(raise_opset(&at(9, graph(clip.clone())), 13).unwrap_err(), @"the model cannot be raised from opset 9 to 13: Clip of 'y' needs `max` as a tensor of the type of 'x', which can be told from opset 15 on; export the model with opset 13");
+    let nodes = raise_opset(&at(9, graph(clip.clone())), 18).unwrap().into_proto().graph.unwrap().node;
+    assert_eq!(
+        (nodes[0].op_type(), &nodes[1].input[..]),
+        ("CastLike", &["x".to_owned(), String::new(), "x/max".into()][..])
+    );
+    assert_eq!(raised(clip, 9, 11).0.input, ["x", "", "max_6"]);
+}
+
+#[test]
+fn a_softmax_over_the_last_axis_stays_one_node() {
+    let over = |axis: i64| with(node("Softmax", &["f"], &["y"]), vec![int_attribute("axis", axis)]);
+    let behind_flatten = |softmax| {
+        let graph = plain(vec![node("Flatten", &["x"], &["f"]), softmax]);
+        raise_opset(&at(9, graph), 13).unwrap().into_proto().graph.unwrap().node
+    };
+    assert_eq!(behind_flatten(over(1))[1..], [over(1)]);
+    assert_eq!(behind_flatten(node("Softmax", &["f"], &["y"]))[1..], [over(1)]);
+    let ops: Vec<String> = behind_flatten(over(0)).iter().map(|node| node.op_type().to_owned()).collect();
+    assert_eq!(ops, ["Flatten", "Shape", "Flatten", "Softmax", "Reshape"]);
 }
 
 #[test]
@@ -249,8 +308,8 @@ fn the_format_rises_with_the_opset_and_never_falls() {
         let old = ModelProto { ir_version: Some(ir), ..imports(13, residual()) };
         raise_opset(&Model::from_proto(old).unwrap(), to).unwrap().proto().ir_version()
     };
-    let raised: Vec<i64> = (14..=21).map(|to| format(3, to)).collect();
-    assert_eq!(raised, [7, 8, 8, 8, 8, 9, 9, 10]);
+    let raised: Vec<i64> = (14..=24).map(|to| format(3, to)).collect();
+    assert_eq!(raised, [7, 8, 8, 8, 8, 9, 9, 10, 10, 11, 12]);
     assert_eq!(format(13, 14), 13);
 }
 

@@ -71,7 +71,7 @@ pub(super) enum Command {
         pipeline: PipelineArgs,
         #[command(flatten)]
         file: FileArgs,
-        /// Version of the standard operators: 18 to 21 with draws in the graph, else 13 to 21.
+        /// Version of the standard operators: 18 to 24 with draws in the graph, else 13 to 24.
         #[arg(long, value_name = "VERSION", default_value_t = 18)]
         opset: i64,
     },

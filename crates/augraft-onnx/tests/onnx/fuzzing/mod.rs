@@ -78,7 +78,7 @@ pub(crate) fn exercise(bytes: &[u8]) -> bool {
     check_all(with_outputs(&model, &names).map(Some));
     check_all(prune(&model, &names).map(Some));
     check_all(grafted(&model, &names).map(Some));
-    for to in [model.opset().saturating_add(1), 18, 21] {
+    for to in [model.opset().saturating_add(1), 18, 24] {
         check_all(raise_opset(&model, to).map(Some));
     }
     let freed = free_batch(&model).map(|freed| freed.model);
@@ -89,7 +89,7 @@ pub(crate) fn exercise(bytes: &[u8]) -> bool {
 
 /// The model with its images negated, and a node at each of `names`; some of these names the fragment needs itself.
 fn grafted(model: &Model, names: &[String]) -> Result<Model, Error> {
-    let graph = Graph::new(model.opset().clamp(9, 21));
+    let graph = Graph::new(model.opset().clamp(9, 24));
     let sides = [Side::Named("N"), Side::Fixed(3), Side::Fixed(8), Side::Fixed(8)];
     let into_model = graph.input("x", DataType::F32, &sides).unary("Neg");
     let mut splices = Splices { input: into_model.name(), sites: Vec::new(), output: "y".to_owned() };
