@@ -125,6 +125,8 @@ pub fn check_identity(operator: &dyn AnyOperator, shape: &Shape) -> Option<Strin
         Ok(never) => never,
         Err(error) => return Some(format!("{}: p 0 is refused: {error}", shape.describe())),
     };
+    // What is refused is no step.
+    never.check(shape).ok()?;
     let before = batch(shape, 4);
     let draws = never.draw(&StepKey::new(5, "identity"), 2, &before);
     match applied(&*never, &draws, &before) {

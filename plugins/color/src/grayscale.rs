@@ -1,6 +1,6 @@
 use augraft_operator::{
-    Batch, DataType, Dice, Element, Extent, Images, Issue, Lowered, Operator, Parity, Probability, Recorder, Row,
-    Scratch, Shape, Tensor, Transfer, Values, draw, register_operator,
+    Batch, DataType, Dice, Element, Extent, Images, Issue, Layout, Lowered, Operator, Parity, Probability, Recorder,
+    Row, Scratch, Shape, Tensor, Transfer, Values, draw, register_operator,
 };
 use ndarray::{Array3, Array4, ArrayView3, Axis};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -103,6 +103,11 @@ impl Operator for Grayscale {
         if self.channels == Planes::Three {
             return Ok(shape.clone());
         }
+        if shape.layout == Layout::Ragged {
+            return Err(
+                Issue::new("channels", "may be 1 for images of one size").help("put it behind `resize` or a crop")
+            );
+        }
         if self.p != Probability::ALWAYS {
             return Err(Issue::new("p", "must be 1 where one channel is left: all samples have as many"));
         }
@@ -136,7 +141,7 @@ impl Operator for Grayscale {
                 images
                     .into_iter()
                     .zip(draws)
-                    .map(|(image, draw)| if draw.apply { gray_pixels(image, one) } else { image })
+                    .map(|(image, draw)| if draw.apply { gray_pixels(&image) } else { image })
                     .collect(),
             ),
             floats @ Images::F32(_) => floats,
@@ -187,12 +192,8 @@ fn luma_of(pixel: [u8; 3]) -> u8 {
 }
 
 /// An image of rows of pixels, gray.
-fn gray_pixels(image: Array3<u8>, one: bool) -> Array3<u8> {
-    let (height, width, _) = image.dim();
-    let channels = if one { 1 } else { 3 };
-    Array3::from_shape_fn([height, width, channels], |(y, x, _)| {
-        luma_of([image[[y, x, 0]], image[[y, x, 1]], image[[y, x, 2]]])
-    })
+fn gray_pixels(image: &Array3<u8>) -> Array3<u8> {
+    Array3::from_shape_fn(image.dim(), |(y, x, _)| luma_of([image[[y, x, 0]], image[[y, x, 1]], image[[y, x, 2]]]))
 }
 
 #[cfg(test)]
