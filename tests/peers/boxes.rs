@@ -86,7 +86,7 @@ fn drawn<T: Operator>(operator: &dyn AnyOperator, script: &Script, shape: [usize
         Field::Int(value) => vec![value as f64],
         Field::Real(value) => vec![value],
         Field::Ints(values) => values.into_iter().map(|value| value as f64).collect(),
-        Field::Grid(_) => panic!("no peer draws a grid"),
+        Field::Grid(_) | Field::Reals(_) => panic!("no peer draws a grid"),
     };
     names.zip(fields.into_iter().map(column)).collect()
 }

@@ -120,7 +120,7 @@ impl Case {
             ("lam", _) => json!(1.0),
             (_, Kind::Bool) => json!(false),
             (_, Kind::Int | Kind::Real) => json!(0),
-            (_, Kind::Ints | Kind::Grid) => json!([]),
+            (_, Kind::Ints | Kind::Grid | Kind::Reals) => json!([]),
         };
         let absent = || vec![absent; self.input.shape[0]].into();
         let given = self.parameters.get(name).cloned().unwrap_or_else(absent);
@@ -135,7 +135,7 @@ impl Case {
                 let column = Array2::from_shape_vec([rows.len(), items], flat).map_err(|error| error.to_string())?;
                 Tensor::I64(column.into_dyn())
             }
-            Kind::Grid => return Err("no peer draws a grid".to_owned()),
+            Kind::Grid | Kind::Reals => return Err("no peer draws a grid".to_owned()),
         })
     }
 }

@@ -63,6 +63,7 @@ impl Dice for Scripted<'_> {
     type Int = i64;
     type Bool = bool;
     type Grid = Array3<bool>;
+    type Reals = Array3<f64>;
 
     fn real(self, value: f64) -> f64 {
         value
@@ -126,6 +127,10 @@ impl Dice for Scripted<'_> {
         Self { item: k + 1, ..self }
     }
     fn cells(self, [channels, height, width]: [i64; 3], cell: impl Fn(Self) -> bool) -> Array3<bool> {
+        let extent = [channels, height, width].map(|side| side as usize);
+        Array3::from_shape_simple_fn(extent, || cell(self))
+    }
+    fn reals(self, [channels, height, width]: [i64; 3], cell: impl Fn(Self) -> f64) -> Array3<f64> {
         let extent = [channels, height, width].map(|side| side as usize);
         Array3::from_shape_simple_fn(extent, || cell(self))
     }

@@ -255,6 +255,7 @@ where
                 let shaped = |value: Value<'g>| if unsqueezed { value.unsqueeze(&[1, 2, 3]) } else { value };
                 match field {
                     Field::Real(value) => Field::Real(shaped(value.cast(real))),
+                    Field::Reals(value) => Field::Reals(value.cast(real)),
                     Field::Int(value) => Field::Int(shaped(value)),
                     Field::Bool(value) => Field::Bool(shaped(value)),
                     field => field,

@@ -20,6 +20,8 @@ pub trait Dice: Copy {
     type Bool: Copy + BitAnd<Output = Self::Bool> + BitOr<Output = Self::Bool> + Not<Output = Self::Bool>;
     /// Truth values over a grid of cells, channels x rows x columns.
     type Grid: Clone;
+    /// Real numbers over a grid of cells, channels x rows x columns.
+    type Reals: Clone;
 
     /// A constant real number.
     fn real(self, value: f64) -> Self::Real;
@@ -70,6 +72,8 @@ pub trait Dice: Copy {
     fn item(self, k: u32) -> Self;
     /// A truth value for every cell of a grid of `[channels, rows, columns]`; inside, lanes 0..4 belong to the cell.
     fn cells(self, extent: [Self::Int; 3], cell: impl Fn(Self) -> Self::Bool) -> Self::Grid;
+    /// A real number for every cell of such a grid.
+    fn reals(self, extent: [Self::Int; 3], cell: impl Fn(Self) -> Self::Real) -> Self::Reals;
 
     /// What never holds.
     fn never(self) -> Self::Bool {

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use augraft_onnx::{DataType, Tensor};
-use ndarray::{Array2, ArrayD, Axis, IxDyn};
+use ndarray::{Array2, Array3, ArrayD, Axis, IxDyn};
 
 use crate::dice::Dice;
 use crate::scalar::{Row, Scalar};
@@ -21,6 +21,8 @@ pub enum Kind {
     Ints,
     /// A truth value per cell; bool `[N, channels, rows, columns]`.
     Grid,
+    /// A real number per cell, rounded to f32 `[N, channels, rows, columns]` last.
+    Reals,
 }
 
 impl Kind {
@@ -30,7 +32,7 @@ impl Kind {
         match self {
             Kind::Bool | Kind::Grid => DataType::Bool,
             Kind::Int | Kind::Ints => DataType::I64,
-            Kind::Real => DataType::F32,
+            Kind::Real | Kind::Reals => DataType::F32,
         }
     }
 
@@ -40,7 +42,7 @@ impl Kind {
         match self {
             Kind::Bool | Kind::Int | Kind::Real => 1,
             Kind::Ints => 2,
-            Kind::Grid => 4,
+            Kind::Grid | Kind::Reals => 4,
         }
     }
 }
@@ -90,6 +92,8 @@ pub enum Field<D: Dice> {
     Ints(Vec<D::Int>),
     /// See [`Kind::Grid`].
     Grid(D::Grid),
+    /// See [`Kind::Reals`].
+    Reals(D::Reals),
 }
 
 /// The drawn values of one step for one sample; declared with [`draw!`](crate::draw).
@@ -323,15 +327,16 @@ fn stack(kind: Kind, fields: Vec<Field<Scalar<'_>>>) -> Tensor {
             let items = rows.first().map_or(0, Vec::len);
             Tensor::I64(Array2::from_shape_fn([rows.len(), items], |(row, item)| rows[row][item]).into_dyn())
         }
-        Kind::Grid => {
-            let grids: Vec<_> = values!(Grid).collect();
-            let views: Vec<_> = grids.iter().map(|grid| grid.view()).collect();
-            Tensor::Bool(
-                ndarray::stack(Axis(0), &views)
-                    .map_or_else(|_| ArrayD::default(IxDyn(&[0, 0, 0, 0])), ndarray::ArrayBase::into_dyn),
-            )
+        Kind::Grid => Tensor::Bool(stack_grids(&values!(Grid).collect::<Vec<_>>())),
+        Kind::Reals => {
+            Tensor::F32(stack_grids(&values!(Reals).map(|grid| grid.mapv(|value| value as f32)).collect::<Vec<_>>()))
         }
     }
+}
+
+fn stack_grids<T: Clone + Default>(grids: &[Array3<T>]) -> ArrayD<T> {
+    let views: Vec<_> = grids.iter().map(|grid| grid.view()).collect();
+    ndarray::stack(Axis(0), &views).map_or_else(|_| ArrayD::default(IxDyn(&[0, 0, 0, 0])), ndarray::ArrayBase::into_dyn)
 }
 
 fn field_at(kind: Kind, tensor: &Tensor, at: usize) -> Option<Field<Row>> {
@@ -344,6 +349,9 @@ fn field_at(kind: Kind, tensor: &Tensor, at: usize) -> Option<Field<Row>> {
         (Kind::Real, Tensor::F32(array)) => Field::Real(f64::from(row(array, 1, at)?.into_iter().next()?)),
         (Kind::Ints, Tensor::I64(array)) => Field::Ints(row(array, 2, at)?.into_iter().collect()),
         (Kind::Grid, Tensor::Bool(array)) => Field::Grid(row(array, 4, at)?.into_dimensionality().ok()?),
+        (Kind::Reals, Tensor::F32(array)) => {
+            Field::Reals(row(array, 4, at)?.mapv(f64::from).into_dimensionality().ok()?)
+        }
         _ => return None,
     })
 }

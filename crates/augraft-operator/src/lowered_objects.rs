@@ -117,13 +117,14 @@ impl<'g> LoweredObjects<'g> {
                 };
                 objects.settled().map(place, after)
             }
-            // Cells need planes of a known size, which the images are asked for.
-            Motion::Cells(cells) => {
-                match before.map(|side| side.constant_int().and_then(|side| usize::try_from(side).ok())) {
-                    [Some(height), Some(width)] => objects.scatter(cells, [height, width]),
-                    _ => objects,
-                }
-            }
+            Motion::Cells(cells) => match known(before) {
+                Some(size) => objects.scatter(cells, size),
+                None => objects,
+            },
+            Motion::Displaced(motion) => match known(before) {
+                Some(size) => objects.displace(motion.shifts, motion.points, size),
+                None => objects,
+            },
             Motion::Chain(parts) => {
                 let mut sides = before;
                 parts.iter().fold(objects, |objects, part| {
@@ -326,6 +327,12 @@ impl<'g> LoweredObjects<'g> {
         }
         rest.fold(self, |objects, patch| objects.cover(patch.edges).with(&placed(patch)))
     }
+}
+
+/// Sides that are constant, as motions ask of the images that need it.
+fn known(sides: [Value<'_>; 2]) -> Option<[usize; 2]> {
+    let [height, width] = sides.map(|side| side.constant_int().and_then(|side| usize::try_from(side).ok()));
+    Some([height?, width?])
 }
 
 /// Rows and columns of images after a motion.

@@ -32,6 +32,8 @@ pub enum Motion<D: Dice> {
     Projective(Projective<D>),
     /// Shows other cells of a grid.
     Cells(Cells<D>),
+    /// Looks every pixel up beside its place, by a smooth field of displacements.
+    Displaced(Displaced<D>),
     /// One motion after the other.
     Chain(Vec<Motion<D>>),
 }
@@ -96,6 +98,21 @@ pub struct Projective<D: Dice> {
     pub fill: Fill,
 }
 
+/// A lookup at displaced places; the result has the size of the input.
+///
+/// The displacements are a uniform cubic B-spline over a grid of control points: the first and the last pixel of a side lie `points - 3` spans apart.
+/// Where four times the largest one is less than a span along either axis, no place is shown twice, and objects can be followed.
+pub struct Displaced<D: Dice> {
+    /// Displacements from the result to the input in pixels, `[2, points, points]`: along columns, then along rows.
+    pub shifts: D::Reals,
+    /// Rows, and columns, of control points, 4 or more.
+    pub points: usize,
+    /// How a pixel is made up between pixels.
+    pub sampling: Sampling,
+    /// What is shown outside of the input.
+    pub fill: Fill,
+}
+
 /// A grid of equal cells, each of which shows one of them; none is lost or shown twice.
 pub struct Cells<D: Dice> {
     /// Rows and columns of cells, which divide the sides of the images.
@@ -125,7 +142,7 @@ impl<D: Dice> Motion<D> {
     pub(crate) fn keeps_shares(&self) -> bool {
         match self {
             Self::Stay | Self::Mirror { .. } | Self::Quarter(_) | Self::Transpose(_) | Self::Cells(_) => true,
-            Self::Window(_) | Self::Affine(_) | Self::Projective(_) => false,
+            Self::Window(_) | Self::Affine(_) | Self::Projective(_) | Self::Displaced(_) => false,
             Self::Chain(parts) => parts.iter().all(Self::keeps_shares),
         }
     }

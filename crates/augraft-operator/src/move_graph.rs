@@ -15,7 +15,7 @@ use crate::resample_graph::{LoweredStretch, lower_resample};
 use crate::shape::Issue;
 use crate::take_graph::take;
 use crate::taps::{Interpolation, Stretch};
-use crate::warp_graph::{projected, warp};
+use crate::warp_graph::{displaced, projected, warp};
 
 /// The planes after a motion; the shape is what the motion makes of it.
 ///
@@ -42,6 +42,10 @@ pub(crate) fn lower_motion<'g>(
         }
         Motion::Projective(motion) => {
             let values = projected(motion, &picture, content)?;
+            Ok(picture.with(values))
+        }
+        Motion::Displaced(motion) => {
+            let values = displaced(motion, &picture, content)?;
             Ok(picture.with(values))
         }
         Motion::Cells(cells) => {

@@ -70,6 +70,9 @@ pub(crate) fn move_images(motions: &[&Motion<Row>], images: &mut Images, content
         Motion::Projective(first) => {
             warp(&lookups(motions), images, scratch, content.sampling(first.sampling), &content.fill(&first.fill));
         }
+        Motion::Displaced(first) => {
+            warp(&lookups(motions), images, scratch, content.sampling(first.sampling), &content.fill(&first.fill));
+        }
         Motion::Cells(_) => shuffle(motions, images, scratch),
         Motion::Chain(parts) => {
             for at in 0..parts.len() {
@@ -84,6 +87,7 @@ fn lookups(motions: &[&Motion<Row>]) -> Vec<Lookup> {
     let lookup = |motion: &&Motion<Row>| match motion {
         Motion::Affine(affine) => Some(Lookup::Affine(affine.map)),
         Motion::Projective(motion) => Some(Lookup::Projective(motion.back(), motion.sides)),
+        Motion::Displaced(motion) => Some(Lookup::Displaced(motion.shifts.clone())),
         _ => None,
     };
     motions.iter().filter_map(lookup).collect()
@@ -124,7 +128,9 @@ impl Motion<Row> {
                     STRAIGHT
                 }
             }
-            Self::Window(_) | Self::Affine(_) | Self::Projective(_) | Self::Cells(_) => return None,
+            Self::Window(_) | Self::Affine(_) | Self::Projective(_) | Self::Displaced(_) | Self::Cells(_) => {
+                return None;
+            }
             Self::Chain(parts) => {
                 let then = |[down, right]: [[i8; 2]; 2], next: [[i8; 2]; 2]| {
                     let turned = |of: [i8; 2]| [0, 1].map(|axis| of[0] * next[0][axis] + of[1] * next[1][axis]);

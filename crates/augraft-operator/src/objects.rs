@@ -10,6 +10,7 @@ use crate::motion::{Cells, Motion, Window};
 use crate::object_rules::{ObjectRules, OnDrop, Seen};
 use crate::object_shares::Shares;
 use crate::scalar::Row;
+use crate::spline::{Spline, cuts, is_still};
 
 /// The annotated objects of the samples of a batch.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -118,6 +119,22 @@ impl Object {
         for point in &mut self.keypoints {
             point.at = cells.moved(point.at, size);
         }
+    }
+
+    /// Moves with displaced pixels: its box is the hull of what becomes of its outline.
+    fn displace(&mut self, field: &Spline<'_>) {
+        self.settle();
+        if is_still(field.shifts) {
+            return;
+        }
+        let (seen, whole) = (self.visible(), self.hull());
+        if cuts(self.frame, whole) {
+            self.corners = corners(seen);
+            self.shown *= area(seen) / area(whole);
+        }
+        let [height, width] = field.size.map(|side| side as f64);
+        (self.corners, self.frame) = (corners(field.hull(self.corners)), [0.0, 0.0, width, height]);
+        self.keypoints.iter_mut().for_each(|point| point.at = field.moved(point.at));
     }
 
     fn is_gone(&self) -> bool {
@@ -320,9 +337,11 @@ fn follow(objects: &mut Vec<Object>, motion: &Motion<Row>, size: [usize; 2], pai
                 object.map(place, [h, w], pairs, false);
             }
         }
-        Motion::Cells(cells) => {
+        Motion::Cells(cells) => objects.iter_mut().for_each(|object| object.scatter(cells, size)),
+        Motion::Displaced(motion) => {
+            let field = Spline { shifts: &motion.shifts, size };
             for object in objects.iter_mut() {
-                object.scatter(cells, size);
+                object.displace(&field);
             }
         }
         Motion::Chain(parts) => {

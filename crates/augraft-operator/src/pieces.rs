@@ -180,7 +180,7 @@ pub(crate) fn moved(pieces: &[Piece], motion: &Motion<Row>, [height, width]: [us
             });
             Some(parts.collect())
         }
-        Motion::Affine(_) | Motion::Projective(_) | Motion::Chain(_) => None,
+        Motion::Affine(_) | Motion::Projective(_) | Motion::Displaced(_) | Motion::Chain(_) => None,
     }
 }
 

@@ -124,6 +124,7 @@ impl<'g> Recording<'g> {
                 self.graph.concat(&columns, 1)
             }
             Field::Grid(value) => value.transpose(&[3, 0, 1, 2]),
+            Field::Reals(value) => value.cast(DataType::F32).transpose(&[3, 0, 1, 2]),
         }
     }
 
@@ -202,6 +203,7 @@ impl<'g> Dice for Recorder<'g> {
     type Int = Value<'g>;
     type Bool = Value<'g>;
     type Grid = Value<'g>;
+    type Reals = Value<'g>;
 
     fn real(self, value: f64) -> Value<'g> {
         self.graph().constant(Tensor::scalar(value))
@@ -323,6 +325,15 @@ impl<'g> Dice for Recorder<'g> {
     }
 
     fn cells(self, extent: [Value<'g>; 3], cell: impl Fn(Self) -> Value<'g>) -> Value<'g> {
+        self.each_cell(extent, cell)
+    }
+    fn reals(self, extent: [Value<'g>; 3], cell: impl Fn(Self) -> Value<'g>) -> Value<'g> {
+        self.each_cell(extent, cell)
+    }
+}
+
+impl<'g> Recorder<'g> {
+    fn each_cell(self, extent: [Value<'g>; 3], cell: impl Fn(Self) -> Value<'g>) -> Value<'g> {
         let extent = extent.map(|side| side.constant_int().and_then(|side| usize::try_from(side).ok()).unwrap_or(0));
         let count: usize = extent.iter().product();
         assert!(self.item == 0 && self.cells.is_none(), "{APART}");
@@ -341,6 +352,7 @@ pub(crate) fn field_of_column(kind: crate::draws::Kind, column: Value<'_>, items
         Kind::Int => Field::Int(column),
         Kind::Real => Field::Real(column),
         Kind::Grid => Field::Grid(column),
+        Kind::Reals => Field::Reals(column),
         Kind::Ints => {
             let item = |k: usize| column.gather(column.graph().constant(Tensor::scalar(k as i64)), 1);
             Field::Ints((0..items).map(item).collect())

@@ -163,6 +163,7 @@ impl Dice for Scalar<'_> {
     type Int = i64;
     type Bool = bool;
     type Grid = Array3<bool>;
+    type Reals = Array3<f64>;
 
     fn real(self, value: f64) -> f64 {
         value
@@ -245,6 +246,16 @@ impl Dice for Scalar<'_> {
     }
 
     fn cells(self, extent: [i64; 3], cell: impl Fn(Self) -> bool) -> Array3<bool> {
+        self.each_cell(extent, cell)
+    }
+
+    fn reals(self, extent: [i64; 3], cell: impl Fn(Self) -> f64) -> Array3<f64> {
+        self.each_cell(extent, cell)
+    }
+}
+
+impl Scalar<'_> {
+    fn each_cell<T>(self, extent: [i64; 3], cell: impl Fn(Self) -> T) -> Array3<T> {
         let [channels, height, width] = extent.map(|side| side as usize);
         assert!(self.item == 0 && self.cell.is_none(), "{APART}");
         assert!(channels * height * width <= MAX_CELLS, "a grid has at most {MAX_CELLS} cells");

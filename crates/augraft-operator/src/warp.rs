@@ -1,6 +1,6 @@
-//! Lookups at places that an affine map gives.
+//! Lookups at the places that a map or a field of displacements gives.
 
-use ndarray::{ArrayViewMut3, Axis};
+use ndarray::{Array3, ArrayViewMut3, Axis};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,7 @@ use crate::images::Images;
 use crate::numbers::Fill;
 use crate::pixel::Sampled;
 use crate::scratch::{Scratch, parallel};
+use crate::spline::{Field, is_still};
 
 /// How a pixel is made up at a place between pixels.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -41,11 +42,17 @@ pub(crate) enum Lookup {
     Affine(Map<f64>),
     /// At those of a projective map to the unit of a rectangle with this height and width; where they are, without one.
     Projective(Option<Homography<f64>>, [f64; 2]),
+    /// At displaced places, by the displacements of control points.
+    Displaced(Array3<f64>),
 }
 
 impl Lookup {
     fn is_identity(&self) -> bool {
-        matches!(self, Self::Projective(None, _)) || *self == Self::Affine(Map::IDENTITY)
+        match self {
+            Self::Affine(map) => *map == Map::IDENTITY,
+            Self::Projective(map, _) => map.is_none(),
+            Self::Displaced(shifts) => is_still(shifts),
+        }
     }
 }
 
@@ -119,6 +126,7 @@ fn warp_one<T: Sampled>(
     let per_column = |axis: [f64; 3]| -> Vec<f64> { (0..width).map(|x| axis[0] * centered(x, width)).collect() };
     let columns =
         if let Lookup::Affine(map) = lookup { [per_column(map.x), per_column(map.y)] } else { Default::default() };
+    let field = if let Lookup::Displaced(shifts) = lookup { Some(Field::new(shifts, [height, width])) } else { None };
     for y in 0..height {
         match lookup {
             Lookup::Affine(map) => {
@@ -130,6 +138,14 @@ fn warp_one<T: Sampled>(
             }
             Lookup::Projective(map, sides) => {
                 let places = (0..width).map(|x| map.map_or([0.0; 2], |map| behind(map, *sides, [x, y], sampling)));
+                line.find(places, [height, width], sampling);
+            }
+            Lookup::Displaced(_) => {
+                let middle = |at: usize| at as f64 + (0.5 + sampling.shift());
+                let shifts =
+                    field.as_ref().map_or_else(Default::default, |field| [0, 1].map(|axis| field.along(axis, y)));
+                let places = shifts[0].iter().zip(&shifts[1]).enumerate();
+                let places = places.map(|(x, (right, down))| [right + middle(x), down + middle(y)]);
                 line.find(places, [height, width], sampling);
             }
         }

@@ -1,14 +1,15 @@
-//! Lookups at the places of affine and projective maps in a graph.
+//! Lookups at the places of maps and of fields of displacements in a graph.
 
 use augraft_onnx::{DataType, Tensor, Value};
 
 use crate::homography::Homography;
-use crate::motion::{Affine, Projective};
+use crate::motion::{Affine, Displaced, Projective};
 use crate::move_images::Content;
 use crate::numbers::Fill;
 use crate::picture::{Picture, places};
 use crate::recorder::Recorder;
 use crate::shape::{Element, Issue};
+use crate::spline::{Tap, moves};
 use crate::warp::{NUDGE, Sampling, centered};
 
 /// Numbers along one axis of the pixels of a plane.
@@ -68,6 +69,34 @@ pub(crate) fn projected<'g>(
     let places = [place(across, motion.sides[1]), place(down, motion.sides[0])];
     let moved = look_up(batch, places, sampling, &content.fill(&motion.fill))?;
     Ok(moves.unsqueeze(&[1, 2, 3]).select(moved, batch.values))
+}
+
+/// Looks every pixel up at its displaced place, by displacements `[N,2,points,points]`.
+pub(crate) fn displaced<'g>(
+    motion: &Displaced<Recorder<'g>>,
+    batch: &Picture<'g>,
+    content: Content,
+) -> Result<Value<'g>, Issue> {
+    let sampling = content.sampling(motion.sampling);
+    let (graph, [height, width]) = (batch.graph(), batch.shape.dense()?);
+    let along = |shifts: Value<'g>, side: usize, axis: i64| {
+        let taps = Tap::of_pixels(side, motion.points);
+        let weighed = (0..4).map(|at| {
+            let points = taps.iter().map(|tap| (tap.first + at) as i64).collect();
+            let weights = line(batch, taps.iter().map(|tap| tap.weights[at]), &[-1, 1][..4 - axis as usize]);
+            shifts.gather(graph.constant(Tensor::vector::<i64>(points)), axis) * weights
+        });
+        // One after the other, as natively, so that a place on a border is of the same pixel.
+        weighed.reduce(|sum, next| sum + next).unwrap_or(shifts)
+    };
+    let shifts = along(along(motion.shifts, height, 2), width, 3);
+    let place = |axis: i64, side: usize, shape: &[i64]| {
+        let middle = line(batch, (0..side).map(|at| at as f64 + (0.5 + sampling.shift())), shape);
+        shifts.gather(graph.constant(Tensor::scalar(axis)), 1) + middle
+    };
+    let places = [place(0, width, &[1, 1, -1]), place(1, height, &[1, -1, 1])];
+    let moved = look_up(batch, places, sampling, &content.fill(&motion.fill))?;
+    Ok(moves(motion.shifts).unsqueeze(&[1, 2, 3]).select(moved, batch.values))
 }
 
 /// The pixels at places `[x, y]`, f64 `[N,H,W]`, in images with a border of one pixel.

@@ -262,6 +262,10 @@ fn drawn(draws: &Draws) -> String {
                 writeln!(text, "  {name} {:?} of {:?}", set.collect::<Vec<_>>(), &values.shape()[1..])
             }
             Tensor::I64(values) => writeln!(text, "  {name} {values:?}", values = values.iter().collect::<Vec<_>>()),
+            Tensor::F32(values) if values.ndim() > 1 => {
+                let sums = values.outer_iter().map(|row| row.iter().map(|value| f64::from(*value)).sum::<f64>());
+                writeln!(text, "  {name} sums {:.6?} of {:?}", sums.collect::<Vec<_>>(), &values.shape()[1..])
+            }
             Tensor::F32(values) => writeln!(text, "  {name} {:?}", values.iter().collect::<Vec<_>>()),
             other => writeln!(text, "  {name} {other:?}"),
         };
