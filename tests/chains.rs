@@ -275,9 +275,10 @@ fn differences(plan: &Plan, file: &Model, samples: &Batch, backend: &Backend) ->
 }
 
 /// Quotients of whole numbers and shares of 1, which engines compute by way of reciprocals, and objects that are turned after they were lost.
-const TELLTALES: [(&str, [usize; 2]); 10] = [
+const TELLTALES: [(&str, [usize; 2]); 11] = [
     ("  - mosaic: { form: resize, mode: elem }\n", [98, 98]),
     ("  - gridmix: { mode: elem, grid: [2, 7] }\n", [49, 98]),
+    ("  - gridmix: { grid: [1, 1], alpha: 668, p: 0.7, partner: flip }\n", [49, 49]),
     ("  - resize: { size: [17, 49], interpolation: nearest }\n  - cutmix\n", [49, 7]),
     ("  - random_crop: { size: 9 }\n  - affine: { degrees: 45 }\n  - mixup\n", [21, 21]),
     ("  - pad: { padding: 30, mode: symmetric }\n  - smoothmix\n", [7, 49]),

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use augraft::data::{Dataset, OnError, Source, load_batch};
-use augraft::engine::{CutModel, EngineError, ModelForm, OnnxRuntime, Optimization, Outcome, Program, Runtime, Tract};
+use augraft::engine::{
+    CutModel, EngineError, ModelForm, OnnxRuntime, Optimization, Outcome, Program, Runtime, Tract, identity_cut_error,
+};
 use augraft::onnx::{DataType, Graph, Model, Side, Tensor, Value, sites as candidates};
 use augraft::operator::{Batch, Images, Labels, Scratch, Shape};
 use augraft::pipeline::{Device, Facts, MapLayout, Plan};
@@ -53,22 +55,20 @@ fn onnxruntime(optimization: Optimization) -> Option<OnnxRuntime> {
     OnnxRuntime::load(None, Device::Cpu, optimization).map_err(|error| eprintln!("skipped ONNX Runtime: {error}")).ok()
 }
 
-/// Logits of a model on two photos, whole and cut at `sites`; every site must be called once, in order.
-fn cut_and_whole(runtime: &dyn Runtime, model: &Model, sites: &[&str], images: &Images) -> [Array2<f32>; 2] {
-    let form = |sites: &[&str]| ModelForm {
-        sites: sites.iter().map(|site| ((*site).to_owned(), MapLayout::Nchw)).collect(),
-        ..ModelForm::default()
-    };
-    let whole = CutModel::bind(runtime, model, form(&[])).and_then(|whole| whole.finish(&whole.start(images)?));
-    let parts = CutModel::bind(runtime, model, form(sites)).expect("a cut model");
-    let mut seen = Vec::new();
+/// Logits of a model in parts; every site must be called once, in order, and the whole model must give the same to the bit.
+fn in_parts(runtime: &dyn Runtime, model: &Model, sites: &[&str], images: &Images, what: &str) -> Array2<f32> {
+    let sites_of = sites.iter().map(|site| ((*site).to_owned(), MapLayout::Nchw)).collect();
+    let form = ModelForm { sites: sites_of, ..ModelForm::default() };
+    let parts = CutModel::bind(runtime, model, form).expect("a cut model");
     let start = parts.start(images).expect("images");
+    assert_eq!(identity_cut_error(&parts, runtime, model, &start).expect("a run"), 0.0, "{what} drifts");
+    let mut seen = Vec::new();
     let end = parts.through(start, &mut |site, map| {
         seen.push(site.to_owned());
         Ok(map)
     });
     assert_eq!(seen, sites);
-    [whole.expect("logits"), end.and_then(|end| parts.finish(&end)).expect("logits")]
+    parts.finish(&end.expect("a run")).expect("logits")
 }
 
 /// Checks a file: clean sites, no drift, engines that agree, samples that do not depend on their batch.
@@ -81,17 +81,15 @@ fn check_model(file: &Path, sites: &[&str], side: usize) {
     let images = normalized(2, side);
     let second = Images::F32(images.slice(ndarray::s![1..2, .., .., ..]).to_owned());
     let images = Images::F32(images);
-    let [one, _] = cut_and_whole(&Tract, &model, &[], &second);
-    let [whole, cut] = cut_and_whole(&Tract, &model, sites, &images);
-    assert_eq!(whole, cut, "{name}: tract drifts");
-    assert_eq!(one.row(0), whole.row(1), "{name}: a sample depends on its batch");
-    assert!(difference(&one, &whole.slice(ndarray::s![0..1, ..]).to_owned()) > 0.0, "{name} looks at its input");
-    let scale = largest(whole.iter().copied());
+    let one = in_parts(&Tract, &model, sites, &second, &format!("{name} on tract"));
+    let ours = in_parts(&Tract, &model, sites, &images, &format!("{name} on tract"));
+    assert_eq!(one.row(0), ours.row(1), "{name}: a sample depends on its batch");
+    assert!(difference(&one, &ours.slice(ndarray::s![0..1, ..]).to_owned()) > 0.0, "{name} looks at its input");
+    let scale = largest(ours.iter().copied());
     for optimization in [Optimization::Off, Optimization::Default] {
         let Some(runtime) = onnxruntime(optimization) else { return };
-        let [theirs, cut] = cut_and_whole(&runtime, &model, sites, &images);
-        assert_eq!(theirs, cut, "{name}: ONNX Runtime drifts, {optimization:?}");
-        let relative = difference(&theirs, &whole) / scale;
+        let theirs = in_parts(&runtime, &model, sites, &images, &format!("{name} on ONNX Runtime, {optimization:?},"));
+        let relative = difference(&theirs, &ours) / scale;
         assert!(relative < 1e-4, "{name}: engines differ by {relative:e}");
     }
 }

@@ -62,7 +62,7 @@ fn a_site_that_does_not_exist() {
     7 |     - at: rleu.0
       |           ^^^^^^
       |
-      = help: near: `relu.0`, `flatten.0` or `logits`; `augraft sites net.onnx` lists all
+      = help: near: `relu.0`, `flatten.0` or `globalaveragepool.0`; `augraft sites net.onnx` lists all
     ");
     assert_snapshot!(at(fitting, "\"*conv*\""), @r#"
     error[unknown-site]: the pattern matches no tensor of the model: `*conv*`
@@ -99,35 +99,15 @@ fn a_site_whose_name_is_a_number() {
 }
 
 #[test]
-fn a_site_of_the_wrong_rank() {
-    assert_snapshot!(at(fitting, "flatten.0"), @"
-    error[site-shape]: `flatten.0` has the shape [1, 3] for one image, but steps act on N,C,H,W
-     --> p.yaml:7:11
-      |
-    7 |     - at: flatten.0
-      |           ^^^^^^^^^
-      |
-      = help: choose a feature map; `augraft sites net.onnx` lists shapes
-    ");
+fn a_site_that_nothing_reads() {
     assert_snapshot!(at(fitting, "logits"), @"
-    error[site-shape]: `logits` has the shape [1, 10] for one image, but steps act on N,C,H,W
+    error[idle-site]: the tensor `logits` is an output that nothing in the model reads
      --> p.yaml:7:11
       |
     7 |     - at: logits
       |           ^^^^^^
       |
-      = help: choose a feature map; `augraft sites net.onnx` lists shapes
-    ");
-}
-
-#[test]
-fn a_site_that_cannot_be_cut() {
-    assert_snapshot!(at(net_with_branches, "relu.0"), @"
-    error[uncuttable-site]: the model cannot be cut at 'relu.0': it is read inside the body of If 'If_if.0'; choose a tensor before or behind that
-     --> p.yaml:7:11
-      |
-    7 |     - at: relu.0
-      |           ^^^^^^
+      = help: a step there would change nothing; choose another tensor
     ");
 }
 
@@ -241,7 +221,7 @@ fn images_of_the_wrong_size() {
       = help: add `resize: { size: 8 }` to `steps`
     ");
     assert_snapshot!(behind("steps: [center_crop: { size: 9 }, normalize: unit]\n", net_of_eight()), @r#"
-    error[bad-model]: tract cannot run the model on images of 9 x 9: Failed analyse for node #4 "MatMul_logits" MatMulInference: Inconsistent matmul: a: 1,243 b: 192,10, a_trans: false b_trans: false c_trans: false; if the model needs another size, `resize` or crop the images to it
+    error[bad-model]: tract cannot run the model on images of 9 x 9: Failed analyse for node #5 "MatMul_logits" MatMulInference: Inconsistent matmul: a: 1,243 b: 192,10, a_trans: false b_trans: false c_trans: false; if the model needs another size, `resize` or crop the images to it (`--size H W` where there are none)
      --> p.yaml:4:16
       |
     4 | model: { file: net.onnx }

@@ -298,9 +298,14 @@ fn what_cannot_be_grafted_is_refused_with_the_reason() {
         }
     });
     insta::assert_snapshot!(refused(&other, &at(&["first"]), DrawSource::Inputs), @"the model has no activation named 'first'; did you mean 'frist', 'third', 'data'?");
-    let plan = plan_over(&written(folder.path(), &unread), "tract", &at(&["unread"]), [8, 8], 3);
+    let plan = plan_over(&written(folder.path(), &other), "tract", &at(&["third"]), [8, 8], 3);
+    let unread = edited(&unread, |proto| {
+        for node in &mut graph_of(proto).node {
+            node.input.iter_mut().filter(|name| *name == "third").for_each(|name| *name = "second".to_owned());
+        }
+    });
     let error = graft(&plan, &unread, &options(DrawSource::Graph)).expect_err("nothing reads the site");
-    insta::assert_snapshot!(error, @"the model cannot be cut at 'unread': no node reads it, so that a step there would change nothing");
+    insta::assert_snapshot!(error, @"the model cannot be cut at 'third': no node reads it, so that a step there would change nothing");
     let empty = plan_over(&written(folder.path(), &net(18)), "tract", "    []\n", [8, 8], 3);
     let error = graft(&empty, &net(18), &options(DrawSource::Graph)).expect_err("no steps");
     assert!(matches!(error, EngineError::Unfit(_)));

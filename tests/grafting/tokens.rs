@@ -69,7 +69,7 @@ fn tokens_without_a_grid_and_grids_that_do_not_fit_are_refused() {
        |
        |           ^^^^^^
        |
-       = help: say how its rows are a map, for example `tokens: { grid: [14, 14], class: 1 }` beside `at`
+       = help: say `tokens: { grid: [4, 4], class: 1 }` beside `at`
     ");
     assert_snapshot!(refused("      tokens: { grid: [4, 4] }\n"), @"
     error[site-shape]: `tokens` has the shape [1, 17, 3] for one image, which is no [1, 4 x 4 + 0, D]

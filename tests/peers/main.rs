@@ -18,7 +18,6 @@ const NOT_COVERED: &[&str] = &[
     "contrast",
     "equalize",
     "gaussian_blur",
-    "grayscale",
     "hue",
     "invert",
     "posterize",

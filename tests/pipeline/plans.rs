@@ -268,7 +268,7 @@ fn the_images_must_fit_the_model() {
 #[test]
 fn sites_are_tensors_of_the_model_in_its_order() {
     assert_snapshot!(refused(&at_model("    - { at: /blocks.1/Ad_output_0, cutmix: }\n    - { at: '*Mul*', cutmix: }")), @"
-    9:13 unknown-site | the model has no tensor: `/blocks.1/Ad_output_0` | near: `/blocks.1/Add_output_0`, `/blocks.2/Add_output_0` or `/blocks.1/conv/Conv_output_0`; `augraft sites some/folder/net.onnx` lists all
+    9:13 unknown-site | the model has no tensor: `/blocks.1/Ad_output_0` | near: `/blocks.1/Add_output_0`, `/blocks.2/Add_output_0` or `/blocks.1/half/Cast_output_0`; `augraft sites some/folder/net.onnx` lists all
     10:13 unknown-site | the pattern matches no tensor of the model: `*Mul*` | near: `deep`, `/stem/Clip_output_0` or `/blocks.1/Add_output_0`; `augraft sites some/folder/net.onnx` lists all
     ");
     assert_snapshot!(refused(&at_model("    - { at: deep, cutmix: }").replace("deep: /blocks.2/Add", "deep: /blocks.2/Sub")), @"7:18 unknown-site | the model has no tensor: `/blocks.2/Sub_output_0` | near: `/blocks.2/Add_output_0`, `/blocks.1/Add_output_0` or `/blocks.1/conv/Conv_output_0`; `augraft sites some/folder/net.onnx` lists all");

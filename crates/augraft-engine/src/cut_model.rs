@@ -48,6 +48,8 @@ pub struct Boundary {
     place: usize,
     samples: usize,
     tensors: Tensors,
+    /// Outputs of the model that are made already: a step at one of them comes after.
+    outputs: Tensors,
 }
 
 impl Boundary {
@@ -68,19 +70,22 @@ impl Boundary {
     pub fn at_rows(&self, rows: &[usize]) -> Self {
         let has_rows = |tensor: &Tensor| tensor.shape().first() == Some(&self.samples);
         let chosen = |tensor: &Tensor| if has_rows(tensor) { tensor.at_rows(rows) } else { tensor.clone() };
-        let tensors = self.tensors.iter().map(|(name, tensor)| (name.clone(), chosen(tensor))).collect();
-        Self { place: self.place, samples: rows.len(), tensors }
+        let all = |tensors: &Tensors| tensors.iter().map(|(name, tensor)| (name.clone(), chosen(tensor))).collect();
+        Self { place: self.place, samples: rows.len(), tensors: all(&self.tensors), outputs: all(&self.outputs) }
     }
 
     /// Joins boundaries at one place; none when they do not fit.
     #[must_use]
     pub fn concat(parts: &[Self]) -> Option<Self> {
         let first = parts.first()?;
-        let joined = |name: &String| {
-            Tensor::concat(&parts.iter().map(|part| part.tensors.get(name)).collect::<Option<Vec<_>>>()?)
+        let joined = |of: fn(&Self) -> &Tensors| {
+            let one = |name: &String| {
+                Tensor::concat(&parts.iter().map(|part| of(part).get(name)).collect::<Option<Vec<_>>>()?)
+            };
+            of(first).keys().map(|name| Some((name.clone(), one(name)?))).collect::<Option<Tensors>>()
         };
-        let tensors = first.tensors.keys().map(|name| Some((name.clone(), joined(name)?))).collect::<Option<_>>()?;
-        Some(Self { place: first.place, samples: parts.iter().map(|part| part.samples).sum(), tensors })
+        let (tensors, outputs) = (joined(|part| &part.tensors)?, joined(|part| &part.outputs)?);
+        Some(Self { place: first.place, samples: parts.iter().map(|part| part.samples).sum(), tensors, outputs })
     }
 }
 
@@ -163,7 +168,8 @@ impl CutModel {
         };
         let tensor = in_layout(tensor.ok_or_else(unfit)?, self.form.images);
         let samples = tensor.shape().first().copied().unwrap_or(0);
-        Ok(Boundary { place: 0, samples, tensors: Tensors::from([(name.clone(), tensor)]) })
+        let tensors = Tensors::from([(name.clone(), tensor)]);
+        Ok(Boundary { place: 0, samples, tensors, outputs: Tensors::new() })
     }
 
     /// The tensor at the place of a boundary; others may lead around it.
@@ -202,27 +208,23 @@ impl CutModel {
     /// When the runtime fails, or what leads around a site is not one row for each sample.
     pub fn advance(&self, from: &Boundary, place: usize) -> Result<Boundary, EngineError> {
         let place = place.max(from.place);
-        let made = self.run(from, place)?;
-        let read = |name: &str| {
+        let (made, outputs) = self.run(from, place)?;
+        let needed = |name: &str| {
             let mut later = self.parts.iter().skip(place).flat_map(|(stage, _)| &stage.inputs);
             name == self.name(place) || later.any(|input| input == name)
-        };
-        let needed = |name: &str| {
-            let mut done = self.parts.iter().take(place).flat_map(|(stage, _)| &stage.results);
-            read(name) || done.any(|result| result == name)
         };
         let kept = from.tensors.iter().filter(|(name, _)| needed(name) && !made.contains_key(*name));
         let mut tensors: Tensors = kept.map(|(name, tensor)| (name.clone(), tensor.clone())).collect();
         tensors.extend(made.into_iter().filter(|(name, _)| needed(name)));
         let fits = |tensor: &Tensor| tensor.shape().first() == Some(&from.samples);
-        if let Some((name, tensor)) = tensors.iter().find(|(name, tensor)| read(name) && !fits(tensor)) {
+        if let Some((name, tensor)) = tensors.iter().find(|(_, tensor)| !fits(tensor)) {
             return Err(EngineError::Unfit(format!(
                 "`{name}`, which leads around `{}`, has the shape {:?}, not one row for each sample; choose another site",
                 self.name(place),
                 tensor.shape()
             )));
         }
-        Ok(Boundary { place, samples: from.samples, tensors })
+        Ok(Boundary { place, samples: from.samples, tensors, outputs })
     }
 
     /// Runs through all sites behind a place; `at` is called with the name and the map of each, and what it gives goes on.
@@ -253,27 +255,33 @@ impl CutModel {
     /// # Errors
     /// When the runtime fails.
     pub fn outputs(&self, from: &Boundary) -> Result<Vec<(String, Tensor)>, EngineError> {
-        let mut made = self.run(from, self.parts.len())?;
+        let (_, mut outputs) = self.run(from, self.parts.len())?;
         let taken = |name: &String| {
-            let tensor = made.remove(name).or_else(|| from.tensors.get(name).cloned());
+            let tensor = outputs.remove(name);
             let missing = || EngineError::Unfit(format!("no part behind the sites gives `{name}`"));
             Ok((name.clone(), tensor.ok_or_else(missing)?))
         };
         self.outputs.iter().map(taken).collect()
     }
 
-    /// What the parts before `place` make.
-    fn run(&self, from: &Boundary, place: usize) -> Result<Tensors, EngineError> {
-        let mut made = Tensors::new();
-        for (stage, session) in self.parts[from.place..place].iter() {
-            let Some(session) = session else { continue };
+    /// What the parts before `place` make, and the outputs of the model so far.
+    fn run(&self, from: &Boundary, place: usize) -> Result<(Tensors, Tensors), EngineError> {
+        let (mut made, mut results) = (Tensors::new(), from.outputs.clone());
+        for (stage, session) in &self.parts[from.place..place] {
             let find = |name: &String| made.get_key_value(name).or_else(|| from.tensors.get_key_value(name));
-            let inputs: Vec<_> =
-                stage.inputs.iter().filter_map(find).map(|(name, tensor)| (name.as_str(), tensor)).collect();
-            let outputs = session.run(&inputs)?;
+            let outputs = match session {
+                None => Vec::new(),
+                Some(session) => {
+                    let inputs = stage.inputs.iter().filter_map(find);
+                    let inputs: Vec<_> = inputs.map(|(name, tensor)| (name.as_str(), tensor)).collect();
+                    session.run(&inputs)?
+                }
+            };
             made.extend(stage.outputs.iter().cloned().zip(outputs));
+            let value = |name: &String| made.get(name).or_else(|| from.tensors.get(name)).cloned();
+            results.extend(stage.results.iter().filter_map(|name| Some((name.clone(), value(name)?))));
         }
-        Ok(made)
+        Ok((made, results))
     }
 }
 

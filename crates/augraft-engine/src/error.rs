@@ -132,13 +132,13 @@ impl EngineError {
 /// What to do about images of another size than a model runs on.
 fn other_size(fits: Option<[usize; 2]>) -> String {
     match fits {
-        Some([height, width]) => {
-            format!(
-                "it runs on {height} x {width}: `resize` or crop the images to that, or give it as `--size {height} {width}`"
-            )
+        Some([height, width]) => format!(
+            "it runs on {height} x {width}: `resize` or crop the images to that (`--size {height} {width}` where there are none)"
+        ),
+        None => {
+            "if the model needs another size, `resize` or crop the images to it (`--size H W` where there are none)"
+                .to_owned()
         }
-        None => "if the model needs another size, `resize` or crop the images to it, or give it with `--size H W`"
-            .to_owned(),
     }
 }
 

@@ -14,7 +14,7 @@ use self::allowance::{blended_error, magnitude, own_error, rounding};
 pub use self::facts::FileFacts;
 pub use self::finding::{Finding, Subject};
 use crate::compare::{images_tensor, largest_difference};
-use crate::cut_model::{CutModel, ModelForm};
+use crate::cut_model::{CutModel, ModelForm, matrix};
 use crate::emit::DrawSource;
 use crate::error::EngineError;
 use crate::export::exported_steps;
@@ -179,6 +179,10 @@ impl<'p> Verifier<'p> {
             })
         })?;
         let outputs = network.outputs(&at)?;
+        let is_classifier = self.plan.model.as_ref().is_some_and(|model| model.classes > 0);
+        if let Some((_, answer)) = outputs.first().filter(|_| is_classifier) {
+            matrix(answer.clone(), batch.len())?;
+        }
         self.network = Some(network);
         for finding in findings {
             self.add(finding);
