@@ -106,15 +106,24 @@ fn judge(code: Option<i32>, stdout: &str, stderr: &str) -> Verdict {
         Some(1) => {
             Verdict::Defect(format!("exit 1: {}", if stderr.trim().is_empty() { last(stdout) } else { last(stderr) }))
         }
-        Some(2) => match stderr.lines().find_map(|line| line.strip_prefix("error")) {
-            Some(said) if !said.trim_start_matches(':').trim().is_empty() => {
-                Verdict::Refused(said.trim_start_matches(':').trim().to_owned())
-            }
-            _ => Verdict::Defect("exit 2 without a message".to_owned()),
-        },
+        Some(2) => {
+            refusal(stderr).map_or_else(|| Verdict::Defect("exit 2 without a message".to_owned()), Verdict::Refused)
+        }
         Some(code) => Verdict::Defect(format!("exit {code}: {}", last(stderr))),
         None => Verdict::Defect(format!("killed by a signal: {}", last(stderr))),
     }
+}
+
+/// The first message, with what it says to do.
+fn refusal(stderr: &str) -> Option<String> {
+    let mut lines = stderr.lines().skip_while(|line| !line.starts_with("error"));
+    let said = lines.next()?.trim_start_matches("error").trim_start_matches(": ").trim();
+    if said.is_empty() {
+        return None;
+    }
+    let help =
+        lines.take_while(|line| !line.starts_with("error")).find_map(|line| line.trim().strip_prefix("= help: "));
+    Some(help.map_or_else(|| said.to_owned(), |help| format!("{said} (help: {help})")))
 }
 
 /// What a process holds now, and held at most, in bytes.
@@ -136,6 +145,8 @@ mod tests {
     fn exit_codes_and_messages_are_told_apart() {
         assert_eq!(judge(Some(0), "", ""), Verdict::Ok);
         assert_eq!(judge(Some(2), "", "error: no image\n"), Verdict::Refused("no image".to_owned()));
+        let placed = "error[input]: no image\n --> a.yaml:1:2\n  |\n  = help: add one\nerror: another\n  = help: no\n";
+        assert_eq!(judge(Some(2), "", placed), Verdict::Refused("[input]: no image (help: add one)".to_owned()));
         assert_eq!(judge(Some(2), "", "\n"), Verdict::Defect("exit 2 without a message".to_owned()));
         assert_eq!(judge(Some(1), "a\nit differs\n", ""), Verdict::Defect("exit 1: it differs".to_owned()));
         let panic = "thread 'main' panicked at a.rs:1:2:\nindex out of bounds\nnote: run\n";

@@ -97,7 +97,8 @@ impl Difference {
             .filter(|(names, _)| !names.is_empty())
             .map(|(names, what)| format!("**{} {what}**", names.len()))
             .collect();
-        if parts.is_empty() { format!("{} equal", self.agreed) } else { parts.join(", ") }
+        let agreed = format!("{} equal", self.agreed);
+        [agreed].into_iter().chain(parts).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -128,7 +129,7 @@ d:0       Relu      [N,8,1,1]      yes             0.0%
     fn differences_are_named_by_their_kind() {
         let reach = "tensor\ta b\tclean\tmap\ntensor\tc\tclean\tmap\ntensor\td:0\toutput\tmap\ntensor\te\tclean\tmap\ntensor\tf\tclean\tother\n";
         let difference = Difference::of(&read(TABLE), &read_reach(reach).unwrap());
-        assert_eq!(difference.cell(), "**1 wrongly clean**, **1 wrongly bypassed**, **1 unlisted**");
+        assert_eq!(difference.cell(), "1 equal, **1 wrongly clean**, **1 wrongly bypassed**, **1 unlisted**");
         assert_eq!((difference.not_clean[0].as_str(), difference.agreed), ("d:0", 1));
         let stray = Difference::of(&read(TABLE), &read_reach("").unwrap());
         assert_eq!(stray.not_clean, ["a b", "d:0"]);

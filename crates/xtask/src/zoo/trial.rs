@@ -148,7 +148,9 @@ impl Bench<'_> {
     fn augraft(&self, work: &Path, log: &str, arguments: &[&std::ffi::OsStr]) -> anyhow::Result<Measured> {
         let mut command = Command::new(&self.program);
         command.args(arguments).current_dir(work).env("ORT_DYLIB_PATH", &self.onnxruntime).env("RUST_BACKTRACE", "0");
-        measure(&mut command, self.limits, &work.join(log))
+        let measured = measure(&mut command, self.limits, &work.join(log))?;
+        println!("    {log}: {:?} after {:.1} s", measured.verdict, measured.time.as_secs_f64());
+        Ok(measured)
     }
 
     /// The model with a free batch, where its batch is fixed and doctor frees it; otherwise the model.
