@@ -85,6 +85,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
         seconds: args.seconds,
         gigabytes: args.gigabytes,
         root: &workspace.root,
+        target: &workspace.target,
     };
     let mut trials = Vec::new();
     for subject in &subjects {

@@ -9,6 +9,9 @@ use super::trial::{COLUMNS, Trial};
 /// Models below this size take more memory for the program than for themselves, so a ratio says nothing.
 const LARGE: u64 = 8 << 20;
 
+/// Models of this size are what the bounds of memory are about.
+const HEAVY: u64 = 32 << 20;
+
 /// The table, the messages and defects behind it, and where the models are from.
 pub(super) struct Page {
     pub(super) text: String,
@@ -21,6 +24,7 @@ pub(super) struct Setting<'s> {
     pub(super) seconds: u64,
     pub(super) gigabytes: u64,
     pub(super) root: &'s Path,
+    pub(super) target: &'s Path,
 }
 
 /// Writes the table, with numbers for messages so that equal ones are said once.
@@ -34,7 +38,7 @@ pub(super) fn page(trials: &[Trial], setting: &Setting<'_>) -> Page {
         for column in COLUMNS {
             let measured = trial.cells.iter().find(|(title, _)| *title == column).map(|(_, measured)| measured);
             let cell = measured.map_or_else(String::new, |measured| {
-                cell(measured, bytes, &mut refusals, &mut defects, &|text| plain(text, trial, setting.root))
+                cell(measured, bytes, &mut refusals, &mut defects, &|text| plain(text, setting))
             });
             let _ = write!(rows, " {cell} |");
             if column == "sites" {
@@ -58,13 +62,14 @@ pub(super) fn page(trials: &[Trial], setting: &Setting<'_>) -> Page {
         setting.seconds,
         setting.gigabytes
     );
+    text += &heaviest(trials);
     text += LEGEND;
     let _ = writeln!(text, "| model | size | sites | reachability | {} |", COLUMNS[1..].join(" | "));
     let _ = writeln!(text, "|---|---|{}", "---|".repeat(COLUMNS.len() + 1));
     text += &rows;
     section(&mut text, "Defects", "defect", &defects);
     section(&mut text, "Refusals", "refused", &refusals);
-    text += &notes(trials, setting.root);
+    text += &notes(trials, setting);
     let _ = writeln!(text, "\n## Origins\n\n| wheel | license as its metadata name it |\n|---|---|");
     for (wheel, license) in setting.origins {
         let _ = writeln!(text, "| {wheel} | {license} |");
@@ -106,10 +111,35 @@ fn cell(
 
 fn memory(peak: Option<u64>, bytes: u64) -> String {
     match peak {
-        Some(peak) if bytes >= LARGE => format!(" {}x", (peak * 10 / bytes) as f64 / 10.0),
+        Some(peak) if bytes >= LARGE => format!(" {}x", tenfold(peak, bytes) as f64 / 10.0),
         Some(peak) => format!(" {} MB", peak >> 20),
         None => String::new(),
     }
+}
+
+/// The most that commands take on models beside which the program itself is small.
+fn heaviest(trials: &[Trial]) -> String {
+    let most = |command: &str| {
+        let ratios = trials.iter().filter(|trial| trial.subject.bytes() >= HEAVY).flat_map(|trial| {
+            let cells = trial.cells.iter().filter(|(title, measured)| title.starts_with(command) && measured.is_ok());
+            cells.filter_map(|(_, measured)| Some(tenfold(measured.peak?, trial.subject.bytes())))
+        });
+        ratios.max().map(|ratio| format!("{command} {}x", ratio as f64 / 10.0))
+    };
+    let parts: Vec<String> = ["sites", "doctor", "graft", "verify", "occlusion"].into_iter().filter_map(most).collect();
+    if parts.is_empty() {
+        return String::new();
+    }
+    format!(
+        "The most memory on models of {} MB or more, as a multiple of the file: {}.\n\n",
+        HEAVY >> 20,
+        parts.join(", ")
+    )
+}
+
+/// Ten times a ratio, rounded down.
+fn tenfold(peak: u64, bytes: u64) -> u64 {
+    peak * 10 / bytes
 }
 
 /// The number of a message, which is added unless it is there.
@@ -121,11 +151,10 @@ fn number(messages: &mut Vec<String>, message: String) -> usize {
     }) + 1
 }
 
-/// A message without what differs from machine to machine, fit for a line of a page.
-fn plain(text: &str, trial: &Trial, root: &Path) -> String {
-    let models = trial.subject.file.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
-    let text = text.replace(&models, "").replace(&root.display().to_string(), "");
-    text.replace('|', "\\|").replace('\n', " ")
+/// A message with paths from the root of the workspace, fit for a line of a page.
+fn plain(text: &str, setting: &Setting<'_>) -> String {
+    let text = text.replace(&setting.target.display().to_string(), "target");
+    text.replace(&format!("{}/", setting.root.display()), "").replace('|', "\\|").replace('\n', " ")
 }
 
 fn size(bytes: u64) -> String {
@@ -147,15 +176,15 @@ fn section(text: &mut String, heading: &str, word: &str, messages: &[String]) {
 }
 
 /// What doctor says of engines, and where the second opinion had no shapes.
-fn notes(trials: &[Trial], root: &Path) -> String {
+fn notes(trials: &[Trial], setting: &Setting<'_>) -> String {
     let mut text = String::from("\n## Notes\n\n");
     for trial in trials {
         let name = &trial.subject.name;
         for said in &trial.said {
-            let _ = writeln!(text, "- {name}: doctor says: {}", plain(said, trial, root));
+            let _ = writeln!(text, "- {name}: doctor says: {}", plain(said, setting));
         }
         if let Some(note) = &trial.note {
-            let _ = writeln!(text, "- {name}: {}", plain(note, trial, root));
+            let _ = writeln!(text, "- {name}: {}", plain(note, setting));
         }
         let is_grafted = trial.cells.iter().any(|(title, measured)| title.starts_with("graft") && measured.is_ok());
         if is_grafted && trial.places < 3 {
@@ -167,4 +196,60 @@ fn notes(trials: &[Trial], root: &Path) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::pins::Input;
+    use super::super::subject::Subject;
+    use super::*;
+
+    fn trial(name: &str, verdicts: &[(&'static str, Verdict)]) -> Trial {
+        let measured = |verdict: &Verdict| Measured {
+            verdict: verdict.clone(),
+            line: format!("augraft graft /zoo/models/{name}.onnx /root/a.yaml"),
+            stdout: String::new(),
+            time: Duration::from_millis(1300),
+            peak: Some(30 << 20),
+        };
+        Trial {
+            subject: Subject {
+                name: name.to_owned(),
+                file: format!("/zoo/models/{name}.onnx").into(),
+                input: Input::Color(8, 8),
+                tokens: None,
+                origin: "timm".to_owned(),
+            },
+            cells: verdicts.iter().map(|(title, verdict)| (*title, measured(verdict))).collect(),
+            places: 3,
+            difference: None,
+            note: None,
+            said: vec!["tract does not run it: two rows".to_owned()],
+        }
+    }
+
+    #[test]
+    fn equal_messages_have_one_number_and_defects_their_command() {
+        let refused = || Verdict::Refused("/zoo/models has | no image".to_owned());
+        let trials = [
+            trial("a", &[("sites", Verdict::Ok), ("graft graph", refused())]),
+            trial("b", &[("sites", refused()), ("graft graph", Verdict::Defect("exit 101: x".to_owned()))]),
+        ];
+        let setting =
+            Setting { origins: &[], seconds: 1, gigabytes: 1, root: Path::new("/root"), target: Path::new("/zoo") };
+        let page = page(&trials, &setting);
+        assert_eq!(page.defects, 1);
+        for line in [
+            "| a | 0 kB | ok 1.3 s 30 MB | - |  |  | refused 1 |",
+            "| b | 0 kB | refused 1 | - |",
+            "**defect 1** 1.3 s 30 MB",
+            "- refused 1: target/models has \\| no image\n",
+            "- defect 1: exit 101: x (`augraft graft target/models/b.onnx a.yaml`)",
+            "- a: doctor says: tract does not run it: two rows",
+        ] {
+            assert!(page.text.contains(line), "{line}\n{}", page.text);
+        }
+    }
 }
