@@ -12,6 +12,7 @@ mod trial;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -56,7 +57,7 @@ pub(crate) struct Args {
     gigabytes: u64,
 }
 
-/// Fetches and exports the models, runs the commands on them, writes the table, and fails on a defect.
+/// Fetches and exports the models, runs the commands on them, writes the table, and fails on a defect or another list of sites.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
     let zoo = workspace.target.join("zoo");
     fs::create_dir_all(zoo.join("models")).with_context(|| format!("cannot create {}", zoo.display()))?;
@@ -72,8 +73,11 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
     }
     ensure!(!subjects.is_empty(), "no model has such a name");
 
+    let program = program(workspace, args, &zoo)?;
+    let help = process::output(Command::new(&program).args(["sites", "--help"]))?;
     let bench = Bench {
-        program: program(workspace, args, &zoo)?,
+        is_sized: String::from_utf8_lossy(&help).contains("--size"),
+        program,
         onnxruntime: onnxruntime::install(workspace, "onnxruntime", onnxruntime::DEFAULT_VERSION)?,
         python: &python,
         data: pipeline::Data::read(&std::path::absolute(workspace.root.join(&args.data))?)?,
@@ -100,7 +104,11 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> anyhow::Result<()> {
         fs::write(workspace.root.join(TABLE), &page.text).with_context(|| format!("cannot write {TABLE}"))?;
         println!("{TABLE} written");
     }
-    ensure!(page.defects == 0, "{} defects; the page lists them", page.defects);
+    let (defects, differing) = (page.defects, page.differing);
+    ensure!(
+        defects + differing == 0,
+        "{defects} defects, and {differing} models with another list of sites; the page names them"
+    );
     Ok(())
 }
 

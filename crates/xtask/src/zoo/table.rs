@@ -16,6 +16,8 @@ const HEAVY: u64 = 32 << 20;
 pub(super) struct Page {
     pub(super) text: String,
     pub(super) defects: usize,
+    /// Models whose site list differs from the second opinion.
+    pub(super) differing: usize,
 }
 
 /// What stands above the table.
@@ -74,7 +76,7 @@ pub(super) fn page(trials: &[Trial], setting: &Setting<'_>) -> Page {
     for (wheel, license) in setting.origins {
         let _ = writeln!(text, "| {wheel} | {license} |");
     }
-    Page { text, defects: defects.len() }
+    Page { text, defects: defects.len(), differing }
 }
 
 const LEGEND: &str = "\

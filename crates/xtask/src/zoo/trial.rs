@@ -7,10 +7,12 @@ use std::process::Command;
 use anyhow::Context;
 
 use super::measured::{Limits, Measured, Verdict, measure};
+use super::pins::Input;
 use super::pipeline::{self, Data};
 use super::python::Python;
 use super::sites::{self, Difference};
 use super::subject::{Reach, Subject, read_reach};
+use crate::process;
 
 const REACH: &str = include_str!("reach.py");
 const ROWS: &str = include_str!("rows.py");
@@ -43,6 +45,8 @@ pub(super) struct Bench<'b> {
     pub(super) limits: Limits,
     /// Where the files of a model are kept, below its name.
     pub(super) work: PathBuf,
+    /// Whether `sites` and `doctor` can be told the size of the images.
+    pub(super) is_sized: bool,
 }
 
 /// What came of a model: a measurement for every column.
@@ -74,10 +78,16 @@ impl Bench<'_> {
             note: None,
             said: Vec::new(),
         };
-        let file = subject.file.as_os_str();
-        trial.cells.push(("sites", self.augraft(&work, "sites", &["sites".as_ref(), file])?));
-        let all = self.augraft(&work, "sites-all", &["sites".as_ref(), "--all".as_ref(), file])?;
-        let doctor = self.augraft(&work, "doctor", &["doctor".as_ref(), file])?;
+        let inspect = |log: &str, flags: &[&str]| {
+            let mut arguments = vec![flags[0].as_ref(), subject.file.as_os_str()];
+            arguments.extend(flags[1..].iter().map(std::ffi::OsStr::new));
+            let size = self.size(subject);
+            arguments.extend(size.iter().map(std::ffi::OsStr::new));
+            self.augraft(&work, log, &arguments)
+        };
+        trial.cells.push(("sites", inspect("sites", &["sites"])?));
+        let all = inspect("sites-all", &["sites", "--all"])?;
+        let doctor = inspect("doctor", &["doctor"])?;
         trial.said = said(&doctor.stdout);
         trial.cells.push(("doctor", doctor));
 
@@ -147,10 +157,21 @@ impl Bench<'_> {
 
     fn augraft(&self, work: &Path, log: &str, arguments: &[&std::ffi::OsStr]) -> anyhow::Result<Measured> {
         let mut command = Command::new(&self.program);
-        command.args(arguments).current_dir(work).env("ORT_DYLIB_PATH", &self.onnxruntime).env("RUST_BACKTRACE", "0");
-        let measured = measure(&mut command, self.limits, &work.join(log))?;
+        command.args(arguments).current_dir(work);
+        let line = process::line(&command);
+        command.env("ORT_DYLIB_PATH", &self.onnxruntime).env("RUST_BACKTRACE", "0");
+        let measured = Measured { line, ..measure(&mut command, self.limits, &work.join(log))? };
         println!("    {log}: {:?} after {:.1} s", measured.verdict, measured.time.as_secs_f64());
         Ok(measured)
+    }
+
+    /// The flag that says how large the images are, where there are images and the program knows it.
+    fn size(&self, subject: &Subject) -> Vec<String> {
+        if !self.is_sized || subject.input == Input::Other {
+            return Vec::new();
+        }
+        let (height, width) = subject.size();
+        vec!["--size".to_owned(), height.to_string(), width.to_string()]
     }
 
     /// The model with a free batch, where its batch is fixed and doctor frees it; otherwise the model.
@@ -159,7 +180,10 @@ impl Bench<'_> {
             return Ok((subject.file.clone(), Measured::absent()));
         }
         let freed = work.join("freed.onnx");
-        let arguments = ["doctor".as_ref(), subject.file.as_os_str(), "--fix-batch".as_ref(), freed.as_os_str()];
+        let size = self.size(subject);
+        let mut arguments =
+            vec!["doctor".as_ref(), subject.file.as_os_str(), "--fix-batch".as_ref(), freed.as_os_str()];
+        arguments.extend(size.iter().map(std::ffi::OsStr::new));
         let mut measured = self.augraft(work, "fix-batch", &arguments)?;
         if measured.is_ok() && !freed.is_file() {
             measured.verdict = Verdict::Defect("exit 0 without a file".to_owned());
