@@ -15,6 +15,7 @@ mod test;
 mod tidy;
 mod wheels;
 mod workspace;
+mod zoo;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,8 @@ enum Command {
     CudaCheck(cuda::Args),
     /// Measures operators beside those of torchvision, timm and kornia, and writes the table.
     BenchPeers(peers::Args),
+    /// Runs the commands on models out of wheels and of timm, and writes the table.
+    Zoo(zoo::Args),
 }
 
 fn main() -> ExitCode {
@@ -80,5 +83,6 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::NewOperator(args) => operator::run(&workspace, &args),
         Command::CudaCheck(args) => cuda::run(&workspace, &args),
         Command::BenchPeers(args) => peers::run(&workspace, &args),
+        Command::Zoo(args) => zoo::run(&workspace, &args),
     }
 }
