@@ -1,7 +1,7 @@
 //! Pipelines and models that cannot become a file, files that are not what they should be, operators whose files are wrong.
 
 use augraft::onnx::proto::{NodeProto, OperatorSetIdProto};
-use augraft::onnx::{DataType, Graph, Model, Side, Tensor, Value, int_attribute};
+use augraft::onnx::{DataType, Graph, Model, Side, Tensor, Value};
 use insta::assert_snapshot;
 
 use crate::nets::{ANY, EIGHT, net, net_of_the_first, net_that_answers_once, net_with_reshape};

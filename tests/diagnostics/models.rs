@@ -4,7 +4,7 @@ use augraft::onnx::{Graph, Side};
 use augraft_tests::workspace;
 use insta::assert_snapshot;
 
-use crate::nets::{ANY, EIGHT, OPEN, net, net_of_eight, net_with_branches, net_with_reshape};
+use crate::nets::{ANY, EIGHT, OPEN, net, net_of_eight, net_with_reshape};
 use crate::support::{Case, RUN};
 
 /// What a model is refused with; ONNX Runtime, where it is, must say the same as tract.
@@ -71,7 +71,7 @@ fn a_site_that_does_not_exist() {
     7 |     - at: "*conv*"
       |           ^^^^^^^^
       |
-      = help: near: `relu.0`, `logits` or `flatten.0`; `augraft sites net.onnx` lists all
+      = help: near: `relu.0`, `flatten.0` or `globalaveragepool.0`; `augraft sites net.onnx` lists all
     "#);
     assert_snapshot!(refused(fitting, "  sites: { deep: relu.9 }\n"), @"
     error[unknown-site]: the model has no tensor: `relu.9`
@@ -232,7 +232,7 @@ fn images_of_the_wrong_size() {
         let steps = "steps: [center_crop: { size: 9 }, normalize: unit]\n";
         case.model(net_of_eight(), "").pipeline(&format!("{steps}model: {{ file: net.onnx, engine: onnxruntime }}\n"));
         assert_snapshot!(case.run(), @"
-        error[bad-model]: onnxruntime cannot run the model on images of 9 x 9: Non-zero status code returned while running MatMul node. Name:'MatMul_logits' Status Message: matmul_helper.h:59 Compute MatMul dimension mismatch; if the model needs another size, `resize` or crop the images to it
+        error[bad-model]: onnxruntime cannot run the model on images of 9 x 9: Non-zero status code returned while running MatMul node. Name:'MatMul_logits' Status Message: matmul_helper.h:59 Compute MatMul dimension mismatch; if the model needs another size, `resize` or crop the images to it (`--size H W` where there are none)
          --> p.yaml:4:16
           |
         4 | model: { file: net.onnx, engine: onnxruntime }

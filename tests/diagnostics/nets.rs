@@ -57,35 +57,6 @@ pub(crate) fn net_that_answers_once() -> Graph {
     graph
 }
 
-/// A classifier with an `If` whose branches read `relu.0`.
-pub(crate) fn net_with_branches() -> Graph {
-    let graph = Graph::new(18);
-    let map = images(&graph, ANY, EIGHT).unary("Relu");
-    let branch = |name: &str, op: &str| {
-        let output = format!("{name}_out");
-        let node = NodeProto {
-            op_type: Some(op.to_owned()),
-            input: vec![map.name()],
-            output: vec![output.clone()],
-            ..NodeProto::default()
-        };
-        let value = ValueInfoProto { name: Some(output), ..ValueInfoProto::default() };
-        let body =
-            GraphProto { name: Some(name.to_owned()), node: vec![node], output: vec![value], ..GraphProto::default() };
-        AttributeProto {
-            name: Some(name.to_owned()),
-            r#type: Some(AttributeType::Graph as i32),
-            g: Some(body),
-            ..AttributeProto::default()
-        }
-    };
-    let branches = vec![branch("then_branch", "GlobalAveragePool"), branch("else_branch", "GlobalMaxPool")];
-    let positive = graph.constant(Tensor::scalar(true));
-    let mean = graph.node("If", &[positive], branches, DataType::F32).unary("Flatten");
-    finish(&graph, mean, ANY, 3, 10);
-    graph
-}
-
 fn images(graph: &Graph, batch: Side, [height, width]: [Side; 2]) -> Value<'_> {
     graph.input("images", DataType::F32, &[batch, Side::Fixed(3), height, width])
 }

@@ -112,16 +112,16 @@ fn a_box_in_a_map_with_channels_last_cuts_rows_and_columns() {
 #[test]
 fn axes_that_the_model_does_not_show_must_be_said_where_they_count() {
     let graph = Graph::new(18);
-    let sides = [Side::Named("N"), Side::Fixed(4), Side::Fixed(5), Side::Fixed(6)];
+    let sides = [Side::Named("N"), Side::Fixed(5), Side::Fixed(6), Side::Fixed(7)];
     let map = graph.name(graph.input("images", DataType::F32, &sides).unary("Relu"), "map");
-    graph.output(map.unary("Sigmoid").reshape(&[0, -1]), "scores", &[Side::Named("N"), Side::Fixed(120)]);
+    graph.output(map.unary("Sigmoid").reshape(&[0, -1]), "scores", &[Side::Named("N"), Side::Fixed(210)]);
     let bare = model(graph);
     let folder = TempDir::new().expect("a folder");
     fs::write(folder.path().join("m.onnx"), bare.to_bytes()).expect("a file");
     let tried = |inside: &str| {
         let text = format!("augraft: 1\nsteps: []\nmodel:\n  file: m.onnx\n  steps:\n    - at: map\n{inside}");
         fs::write(folder.path().join("p.yaml"), text).expect("a file");
-        run(PROGRAM, folder.path(), &["graft", "p.yaml", "-o", "g.onnx", "--classes", "120"])
+        run(PROGRAM, folder.path(), &["graft", "p.yaml", "-o", "g.onnx", "--classes", "210"])
     };
     let refused = tried("      cutmix: { mode: elem }\n");
     let said = String::from_utf8_lossy(&refused.stderr);
@@ -154,7 +154,7 @@ fn integers_are_listed_as_what_they_are_and_refused() {
     let listed = case.succeed(&["sites", "m.onnx"]);
     assert!(listed.lines().any(|line| line.starts_with("whole") && line.contains("[N,9,8,6] int32")), "{listed}");
     let said = case.refused(&["graft", "p.yaml", "-o", "g.onnx"]);
-    assert!(said.contains("`whole` is int32") && said.contains("p.yaml:9"), "{said}");
+    assert!(said.contains("`whole` is int32") && said.contains("p.yaml:10"), "{said}");
 }
 
 #[test]

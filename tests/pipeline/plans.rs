@@ -272,7 +272,14 @@ fn sites_are_tensors_of_the_model_in_its_order() {
     10:13 unknown-site | the pattern matches no tensor of the model: `*Mul*` | near: `deep`, `/stem/Clip_output_0` or `/blocks.1/Add_output_0`; `augraft sites some/folder/net.onnx` lists all
     ");
     assert_snapshot!(refused(&at_model("    - { at: deep, cutmix: }").replace("deep: /blocks.2/Add", "deep: /blocks.2/Sub")), @"7:18 unknown-site | the model has no tensor: `/blocks.2/Sub_output_0` | near: `/blocks.2/Add_output_0`, `/blocks.1/Add_output_0` or `/blocks.1/conv/Conv_output_0`; `augraft sites some/folder/net.onnx` lists all");
-    assert_snapshot!(refused(&at_model("    - { at: /head/Flatten_output_0, cutmix: }")), @"9:13 site-shape | `/head/Flatten_output_0` has the shape [1, 1280] for one image, but steps act on N,C,H,W | choose a feature map; `augraft sites some/folder/net.onnx` lists shapes");
+    assert_snapshot!(refused(&at_model("    - { at: /blocks.1/half/Cast_output_0, cutmix: }\n    - { at: /blocks.1/Shape_output_0, cutmix: }")), @"
+    9:13 site-type | the tensor `/blocks.1/half/Cast_output_0` is int8 | steps act on floats; choose a tensor before or behind
+    10:13 idle-site | the tensor `/blocks.1/Shape_output_0` is made of the sizes of tensors | a step there would change nothing; choose another tensor
+    ");
+    assert!(
+        plan_of(&at_model("    - { at: /head/Flatten_output_0, mixup: }")).model.is_some(),
+        "channels without a plane"
+    );
     assert_snapshot!(refused(&at_model("    - { at: deep, cutmix: }\n    - { at: /stem/Clip_output_0, mixup: }")), @"10:13 site-order | `/stem/Clip_output_0` is computed before `deep`, but its step is written after it | write the steps in the order in which the model computes their tensors");
     assert_snapshot!(refused(&at_model("    - { at: deep, resize: { size: 7 } }")), @"9:19 site-shape | `resize` makes f32 [N,40,7,7] of f32 [N,40,28,28], but the model goes on with the shape it had | choose a step that keeps the shape");
     assert_eq!(

@@ -129,6 +129,9 @@ pub fn atomic_write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 /// If there are not 3 channels, a side is 0 or the file cannot be written.
 pub fn write_png(path: &Path, image: &ArrayView3<'_, u8>) -> Result<(), Error> {
     let (height, width, channels) = image.dim();
+    if channels == 1 {
+        return write_gray(path, &image.index_axis(ndarray::Axis(2), 0));
+    }
     if channels != 3 || height == 0 || width == 0 {
         return Err(Error::NotRgb { path: path.to_owned(), shape: image.shape().to_vec() });
     }

@@ -108,7 +108,7 @@ impl CutModel {
     ) -> Result<Self, EngineError> {
         let input = image_input(model)?;
         if let Some(reason) = baked_batch(model) {
-            return Err(EngineError::BakedBatch(reason));
+            return Err(EngineError::baked(model, reason));
         }
         let outputs: Vec<String> = model.outputs().into_iter().map(|port| port.name).collect();
         if outputs.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use augraft_onnx::{Model, free_batch};
 use augraft_operator::Issue;
 
 /// An error of the engines, for the user.
@@ -60,10 +61,13 @@ pub enum EngineError {
         fits: Option<[usize; 2]>,
     },
     /// The model's batch is fixed.
-    #[error(
-        "the batch of the model is baked in, but mixing needs several samples at once: {0}; `augraft doctor MODEL --fix-batch FILE` may free it"
-    )]
-    BakedBatch(String),
+    #[error("the batch of the model is baked in, but mixing needs several samples at once: {reason}; {remedy}")]
+    BakedBatch {
+        /// Where it is.
+        reason: String,
+        /// What to do.
+        remedy: String,
+    },
     /// What the pipeline says of an input or output of the model does not fit it.
     #[error("{message}")]
     Port {
@@ -100,6 +104,16 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// The batch of a model is baked in for this reason.
+    #[must_use]
+    pub fn baked(model: &Model, reason: String) -> Self {
+        let remedy = match free_batch(model) {
+            Ok(_) => "`augraft doctor MODEL --fix-batch FILE` may free it".to_owned(),
+            Err(error) => format!("export the model with a dynamic batch, as it cannot be freed: {error}"),
+        };
+        Self::BakedBatch { reason, remedy }
+    }
+
     /// A failure of the runtime called `engine`, with its chain of causes.
     pub(crate) fn runtime(engine: &'static str, error: impl std::fmt::Display) -> Self {
         let reason = error.to_string();

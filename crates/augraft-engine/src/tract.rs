@@ -83,8 +83,9 @@ impl TractSession {
 
     /// Runs every sample on its own at batch 1, on all threads: fastest in tract, and independent of the batch.
     fn run_samples(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>, EngineError> {
-        let batched = |tensor: &Tensor| tensor.as_f32().is_some() && !tensor.shape().is_empty();
-        let samples = inputs.iter().find(|tensor| batched(tensor)).map_or(1, |tensor| tensor.shape()[0]);
+        // The first input is that of the samples: images, or a site.
+        let samples = inputs.first().and_then(|tensor| tensor.shape().first().copied()).unwrap_or(1);
+        let batched = |tensor: &Tensor| tensor.shape().first() == Some(&samples);
         let sample = |row: usize| {
             let rows: Vec<_> = inputs
                 .iter()
@@ -96,7 +97,9 @@ impl TractSession {
         let first = sample(0)?;
         let rest = (1..samples).into_par_iter().map(sample).collect::<Result<Vec<_>, _>>()?;
         let join = |at: usize| {
-            if !batched(&first[at]) {
+            let is_row = first[at].shape().first() == Some(&1);
+            let is_list = first[at].as_f32().is_some() && !first[at].shape().is_empty();
+            if !is_row && !is_list {
                 return Some(first[at].clone());
             }
             Tensor::concat(&std::iter::once(&first).chain(&rest).map(|outputs| &outputs[at]).collect::<Vec<_>>())

@@ -161,6 +161,17 @@ impl Batch {
         }
     }
 
+    /// The pixels as red, green and blue bytes, normalization undone: height, width, 3 of sample `row`; a gray image has three equal channels.
+    #[must_use]
+    pub fn rgb(&self, row: usize) -> Array3<u8> {
+        let pixels = self.pixels(row);
+        let (height, width, channels) = pixels.dim();
+        match (channels, pixels.broadcast([height, width, 3])) {
+            (1, Some(gray)) => gray.to_owned(),
+            _ => pixels,
+        }
+    }
+
     /// The pixels as bytes, normalization undone: height, width, channels of sample `row`.
     #[must_use]
     pub fn pixels(&self, row: usize) -> Array3<u8> {

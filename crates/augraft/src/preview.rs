@@ -135,7 +135,7 @@ fn picture(
 
 /// The pixels of a sample, with its mask in colors over it: each class has one, class 0 none.
 fn shown(batch: &Batch, row: usize) -> Array3<u8> {
-    let mut pixels = batch.pixels(row);
+    let mut pixels = batch.rgb(row);
     let Some(masks) = &batch.masks else { return pixels };
     let (height, width, _) = pixels.dim();
     for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {

@@ -55,7 +55,7 @@ fn samples(photos: &Path) -> Result<Batch, Failure> {
 
 /// The first photo, and what the operator's example made of it: the first draws that show a difference, or the one result that there is.
 fn pictures(entry: &Entry, registry: &Registry, batch: &Batch) -> Result<Vec<Array3<u8>>, Failure> {
-    let before = batch.pixels(0);
+    let before = batch.rgb(0);
     let mut results: Vec<Array3<u8>> = Vec::new();
     let mut unchanged = None;
     for epoch in 0..EPOCHS {
@@ -64,7 +64,7 @@ fn pictures(entry: &Entry, registry: &Registry, batch: &Batch) -> Result<Vec<Arr
         // A step that makes views has several results for the sample.
         let is_first = |row: &usize| sample_of(outcome.batch.index[*row]) == batch.index[0];
         for row in (0..outcome.batch.len()).filter(is_first) {
-            let after = outcome.batch.pixels(row);
+            let after = outcome.batch.rgb(row);
             if after == before {
                 unchanged = Some(after);
             } else if results.len() < RESULTS && !results.contains(&after) {

@@ -81,8 +81,10 @@ pub(super) fn doctor(
         }
     };
     let mut examinations = Vec::new();
+    let is_baked = baked_batch(&examined).is_some();
     for (name, runtime) in engines(library) {
         match runtime {
+            Ok(_) if is_baked => line(name, "was not asked: two samples at once do not fit a baked batch"),
             Err(reason) => line(name, &format!("not here: {reason}")),
             Ok(runtime) => match examine(&*runtime, &examined, &cuts.clean, size) {
                 Ok(examination) => {

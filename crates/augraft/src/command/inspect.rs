@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use augraft_engine::{OnnxRuntime, Optimization, inspect_as, load_model, open};
+use augraft_engine::{EngineError, OnnxRuntime, Optimization, inspect_as, load_model, open};
 use augraft_onnx::Site;
 use augraft_operator::Registry;
 use augraft_pipeline::{Device, EngineKind, LayoutName, MapLayout, SiteFacts, WrittenLayout, map_layout};
@@ -59,10 +59,7 @@ pub(super) fn sites(path: &Path, form: &ModelArgs, engine: &EngineArgs, all: boo
         let _ = writeln!(table, "The model answers with {} classes, {}: {why}", facts.classes, answer.describe());
     }
     if let Some(reason) = augraft_onnx::baked_batch(&model) {
-        let _ = writeln!(
-            table,
-            "The batch is baked in, so that samples cannot be mixed: {reason}; `augraft doctor MODEL --fix-batch FILE` may free it"
-        );
+        let _ = writeln!(table, "{}", EngineError::baked(&model, reason));
     }
     Ok(table)
 }

@@ -102,7 +102,7 @@ pub(crate) fn prepare_with(
         let runtime = open(engine, device, args.engine.onnxruntime.as_deref())?;
         let file = load_model(&model.file, &model.ports)?;
         if let Some(reason) = baked_batch(&file) {
-            return Err(EngineError::BakedBatch(reason));
+            return Err(EngineError::baked(&file, reason));
         }
         Ok(inspect_as(&*runtime, &file, size, &model.ports)?.facts())
     })?;

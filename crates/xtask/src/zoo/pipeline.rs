@@ -75,14 +75,17 @@ fn quoted(text: impl AsRef<Path>) -> String {
 fn steps(subject: &Subject) -> String {
     let (height, width) = subject.size();
     let format = match subject.input {
-        Input::Color(..) | Input::Gray(..) | Input::ChannelsLast(..) | Input::Other => "normalize: imagenet",
+        Input::Gray(..) => "grayscale: { channels: 1 }\n  - normalize: half",
+        Input::Color(..) | Input::ChannelsLast(..) | Input::Other => "normalize: imagenet",
     };
     format!("steps:\n  - resize: {{ size: [{height}, {width}] }}\n  - {format}\n")
 }
 
 /// Three of the clean sites, of the front, the middle and the back, where there is room for a box.
 pub(super) fn chosen<'s>(sites: &'s [Site], subject: &Subject) -> Vec<&'s Site> {
-    let fits = |site: &&Site| site.is_clean && (site.is_map() || site.is_tokens() && subject.tokens.is_some());
+    let fits = |site: &&Site| {
+        site.is_clean && (site.is_map() || site.is_tokens() && (site.is_square() || subject.tokens.is_some()))
+    };
     let clean: Vec<&Site> = sites.iter().filter(fits).collect();
     let mut places: Vec<usize> = (1..=3).map(|quarter| clean.len() * quarter / 4).collect();
     places.dedup();
@@ -106,6 +109,7 @@ pub(super) fn graft(
     for place in places {
         let tokens = match subject.tokens.filter(|_| place.is_tokens()) {
             Some((grid, class)) => format!("      tokens: {{ grid: [{grid}, {grid}], class: {class} }}\n"),
+            None if place.is_tokens() => "      layout: tokens\n".to_owned(),
             None => String::new(),
         };
         let _ =
@@ -153,7 +157,8 @@ mod tests {
     }
 
     fn site(name: &str, dimensions: &[usize], is_clean: bool) -> Site {
-        Site { name: name.to_owned(), dimensions: dimensions.to_vec(), is_clean }
+        let layout = if dimensions.len() == 2 { "tokens" } else { "nchw" }.to_owned();
+        Site { name: name.to_owned(), dimensions: dimensions.to_vec(), is_clean, layout }
     }
 
     #[test]

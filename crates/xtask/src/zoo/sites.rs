@@ -11,16 +11,25 @@ pub(super) struct Site {
     /// The dimensions behind N; those that are not numbers are 0.
     pub(super) dimensions: Vec<usize>,
     pub(super) is_clean: bool,
+    /// How it is a map, in the words of the table.
+    pub(super) layout: String,
 }
 
 impl Site {
     /// Whether there is room for a box: two axes or more that are longer than one.
     pub(super) fn is_map(&self) -> bool {
-        self.dimensions.len() == 3 && self.dimensions.iter().filter(|&&size| size > 1).count() >= 2
+        let is_known = matches!(self.layout.as_str(), "nchw" | "nhwc");
+        is_known && self.dimensions.len() == 3 && self.dimensions.iter().filter(|&&size| size > 1).count() >= 2
     }
 
+    /// Whether it is tokens N,T,D of a grid that the table shows, or of one that must be told.
     pub(super) fn is_tokens(&self) -> bool {
-        self.dimensions.len() == 2
+        self.dimensions.len() == 2 && self.layout.starts_with("tokens")
+    }
+
+    /// Whether the table shows the grid of its tokens.
+    pub(super) fn is_square(&self) -> bool {
+        self.layout.contains(" x ")
     }
 }
 
@@ -29,7 +38,8 @@ pub(super) fn read(printed: &str) -> Vec<Site> {
     let mut lines = printed.lines().skip_while(|line| !line.starts_with("tensor"));
     let Some(header) = lines.next() else { return Vec::new() };
     let column = |title: &str| header.find(title).map(|at| header[..at].chars().count());
-    let (Some(operator), Some(shape), Some(dominates)) = (column("operator"), column("shape"), column("dominates"))
+    let (Some(operator), Some(shape), Some(layout), Some(dominates)) =
+        (column("operator"), column("shape"), column("layout"), column("dominates"))
     else {
         return Vec::new();
     };
@@ -42,9 +52,11 @@ pub(super) fn read(printed: &str) -> Vec<Site> {
         }
         let name: String = line.chars().take(operator).collect();
         let shape = cell(line, shape);
+        let layout: String = line.chars().skip(layout).take(dominates - layout).collect();
         let inner = shape.trim_start_matches('[').split(']').next().unwrap_or_default();
         let dimensions = inner.split(',').skip(1).map(|size| size.trim().parse().unwrap_or(0)).collect();
-        sites.push(Site { name: name.trim().to_owned(), dimensions, is_clean: answer.starts_with("yes") });
+        let (name, layout) = (name.trim().to_owned(), layout.trim().to_owned());
+        sites.push(Site { name, dimensions, is_clean: answer.starts_with("yes"), layout });
     }
     sites
 }
@@ -108,10 +120,11 @@ mod tests {
     use super::*;
 
     const TABLE: &str = "\
-tensor    operator  shape          dominates cost after
-a b       Conv      [N,64,28,28]   yes            93.5%
-c         Add       [N,16,8]       no (+1)        80.7%
-d:0       Relu      [N,8,1,1]      yes             0.0%
+tensor    operator  shape          layout          dominates cost after
+a b       Conv      [N,64,28,28]   nchw            yes            93.5%
+c         Add       [N,16,8]       tokens 4 x 4    no (+1)        80.7%
+d:0       Relu      [N,8,1,1]      nchw            yes             0.0%
+e         MatMul    [N,2,9,9]      ?               yes             0.0%
 1 more feature maps have skip connections around them; --all lists them
 ";
 
@@ -119,9 +132,12 @@ d:0       Relu      [N,8,1,1]      yes             0.0%
     fn a_table_is_read_by_its_header() {
         let sites = read(TABLE);
         let names: Vec<&str> = sites.iter().map(|site| site.name.as_str()).collect();
-        assert_eq!(names, ["a b", "c", "d:0"]);
-        assert_eq!(sites[0], Site { name: "a b".to_owned(), dimensions: vec![64, 28, 28], is_clean: true });
-        assert!(sites[0].is_map() && sites[1].is_tokens() && !sites[1].is_clean && !sites[2].is_map());
+        assert_eq!(names, ["a b", "c", "d:0", "e"]);
+        let first =
+            Site { name: "a b".to_owned(), dimensions: vec![64, 28, 28], is_clean: true, layout: "nchw".to_owned() };
+        assert_eq!(sites[0], first);
+        assert!(sites[0].is_map() && sites[1].is_tokens() && !sites[1].is_clean);
+        assert!(!sites[2].is_map() && !sites[3].is_map());
         assert!(read("error: no model\n").is_empty());
     }
 
@@ -129,9 +145,11 @@ d:0       Relu      [N,8,1,1]      yes             0.0%
     fn differences_are_named_by_their_kind() {
         let reach = "tensor\ta b\tclean\tmap\ntensor\tc\tclean\tmap\ntensor\td:0\toutput\tmap\ntensor\te\tclean\tmap\ntensor\tf\tclean\tother\n";
         let difference = Difference::of(&read(TABLE), &read_reach(reach).unwrap());
-        assert_eq!(difference.cell(), "1 equal, **1 wrongly clean**, **1 wrongly bypassed**, **1 unlisted**");
-        assert_eq!((difference.not_clean[0].as_str(), difference.agreed), ("d:0", 1));
+        assert_eq!(difference.cell(), "2 equal, **1 wrongly clean**, **1 wrongly bypassed**");
+        assert_eq!((difference.not_clean[0].as_str(), difference.agreed), ("d:0", 2));
+        let without: Vec<Site> = read(TABLE).into_iter().filter(|site| site.name != "e").collect();
+        assert_eq!(Difference::of(&without, &read_reach(reach).unwrap()).unlisted, ["e"]);
         let stray = Difference::of(&read(TABLE), &read_reach("").unwrap());
-        assert_eq!(stray.not_clean, ["a b", "d:0"]);
+        assert_eq!(stray.not_clean, ["a b", "d:0", "e"]);
     }
 }
