@@ -1,7 +1,5 @@
 //! Small classifiers.
 
-use augraft::onnx::proto::attribute_proto::AttributeType;
-use augraft::onnx::proto::{AttributeProto, GraphProto, NodeProto, ValueInfoProto};
 use augraft::onnx::{DataType, Graph, Side, Tensor, Value};
 use ndarray::{ArrayD, IxDyn};
 

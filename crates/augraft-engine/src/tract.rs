@@ -1,11 +1,12 @@
 //! The embedded engine.
 
 use std::collections::BTreeMap;
-use std::io::Cursor;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use augraft_onnx::{Model, Tensor};
+use bytes::Bytes;
+use prost::Message;
 use rayon::prelude::*;
 use tract_onnx::prelude as tract;
 use tract_onnx::prelude::{Framework, InferenceModelExt, IntoRunnable, IntoTValue};
@@ -132,7 +133,8 @@ impl TractSession {
 
     fn compile(&self, inputs: &[&Tensor]) -> tract::TractResult<Plan> {
         let onnx = tract_onnx::onnx().with_ignore_value_info(true);
-        let proto = onnx.proto_model_for_read(&mut Cursor::new(self.model.to_bytes()))?;
+        // Decoded in place: reading a stream would copy the weights twice more.
+        let proto = tract_onnx::pb::ModelProto::decode(Bytes::from(self.model.to_bytes()))?;
         let mut model = onnx.model_for_proto_model(&proto)?;
         drop(proto);
         for (at, tensor) in inputs.iter().enumerate() {

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use augraft_operator::{Element, Issue, Layout, Rows, Shape};
 
 use crate::device::{Device, EngineKind};
-use crate::layout::{MapLayout, map_layout};
+use crate::layout::MapLayout;
 use crate::plan::{Facts, Inspect, ModelFacts, ModelPlan, SiteFacts, SitePlan};
 use crate::ports::ImageLayout;
 use crate::problems::Problems;
+use crate::site_map::map_layout;
 use crate::spec::ModelSpec;
 use crate::step::SiteStepSpec;
 use crate::step_run::StepRun;

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use augraft_operator::{AnyOperator, Gate, Margin, Side};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use augraft_operator::{AnyOperator, Gate};
 use serde_json::Value as Json;
 
 use crate::combinators::Held;
@@ -57,33 +55,6 @@ pub struct SiteStepSpec {
     pub layout: WrittenLayout,
     /// The step.
     pub step: StepSpec,
-}
-
-/// How the T rows of a tensor N,T,D are a map: class tokens first, then the cells of a grid, row by row.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Tokens {
-    /// Rows and columns of the grid.
-    pub grid: [Side; 2],
-    /// Class tokens before the grid, which steps leave alone.
-    #[serde(default)]
-    pub class: Margin,
-}
-
-impl Tokens {
-    /// A grid as high as wide; none where a number is too large.
-    pub(crate) fn square(side: usize, class: usize) -> Option<Self> {
-        let side = Side::try_from(u32::try_from(side).ok()?).ok()?;
-        let class = Margin::try_from(u32::try_from(class).ok()?).ok()?;
-        Some(Self { grid: [side; 2], class })
-    }
-
-    /// Rows of the tensor, class tokens included.
-    #[must_use]
-    pub fn rows(&self) -> usize {
-        let [height, width] = self.grid.map(|side| side.get() as usize);
-        self.class.get() as usize + height * width
-    }
 }
 
 /// An option of a step that changes with the epoch.

@@ -4,7 +4,7 @@ use augraft_operator::Registry;
 use schemars::{Schema, json_schema};
 use serde_json::{Value as Json, json};
 
-use crate::step::Tokens;
+use crate::layout::Tokens;
 
 /// Fields of a step that are no operator.
 pub(crate) const RESERVED: [&str; 4] = ["id", "at", "layout", "tokens"];

@@ -25,7 +25,7 @@ pub(super) fn export(
     let sized = file.size.as_ref().map(|size| Shape::ragged(0).resized([size[0] as usize, size[1] as usize]));
     let open = || Shape { layout: Layout::Open, ..Shape::ragged(0) };
     let input = sized.or_else(|| (spec.data.is_none() && !spec.makes_one_size()).then(open));
-    let prepared = prepared(spec, args, file, color, Given { input, classes: file.classes(), model: None })?;
+    let prepared = prepared(spec, args, file, color, Given { input, classes: file.classes(), ..Given::default() })?;
     let options = options(&prepared, args, file.draws, opset)?;
     let model = augraft_engine::export(&prepared.plan, &options)?;
     augraft_data::atomic_write(&file.file, &model.to_bytes())?;
@@ -59,11 +59,12 @@ pub(super) fn graft(
         let message = "the model leaves the size of its images open, and a graft needs it; give it with --size H W";
         return Err(Failure::user(message));
     }
+    let loaded = Some(model.clone());
     let given = if spec.data.is_some() {
-        Given { input: None, classes: file.classes(), model: named }
+        Given { input: None, classes: file.classes(), model: named, loaded }
     } else {
         let input = graft_input(&spec, file, &model, image_sides(&model, ports.layout));
-        Given { input, classes: file.classes().or_else(|| classes_of(&model)), model: named }
+        Given { input, classes: file.classes().or_else(|| classes_of(&model)), model: named, loaded }
     };
     let prepared = prepared(spec, args, file, color, given)?;
     let options = options(&prepared, args, file.draws, model.opset())?;

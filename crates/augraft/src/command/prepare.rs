@@ -4,7 +4,7 @@ use augraft_data::{
     Annotation, AnnotationSource, BatchPlan, Dataset, Error as DataError, MaskFolder, OnError, Source, load_batch,
 };
 use augraft_engine::{EngineError, inspect_as, load_model, load_operator, open};
-use augraft_onnx::baked_batch;
+use augraft_onnx::{Model, baked_batch};
 use augraft_operator::{
     Batch, BatchDice, Dice, Images, Keypoint, Labels, Masks, Object, Objects, Registry, Rows, Shape,
 };
@@ -31,6 +31,8 @@ pub(crate) struct Given {
     pub(crate) input: Option<Shape>,
     pub(crate) classes: Option<usize>,
     pub(crate) model: Option<PathBuf>,
+    /// The model where it is read already.
+    pub(crate) loaded: Option<Model>,
 }
 
 /// Reads, resolves and checks a pipeline; prints its warnings.
@@ -96,11 +98,15 @@ pub(crate) fn prepare_with(
         }),
         input: given.input,
     };
+    let loaded = given.loaded;
     let overrides = Overrides { model: given.model, ..args.overrides() };
     let plan = plan(&spec, &overrides, &facts, &mut |model: &ModelSpec, size| -> Result<_, EngineError> {
         let (engine, device) = (overrides.engine.unwrap_or(model.engine), overrides.device.unwrap_or(model.device));
         let runtime = open(engine, device, args.engine.onnxruntime.as_deref())?;
-        let file = load_model(&model.file, &model.ports)?;
+        let file = match &loaded {
+            Some(loaded) => loaded.clone(),
+            None => load_model(&model.file, &model.ports)?,
+        };
         if let Some(reason) = baked_batch(&file) {
             return Err(EngineError::baked(&file, reason));
         }

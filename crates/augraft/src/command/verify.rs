@@ -130,7 +130,7 @@ fn given(file: &Model, facts: &FileFacts) -> Given {
         let element = if is_f32 { Element::F32 } else { Element::U8 };
         Shape { layout, channels: side("images", 1).unwrap_or(3), element, ..Shape::ragged(0) }
     });
-    Given { input, classes, model: None }
+    Given { input, classes, ..Given::default() }
 }
 
 /// What is known of the objects that a file takes, for a pipeline without data; none where it takes none.

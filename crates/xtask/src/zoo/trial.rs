@@ -124,7 +124,7 @@ impl Bench<'_> {
                 verify = self.augraft(
                     &work,
                     &format!("verify-{draws}"),
-                    &["verify".as_ref(), grafted.as_os_str(), yaml.as_os_str()],
+                    &["verify".as_ref(), grafted.as_os_str(), yaml.as_os_str(), "--batches".as_ref(), "1".as_ref()],
                 )?;
                 if draws == "graph" {
                     rows.push(self.rows(&work, subject, &grafted, None)?);
