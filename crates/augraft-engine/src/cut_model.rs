@@ -311,12 +311,14 @@ pub(crate) fn in_layout(images: Tensor, layout: ImageLayout) -> Tensor {
         }
         array.permuted_axes(ndarray::IxDyn(&[0, 2, 3, 1])).as_standard_layout().into_owned()
     }
-    match (layout, images) {
-        (ImageLayout::Nchw, images) => images,
-        (ImageLayout::Nhwc, Tensor::F32(images)) => Tensor::F32(last(images)),
-        (ImageLayout::Nhwc, Tensor::F16(images)) => Tensor::F16(last(images)),
-        (ImageLayout::Nhwc, Tensor::U8(images)) => Tensor::U8(last(images)),
-        (ImageLayout::Nhwc, images) => images,
+    if layout == ImageLayout::Nchw {
+        return images;
+    }
+    match images {
+        Tensor::F32(images) => Tensor::F32(last(images)),
+        Tensor::F16(images) => Tensor::F16(last(images)),
+        Tensor::U8(images) => Tensor::U8(last(images)),
+        images => images,
     }
 }
 

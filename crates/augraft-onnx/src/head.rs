@@ -126,8 +126,7 @@ impl<'m> Head<'m> {
         let found = |channels| Some(PooledMap { tensor: source.to_owned(), channels });
         match (rank, &axes[..]) {
             (4, [2, 3]) => found(Channels::First),
-            (4, [1, 2]) => found(Channels::Last),
-            (3, [1]) => found(Channels::Last),
+            (4, [1, 2]) | (3, [1]) => found(Channels::Last),
             // Channels, then positions: what they are made from is a layout with a name.
             (3, [2]) => {
                 let before = self.producer(source)?;

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::fresh::{Constants, names_in};
 use crate::model::{Dim, Model, Port};
 use crate::nodes::initializer_names;
-use crate::proto::{ModelProto, NodeProto};
+use crate::proto::{ModelProto, NodeProto, ValueInfoProto};
 use crate::tensor::Tensor;
 
 /// Gives inputs of a model constant values, so that a caller need not.
@@ -82,7 +82,7 @@ pub fn answering_with(model: &Model, output: &str) -> Result<Model, Error> {
     let mut proto = model.proto().clone();
     let outputs = &mut proto.graph.get_or_insert_default().output;
     let Some(at) = outputs.iter().position(|info| info.name() == output) else {
-        let names: Vec<&str> = outputs.iter().map(|info| info.name()).collect();
+        let names: Vec<&str> = outputs.iter().map(ValueInfoProto::name).collect();
         return Err(Error::invalid(format!("there is no output '{output}'; the outputs are {}", names.join(", "))));
     };
     outputs[..=at].rotate_right(1);

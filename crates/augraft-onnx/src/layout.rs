@@ -208,7 +208,7 @@ fn mean_channels(constants: &Constants, node: &NodeProto, rank: Option<usize>) -
             _ => Some(Channels::First),
         },
         ([1], 4) => Some(Channels::First),
-        ([1, 2], 4) | ([1], 3) | ([3], 4) => Some(Channels::Last),
+        ([1, 2] | [3], 4) | ([1], 3) => Some(Channels::Last),
         _ => None,
     }
 }
