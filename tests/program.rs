@@ -351,19 +351,19 @@ fn sites_lists_where_steps_can_act() {
     let table = succeed(PROGRAM, workspace(), &["sites", "pipelines/models/efficientnet-lite0.onnx"]);
     let all = table.lines().count();
     assert_snapshot!(format!("{}\n...\n{}", lines(&table, 0..6, 120), lines(&table, all - 6..all, 120)), @"
-    tensor                                     operator             shape              dominates cost after
-    /_conv_stem/Conv_output_0                  Conv                 [N,32,112,112]     yes            97.2%
-    /_swish/Clip_output_0                      Clip                 [N,32,112,112]     yes            97.2%
-    /_blocks.0/_depthwise_conv/Conv_output_0   Conv                 [N,32,112,112]     yes            96.2%
-    /_blocks.0/_swish/Clip_output_0            Clip                 [N,32,112,112]     yes            96.2%
-    /_blocks.0/_project_conv/Conv_output_0     Conv                 [N,16,112,112]     yes            94.6%
+    tensor                                     operator              shape               layout  dominates  cost after
+    /_conv_stem/Conv_output_0                  Conv                  [N,32,112,112]      nchw    yes             97.2%
+    /_swish/Clip_output_0                      Clip                  [N,32,112,112]      nchw    yes             97.2%
+    /_blocks.0/_depthwise_conv/Conv_output_0   Conv                  [N,32,112,112]      nchw    yes             96.2%
+    /_blocks.0/_swish/Clip_output_0            Clip                  [N,32,112,112]      nchw    yes             96.2%
+    /_blocks.0/_project_conv/Conv_output_0     Conv                  [N,16,112,112]      nchw    yes             94.6%
     ...
-    /_blocks.15/_swish_1/Clip_output_0         Clip                 [N,1152,7,7]       yes            10.2%
-    /_blocks.15/_project_conv/Conv_output_0    Conv                 [N,320,7,7]        yes             5.5%
-    /_conv_head/Conv_output_0                  Conv                 [N,1280,7,7]       yes             0.3%
-    /_swish_1/Clip_output_0                    Clip                 [N,1280,7,7]       yes             0.3%
-    /_avg_pooling/GlobalAveragePool_output_0   GlobalAveragePool    [N,1280,1,1]       yes             0.3%
+    /_blocks.15/_project_conv/Conv_output_0    Conv                  [N,320,7,7]         nchw    yes              5.5%
+    /_conv_head/Conv_output_0                  Conv                  [N,1280,7,7]        nchw    yes              0.3%
+    /_swish_1/Clip_output_0                    Clip                  [N,1280,7,7]        nchw    yes              0.3%
+    /_avg_pooling/GlobalAveragePool_output_0   GlobalAveragePool     [N,1280,1,1]        nchw    yes              0.3%
     45 more feature maps have skip connections around them (a graft there leaves what those carry unmixed); --all lists them
+    The model answers with 1000 classes, logits: its last operator is Gemm
     ");
 }
 

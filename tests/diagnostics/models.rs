@@ -80,7 +80,7 @@ fn a_site_that_does_not_exist() {
     6 |   sites: { deep: relu.9 }
       |                  ^^^^^^
       |
-      = help: near: `relu.0`, `logits` or `flatten.0`; `augraft sites net.onnx` lists all
+      = help: near: `relu.0`, `flatten.0` or `globalaveragepool.0`; `augraft sites net.onnx` lists all
     ");
 }
 

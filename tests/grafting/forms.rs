@@ -316,3 +316,79 @@ fn tensors_and_parts_of_a_model_are_written() {
     let said = case.refused(&["split", "m.onnx", "--at", "row", "-o", "parts"]);
     assert!(said.contains("rows"), "{said}");
 }
+
+/// Makes a node of an operator that no schema of ours knows, or that has none of ours.
+fn node<'g>(graph: &'g Graph, op: &'static str, inputs: &[Value<'g>]) -> Value<'g> {
+    graph.node(op, inputs, vec![], DataType::F32)
+}
+
+#[test]
+fn doctor_says_what_draws_what_trains_and_what_is_no_number() {
+    let said = |map: &dyn for<'g> Fn(&'g Graph, Value<'g>) -> Value<'g>| {
+        let graph = Graph::new(18);
+        let changed = map(&graph, mixed(&graph, images(&graph)));
+        finish(&graph, changed);
+        let case = Case::new(&model(graph), FLOATS, "", "");
+        case.succeed(&["doctor", "m.onnx"])
+    };
+    let drawing = said(&|graph, map| map + node(graph, "RandomNormalLike", &[map]));
+    assert!(drawing.contains("draws at run time"), "{drawing}");
+    let dropping = said(&|graph, map| {
+        let flag = graph.constant(Tensor::scalar(true));
+        node(graph, "Dropout", &[map, graph.constant(Tensor::scalar(0.5f32)), flag])
+    });
+    assert!(dropping.contains("in training mode"), "{dropping}");
+    let centered = said(&|graph, map| map - node(graph, "ReduceMean", &[map, graph.ints(&[0])]));
+    assert!(centered.contains("samples disturb each other"), "{centered}");
+    let broken = said(&|graph, map| node(graph, "Log", &[map - graph.constant(Tensor::scalar(1e6f32))]));
+    assert!(broken.contains("not all numbers"), "{broken}");
+    let sound = said(&|_, map| map.unary("Relu"));
+    for word in ["unsteady", "disturb", "numbers"] {
+        assert!(!sound.contains(word), "{sound}");
+    }
+}
+
+#[test]
+fn what_tract_lacks_is_compared_on_onnx_runtime_alone() {
+    let graph = Graph::new(18);
+    let map = graph.name(mixed(&graph, images(&graph)), "map");
+    finish(&graph, node(&graph, "FusedMatMul", &[map, graph.constant(weights(&[6, 6]))]));
+    let mut proto = model(graph).into_proto();
+    proto
+        .opset_import
+        .push(augraft::onnx::proto::OperatorSetIdProto { domain: Some("com.microsoft".to_owned()), version: Some(1) });
+    let nodes = &mut proto.graph.as_mut().expect("a graph").node;
+    let activation = nodes.iter_mut().find(|node| node.op_type() == "FusedMatMul").expect("a node");
+    activation.domain = Some("com.microsoft".to_owned());
+    let model = Model::from_proto(proto).expect("a model");
+    let step = "    - at: map\n      cutmix: { mode: elem }\n";
+    let refused = Case::new(&model, FLOATS, "", step).refused(&["run", "p.yaml", "--out", "out"]);
+    assert!(refused.contains("it lacks the operators com.microsoft:FusedMatMul"), "{refused}");
+    let case = Case::new(&model, FLOATS, "  engine: onnxruntime\n", step);
+    let _ = case.hold();
+    let verified = case.succeed(&["verify", "g.onnx", "p.yaml"]);
+    assert!(verified.contains("tract was left out") && verified.contains("on ONNX Runtime alone"), "{verified}");
+}
+
+#[test]
+fn a_key_is_taken_out_by_null() {
+    let case = Case::new(&channels_last(), FLOATS, "  output: nothing\n", "");
+    let said = case.refused(&["explain", "p.yaml"]);
+    assert!(said.contains("no such output"), "{said}");
+    let said = case.succeed(&["explain", "p.yaml", "--set", "model.output=null", "--set", "model.absent=null"]);
+    assert!(said.contains("images as"), "{said}");
+}
+
+#[test]
+fn a_size_that_fits_is_named_where_another_does_not() {
+    let graph = Graph::new(18);
+    let open = [Side::Named("N"), Side::Fixed(3), Side::Named("H"), Side::Named("W")];
+    let map = graph.name(graph.input("images", DataType::F32, &open).unary("Relu"), "map");
+    let rows = map.unary("Flatten").matmul(graph.constant(weights(&[3 * 32 * 32, 9])));
+    graph.output(rows, "scores", &[Side::Named("N"), Side::Fixed(9)]);
+    let case = Case::new(&model(graph), FLOATS, "", "");
+    let said = case.refused(&["sites", "m.onnx"]);
+    assert!(said.contains("images of 224 x 224") && said.contains("it runs on 32 x 32"), "{said}");
+    assert!(case.succeed(&["sites", "m.onnx", "--size", "32", "32"]).contains("map"));
+    assert!(case.succeed(&["doctor", "m.onnx", "--size", "32", "32"]).contains("runs it"));
+}

@@ -66,7 +66,8 @@ pub fn inspect_as(
     let is_open = image.sides[1].is_none() || image.sides[2].is_none();
     let shapes = match shapes(runtime, model, &image, size) {
         Ok(shapes) => shapes,
-        Err(error) if is_open => {
+        // Another size does not bring an operator.
+        Err(error) if is_open && runtime.lacks(model).is_empty() => {
             let [_, height, width] = image.sized(size);
             let error = error.on_images([height, width]);
             return Err(match other_size(runtime, model, &image, size) {

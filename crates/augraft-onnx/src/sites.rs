@@ -124,14 +124,15 @@ impl<'m> Numbered<'m> {
     /// The share of `costs` in nodes that each of these activations does not need, and the activations that lead around it.
     fn measure(&self, sites: &[usize], costs: &[f64]) -> Vec<(f64, usize)> {
         let total: f64 = costs.iter().sum();
+        let costs: Vec<(usize, f64)> = costs.iter().copied().enumerate().filter(|(_, cost)| *cost > 0.0).collect();
         let mut measured = Vec::with_capacity(sites.len());
         for block in sites.chunks(AT_ONCE) {
             let needed = self.needed(block);
             let crossing = self.crossing(block, &needed);
             measured.extend(block.iter().enumerate().map(|(bit, _)| {
                 // Not `sum`, which is -0 where nothing comes after.
-                let after = costs.iter().zip(&needed).filter(|(cost, needed)| **cost > 0.0 && *needed >> bit & 1 == 0);
-                let after = after.fold(0.0, |sum, (cost, _)| sum + cost);
+                let after = costs.iter().filter(|(node, _)| needed[*node] >> bit & 1 == 0);
+                let after = after.fold(0.0, |sum, (_, cost)| sum + cost);
                 (if total > 0.0 { after / total } else { 0.0 }, crossing[bit])
             }));
         }
