@@ -109,7 +109,7 @@ impl EngineError {
     pub fn baked(model: &Model, reason: String) -> Self {
         let remedy = match free_batch(model) {
             Ok(_) => "`augraft doctor MODEL --fix-batch FILE` may free it".to_owned(),
-            Err(error) => format!("export the model with a dynamic batch, as it cannot be freed: {error}"),
+            Err(error) => error.to_string(),
         };
         Self::BakedBatch { reason, remedy }
     }

@@ -1,7 +1,9 @@
 //! The embedded engine.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::panic;
+use std::sync::{Arc, Mutex, Once, PoisonError, mpsc};
 use std::time::Duration;
 
 use augraft_onnx::{Model, Tensor};
@@ -73,8 +75,10 @@ impl TractSession {
         let plan = self.plan(inputs)?;
         let values =
             inputs.iter().map(|tensor| to_tract(tensor).map(IntoTValue::into_tvalue)).collect::<Result<_, _>>();
-        let outputs =
-            values.and_then(|values| plan.run(values)).map_err(|error| EngineError::runtime("tract", chain(&error)))?;
+        // An index out of range, which other engines report, is a panic there.
+        let outputs = quietly(|| values.and_then(|values| plan.run(values)))
+            .unwrap_or_else(|| Err(tract::TractError::msg("it panicked; an index may lie out of range")))
+            .map_err(|error| EngineError::runtime("tract", chain(&error)))?;
         outputs
             .iter()
             .map(|value| from_tract(value))
@@ -115,7 +119,9 @@ impl TractSession {
         if let Some(plan) = plans.get(&shapes) {
             return Ok(plan.clone());
         }
-        let plan = self.compile(inputs).map_err(|error| self.refused(&error))?;
+        let compiled = quietly(|| self.compile(inputs));
+        let compiled = compiled.unwrap_or_else(|| Err(tract::TractError::msg("it panicked while it read the model")));
+        let plan = compiled.map_err(|error| self.refused(&error))?;
         plans.insert(shapes, plan.clone());
         Ok(plan)
     }
@@ -148,10 +154,10 @@ impl TractSession {
         match self.purpose {
             Use::Graph => model.into_typed()?.into_runnable(),
             Use::Network | Use::CutNetwork | Use::OptimizedGraph => {
-                let Some(optimized) = optimized(&model, self.patience) else {
+                // What the optimizer cannot take runs as it is.
+                let Some(Ok(optimized)) = optimized(&model, self.patience) else {
                     return model.into_typed()?.into_runnable();
                 };
-                let optimized = optimized?;
                 // The optimizer sometimes leaves a placeholder where it folded constants, which fails when it is run.
                 let order = optimized.eval_order()?;
                 let is_whole = order.iter().all(|node| optimized.node(*node).op.name() != "Dummy");
@@ -161,13 +167,35 @@ impl TractSession {
     }
 }
 
+thread_local! {
+    /// Whether a panic of this thread is reported by who catches it.
+    static IS_QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What `run` gives; none when it panics, and then nothing is printed.
+fn quietly<T>(run: impl FnOnce() -> T) -> Option<T> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !IS_QUIET.get() {
+                before(info);
+            }
+        }));
+    });
+    let outer = IS_QUIET.replace(true);
+    let result = panic::catch_unwind(panic::AssertUnwindSafe(run)).ok();
+    IS_QUIET.set(outer);
+    result
+}
+
 /// The optimized model; none, with a word, where that takes longer than `patience`.
 ///
 /// The thread that is left behind ends with the program: tract cannot be told to stop.
 #[expect(clippy::print_stderr, reason = "a session has no other way to say that it is slow")]
 fn optimized(model: &tract::InferenceModel, patience: Duration) -> Option<tract::TractResult<tract::TypedModel>> {
     let (model, (sender, receiver)) = (model.clone(), mpsc::channel());
-    std::thread::spawn(move || drop(sender.send(model.into_optimized())));
+    std::thread::spawn(move || quietly(|| drop(sender.send(model.into_optimized()))));
     match receiver.recv_timeout(patience) {
         Ok(optimized) => Some(optimized),
         Err(mpsc::RecvTimeoutError::Timeout) => {
@@ -222,6 +250,22 @@ mod tests {
     use augraft_onnx::{DataType, Graph, Side};
 
     use super::*;
+
+    #[test]
+    fn an_index_out_of_range_is_an_error() {
+        let graph = Graph::new(18);
+        let shape = [Side::Named("N"), Side::Fixed(3)];
+        let row = graph.input("row", DataType::F32, &shape);
+        let at = graph.input("at", DataType::I64, &[Side::Fixed(1)]);
+        graph.output(row.gather(at, 1), "found", &[Side::Named("N"), Side::Fixed(1)]);
+        let model = Model::from_proto(graph.into_proto("net", &[])).expect("a model");
+        let row = Tensor::F32(ndarray::arr2(&[[1f32, 2.0, 3.0]]).into_dyn());
+        let session = Tract.session(&model, Use::Graph).expect("a session");
+        let run = |at: i64| session.run(&[("row", &row), ("at", &Tensor::vector(vec![at]))]);
+        assert!(run(2).is_ok());
+        assert!(run(3).expect_err("beyond").to_string().contains("panicked"));
+        assert!(run(1).is_ok(), "the session goes on");
+    }
 
     #[test]
     fn a_model_that_takes_too_long_to_optimize_runs_as_it_is() {
