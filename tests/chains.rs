@@ -1,7 +1,7 @@
 //! Random chains of steps: labels against pixels, and exported files against native runs.
 //!
 //! Two correct steps behind each other are where faults sat, so chains are drawn over all operators. `AUGRAFT_CHAINS` is their number; a failure
-//! prints the pipeline and the number of the chain, which `AUGRAFT_CHAIN` runs alone.
+//! prints the pipeline and the number of the chain, which `AUGRAFT_CHAIN` runs alone; with both, chains are counted from there.
 
 use std::collections::BTreeSet;
 
@@ -44,9 +44,9 @@ impl Numbers {
 /// The chains that fit, as many as are wanted.
 fn chains(plain: bool, fits: impl Fn(&Plan, &Shape) -> bool) -> impl Iterator<Item = (u32, Plan, Shape)> {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u32>().expect("a number"));
-    let (numbers, most) = match number("AUGRAFT_CHAIN") {
-        Some(one) => (one..one + 1, 1),
-        None => (0..u32::MAX, number("AUGRAFT_CHAINS").unwrap_or(CHAINS)),
+    let (numbers, most) = match (number("AUGRAFT_CHAIN"), number("AUGRAFT_CHAINS")) {
+        (Some(one), None) => (one..one + 1, 1),
+        (first, most) => (first.unwrap_or(0)..u32::MAX, most.unwrap_or(CHAINS)),
     };
     let planned = move |chain| planned(chain, plain).map(|(plan, input)| (chain, plan, input));
     numbers.filter_map(planned).filter(move |(_, plan, input)| fits(plan, input)).take(most as usize)

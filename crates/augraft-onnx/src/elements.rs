@@ -41,6 +41,28 @@ const UNCERTAIN: [&str; 10] = [
     "TfIdfVectorizer",
 ];
 
+/// Operators of ONNX Runtime whose first output has the type of their first input.
+const LIKE_THE_FIRST: [&str; 18] = [
+    "Attention",
+    "BiasGelu",
+    "FastGelu",
+    "FusedConv",
+    "FusedGemm",
+    "FusedMatMul",
+    "Gelu",
+    "LayerNormalization",
+    "MultiHeadAttention",
+    "QLinearAdd",
+    "QLinearAveragePool",
+    "QLinearGlobalAveragePool",
+    "QLinearLeakyRelu",
+    "QLinearMul",
+    "QLinearSigmoid",
+    "QLinearSoftmax",
+    "QuickGelu",
+    "SkipLayerNormalization",
+];
+
 /// Returns the element type of a tensor of the main graph, where that is certain and one that [`Tensor`](crate::Tensor) holds.
 #[must_use]
 pub fn element_of(model: &Model, name: &str) -> Option<crate::tensor::DataType> {
@@ -86,7 +108,11 @@ fn output_type(node: &NodeProto, slot: usize, types: &BTreeMap<&str, i32>) -> Op
     if !is_standard(node.domain()) {
         return match node.op_type() {
             "QuantizeLinear" => input(2).or(Some(T::Uint8 as i32)),
-            "DequantizeLinear" => input(1),
+            "DequantizeLinear" | "QLinearConcat" => input(1),
+            "QLinearConv" => input(7),
+            "QGemm" => input(8).or(Some(T::Float as i32)),
+            "DynamicQuantizeMatMul" | "MatMulIntegerToFloat" => Some(T::Float as i32),
+            op if slot == 0 && LIKE_THE_FIRST.contains(&op) => input(0),
             _ => None,
         };
     }

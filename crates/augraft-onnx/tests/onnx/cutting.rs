@@ -240,3 +240,31 @@ fn tensors_become_outputs() {
     assert_eq!(wider.outputs()[2].dtype, 1);
     assert!(with_outputs(&model, &["w1".into()]).is_err());
 }
+
+#[test]
+fn parts_of_a_quantized_model_declare_its_bytes() {
+    let zero = |name: &str| TensorProto {
+        name: Some(name.into()),
+        data_type: Some(3),
+        int32_data: vec![0],
+        ..TensorProto::default()
+    };
+    let runtime = |mut node: augraft_onnx::proto::NodeProto| {
+        node.domain = Some("com.microsoft".into());
+        node
+    };
+    let mut graph = plain(vec![
+        node("QuantizeLinear", &["x", "scale", "zero"], &["q"]),
+        runtime(node("QLinearAdd", &["q", "scale", "zero", "q", "scale", "zero", "scale", "zero"], &["sum"])),
+        runtime(node("QLinearConcat", &["scale", "zero", "sum", "scale", "zero"], &["joined"])),
+        node("MaxPool", &["joined"], &["pooled"]),
+        node("DequantizeLinear", &["pooled", "scale", "zero"], &["y"]),
+    ]);
+    graph.initializer = vec![floats("scale", &[]), zero("zero")];
+    let model = model(graph);
+    for site in ["q", "sum", "joined", "pooled"] {
+        let stages = checked(&model, &[site]);
+        assert_eq!(stages[1].model.inputs()[0].dtype, 3, "{site}");
+        assert_eq!(augraft_onnx::element_of(&model, site), Some(augraft_onnx::DataType::I8), "{site}");
+    }
+}
