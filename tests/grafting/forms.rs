@@ -392,3 +392,18 @@ fn a_size_that_fits_is_named_where_another_does_not() {
     assert!(case.succeed(&["sites", "m.onnx", "--size", "32", "32"]).contains("map"));
     assert!(case.succeed(&["doctor", "m.onnx", "--size", "32", "32"]).contains("runs it"));
 }
+
+#[test]
+fn windows_are_printed_as_such_and_take_no_step() {
+    let graph = Graph::new(18);
+    let map = mixed(&graph, images(&graph));
+    let windows = graph.name(map.reshape(&[-1, 9, 4, 6]).unary("Relu"), "windows");
+    finish(&graph, windows.reshape(&[-1, 9, 8, 6]));
+    let case = Case::new(&model(graph), FLOATS, "", "    - at: windows\n      cutmix: { mode: elem }\n");
+    let line = |listed: String| listed.lines().find(|line| line.starts_with("windows")).map(str::to_owned);
+    assert_eq!(line(case.succeed(&["sites", "m.onnx"])), None);
+    let listed = line(case.succeed(&["sites", "m.onnx", "--all"])).expect("a line");
+    assert!(listed.contains("[2N,9,4,6]"), "{listed}");
+    let said = case.refused(&["run", "p.yaml", "--out", "out"]);
+    assert!(said.contains("2 rows for one image"), "{said}");
+}
