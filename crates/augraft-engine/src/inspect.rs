@@ -111,14 +111,17 @@ impl ImagePort {
     pub(crate) fn of(model: &Model, layout: Option<ImageLayout>) -> Result<Self, EngineError> {
         let (name, dtype) = image_input(model)?;
         let port = model.inputs().into_iter().next();
-        let Some([_, a, b, c]) = port.as_ref().and_then(sides) else {
+        let Some(declared) = port.as_ref().and_then(sides) else {
             let port = port.map(|port| port.name).unwrap_or_default();
             return Err(EngineError::Unfit(format!(
                 "the input `{port}` of the model is no image batch N,C,H,W or N,H,W,C"
             )));
         };
-        let few = |side: Option<usize>| matches!(side, Some(1 | 3 | 4));
-        let layout = layout.unwrap_or(if few(c) && !few(a) { ImageLayout::Nhwc } else { ImageLayout::Nchw });
+        let shown = match Channels::of_images(&declared) {
+            Some(Channels::Last) => ImageLayout::Nhwc,
+            Some(Channels::First) | None => ImageLayout::Nchw,
+        };
+        let (layout, [_, a, b, c]) = (layout.unwrap_or(shown), declared);
         let sides = if layout == ImageLayout::Nhwc { [c, a, b] } else { [a, b, c] };
         Ok(Self { name, dtype, layout, sides })
     }

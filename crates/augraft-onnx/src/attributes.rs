@@ -1,6 +1,6 @@
 //! Attributes of nodes, made from their values.
 
-use crate::proto::{AttributeProto, TensorProto, attribute_proto::AttributeType};
+use crate::proto::{AttributeProto, NodeProto, TensorProto, attribute_proto::AttributeType};
 
 /// An integer attribute of a node.
 #[must_use]
@@ -35,4 +35,19 @@ pub fn text_attribute(name: &str, value: &str) -> AttributeProto {
 pub(crate) fn tensor_attribute(name: &str, tensor: TensorProto) -> AttributeProto {
     let kind = Some(AttributeType::Tensor as i32);
     AttributeProto { name: Some(name.to_owned()), r#type: kind, t: Some(tensor), ..Default::default() }
+}
+
+/// Returns an attribute that a node has.
+pub(crate) fn attribute_of<'n>(node: &'n NodeProto, name: &str) -> Option<&'n AttributeProto> {
+    node.attribute.iter().find(|attribute| attribute.name() == name)
+}
+
+/// Returns the integer that an attribute of a node is.
+pub(crate) fn int_of(node: &NodeProto, name: &str) -> Option<i64> {
+    attribute_of(node, name)?.i
+}
+
+/// Returns the integers that an attribute of a node is.
+pub(crate) fn ints_of(node: &NodeProto, name: &str) -> Option<Vec<i64>> {
+    attribute_of(node, name).map(|list| list.ints.clone())
 }

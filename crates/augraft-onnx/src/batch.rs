@@ -1,12 +1,13 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use crate::attributes::ints_of;
 use crate::elements::element_types;
 use crate::flow::Flow;
 use crate::model::{Dim, Model};
 use crate::nodes::outputs;
-use crate::payload::int64_values;
+use crate::proto::NodeProto;
 use crate::proto::tensor_proto::DataType;
-use crate::proto::{GraphProto, NodeProto, TensorProto};
+use crate::stored::Stored;
 
 /// Explains why the model accepts only one batch size, or returns `None` when nothing shows that it does.
 ///
@@ -65,39 +66,10 @@ pub(crate) fn image_reshapes(flow: &Flow, images: &BTreeSet<&str>) -> Vec<(usize
     of_images.filter_map(|(index, node)| Some((index, reshape_target(node, &stored)?))).collect()
 }
 
-/// The tensors that are stored in a graph: initializers and the values of `Constant` nodes.
-pub(crate) struct Stored<'m> {
-    tensors: BTreeMap<&'m str, &'m TensorProto>,
-    lists: BTreeMap<&'m str, &'m [i64]>,
-}
-
-impl<'m> Stored<'m> {
-    pub(crate) fn in_graph(graph: &'m GraphProto) -> Self {
-        let mut tensors: BTreeMap<&str, &TensorProto> = graph.initializer.iter().map(|t| (t.name(), t)).collect();
-        let mut lists = BTreeMap::new();
-        for node in graph.node.iter().filter(|node| node.op_type() == "Constant") {
-            let (Some(name), Some(value)) = (node.output.first(), node.attribute.first()) else { continue };
-            match (&value.t, value.name()) {
-                (Some(tensor), _) => _ = tensors.insert(name, tensor),
-                (None, "value_ints") => _ = lists.insert(name.as_str(), value.ints.as_slice()),
-                (None, _) => {}
-            }
-        }
-        Self { tensors, lists }
-    }
-
-    /// Returns the values of a stored int64 tensor.
-    pub(crate) fn int64_values(&self, name: &str) -> Option<Vec<i64>> {
-        let list = self.lists.get(name).map(|list| list.to_vec());
-        list.or_else(|| self.tensors.get(name).and_then(|tensor| int64_values(tensor)))
-    }
-}
-
 /// Returns the target of a `Reshape` where it is stored in the model.
 pub(crate) fn reshape_target(node: &NodeProto, stored: &Stored) -> Option<Vec<i64>> {
     // Before opset 5 the target was an attribute.
-    let attribute = node.attribute.iter().find(|attribute| attribute.name() == "shape").map(|shape| shape.ints.clone());
-    attribute.or_else(|| stored.int64_values(node.input.get(1)?))
+    ints_of(node, "shape").or_else(|| stored.int64_values(node.input.get(1)?))
 }
 
 /// Says whether a target leaves no room for a batch: all its sizes are given, or everything goes into one row.

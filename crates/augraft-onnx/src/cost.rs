@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::attributes::ints_of;
 use crate::flow::Flow;
 use crate::payload::int64_values;
 use crate::proto::NodeProto;
@@ -39,9 +40,8 @@ fn constant_shape(node: &NodeProto, shapes: &BTreeMap<&str, Vec<usize>>) -> Opti
     if node.op_type() != "Transpose" {
         return None;
     }
-    let order = node.attribute.iter().find(|attribute| attribute.name() == "perm");
-    match order {
-        Some(order) => order.ints.iter().map(|&axis| source.get(usize::try_from(axis).ok()?).copied()).collect(),
+    match ints_of(node, "perm") {
+        Some(order) => order.iter().map(|&axis| source.get(usize::try_from(axis).ok()?).copied()).collect(),
         None => Some(source.iter().rev().copied().collect()),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::attributes::int_of;
 use crate::flow::Flow;
 use crate::model::Model;
 use crate::nodes::is_standard;
@@ -101,10 +102,8 @@ fn declared_type(info: &ValueInfoProto) -> Option<i32> {
 fn output_type(node: &NodeProto, slot: usize, types: &BTreeMap<&str, i32>) -> Option<i32> {
     use DataType as T;
     let input = |slot: usize| node.input.get(slot).and_then(|name| types.get(name.as_str())).copied();
-    let attribute = |name: &str| {
-        let value = node.attribute.iter().find(|attribute| attribute.name() == name)?.i;
-        value.and_then(|value| i32::try_from(value).ok()).filter(|&value| value != 0)
-    };
+    let attribute =
+        |name: &str| int_of(node, name).and_then(|value| i32::try_from(value).ok()).filter(|&value| value != 0);
     if !is_standard(node.domain()) {
         return match node.op_type() {
             "QuantizeLinear" => input(2).or(Some(T::Uint8 as i32)),

@@ -1,5 +1,6 @@
 //! What the last operator of a model makes of its answer.
 
+use crate::attributes::int_of;
 use crate::flow::Flow;
 use crate::model::Model;
 use crate::proto::NodeProto;
@@ -53,6 +54,5 @@ fn is_softmax(flow: &Flow, name: &str) -> bool {
 
 /// The default is the last axis, and before opset 13 all axes from 1 on.
 fn is_over_classes(node: &NodeProto) -> bool {
-    let axis = node.attribute.iter().find(|attribute| attribute.name() == "axis").and_then(|axis| axis.i);
-    matches!(axis, None | Some(-1 | 1))
+    matches!(int_of(node, "axis"), None | Some(-1 | 1))
 }

@@ -1,11 +1,12 @@
 //! The end of a classifier: the mean of a map and a linear layer.
 
+use crate::attributes::{int_of, ints_of};
 use crate::flow::Flow;
 use crate::layout::Channels;
 use crate::model::{Model, port};
 use crate::nodes::{is_standard, label};
-use crate::payload::int64_values;
-use crate::proto::{AttributeProto, NodeProto};
+use crate::proto::NodeProto;
+use crate::stored::Stored;
 
 /// A map whose mean over all positions is what the answer depends on, linearly.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +32,8 @@ const AFFINE: [&str; 4] = ["Add", "Sub", "Mul", "BatchNormalization"];
 /// # Errors
 /// The reason, a sentence, where the model ends in another way.
 pub fn pooled_map(model: &Model) -> Result<PooledMap, String> {
-    let head = Head { flow: Flow::of(model) };
+    let flow = Flow::of(model);
+    let head = Head { stored: Stored::in_graph(flow.graph), flow };
     let mut name = head.flow.graph.output.first().map_or("", |output| output.name());
     let (mut is_linear, mut normalization) = (false, None);
     loop {
@@ -86,6 +88,7 @@ const CLASS_TOKEN: &str =
 
 struct Head<'m> {
     flow: Flow<'m>,
+    stored: Stored<'m>,
 }
 
 impl<'m> Head<'m> {
@@ -105,7 +108,7 @@ impl<'m> Head<'m> {
     fn rank(&self, name: &str) -> Option<usize> {
         let graph = self.flow.graph;
         let declared = graph.value_info.iter().chain(&graph.input).find(|info| info.name() == name);
-        let reordered = || self.producer(name).and_then(|node| ints(node, "perm")).map(|order| order.len());
+        let reordered = || self.producer(name).and_then(|node| ints_of(node, "perm")).map(|order| order.len());
         declared.and_then(|info| Some(port(info).shape?.len())).or_else(reordered)
     }
 
@@ -116,7 +119,7 @@ impl<'m> Head<'m> {
             let rank = rank.unwrap_or(4);
             (rank, (2..rank as i64).collect())
         } else {
-            let axes = ints(node, "axes").or_else(|| self.constant(node.input.get(1)?))?;
+            let axes = ints_of(node, "axes").or_else(|| self.stored.int64_values(node.input.get(1)?))?;
             let rank = rank.unwrap_or(if axes.len() == 1 { 3 } else { 4 });
             let mut axes: Vec<i64> =
                 axes.iter().map(|axis| if *axis < 0 { axis + rank as i64 } else { *axis }).collect();
@@ -132,7 +135,7 @@ impl<'m> Head<'m> {
                 let before = self.producer(source)?;
                 let tensor = self.only_input(before)?.to_owned();
                 let channels = match before.op_type() {
-                    "Transpose" if ints(before, "perm")? == [0, 2, 1] => Channels::Last,
+                    "Transpose" if ints_of(before, "perm")? == [0, 2, 1] => Channels::Last,
                     "Reshape" | "Flatten" if self.rank(&tensor) == Some(4) => Channels::First,
                     _ => return None,
                 };
@@ -146,10 +149,12 @@ impl<'m> Head<'m> {
     fn picks_token(&self, node: &NodeProto, source: &str) -> bool {
         let axis = |axis: i64| matches!(axis, 1 | -2) && self.rank(source).is_none_or(|rank| rank == 3);
         if node.op_type() == "Gather" {
-            let at = node.attribute.iter().find(|attribute| attribute.name() == "axis").map_or(0, AttributeProto::i);
-            return axis(at) && node.input.get(1).is_some_and(|at| self.constant(at).is_some_and(|at| at.len() == 1));
+            let at = int_of(node, "axis").unwrap_or(0);
+            return axis(at)
+                && node.input.get(1).is_some_and(|at| self.stored.int64_values(at).is_some_and(|at| at.len() == 1));
         }
-        let list = |name: &str, at: usize| ints(node, name).or_else(|| self.constant(node.input.get(at)?));
+        let list =
+            |name: &str, at: usize| ints_of(node, name).or_else(|| self.stored.int64_values(node.input.get(at)?));
         let (starts, ends, axes) = (list("starts", 1), list("ends", 2), list("axes", 3));
         // Other axes that are listed too are kept whole, as exporters write `x[:, 0:1, :]`.
         let mut bounds = starts.iter().flatten().zip(ends.iter().flatten()).zip(axes.iter().flatten());
@@ -165,20 +170,6 @@ impl<'m> Head<'m> {
         (mean.input.first() == Some(values) && is_scaled).then_some(values)
     }
 
-    /// The integers of an initializer or a `Constant`.
-    fn constant(&self, name: &str) -> Option<Vec<i64>> {
-        if let Some(stored) = self.flow.graph.initializer.iter().find(|tensor| tensor.name() == name) {
-            return int64_values(stored);
-        }
-        let node = self.producer(name).filter(|node| node.op_type() == "Constant")?;
-        node.attribute.iter().find_map(|value| match value.name() {
-            "value" => int64_values(value.t.as_ref()?),
-            "value_int" => Some(vec![value.i()]),
-            "value_ints" => Some(value.ints.clone()),
-            _ => None,
-        })
-    }
-
     fn no_pooling(&self, node: &NodeProto, source: &str) -> String {
         let rank = self.rank(source).map(|rank| format!(" of {rank} axes")).unwrap_or_default();
         format!("{ENDS}, but {} reads `{source}`{rank}, and it is no mean over all positions of a map", label(node))
@@ -187,9 +178,5 @@ impl<'m> Head<'m> {
 
 /// Whether a convolution is a linear layer on a map of one pixel, as far as its attributes tell.
 fn is_pointwise(node: &NodeProto) -> bool {
-    ints(node, "kernel_shape").is_none_or(|kernel| kernel.iter().all(|side| *side == 1))
-}
-
-fn ints(node: &NodeProto, name: &str) -> Option<Vec<i64>> {
-    node.attribute.iter().find(|attribute| attribute.name() == name).map(|list| list.ints.clone())
+    ints_of(node, "kernel_shape").is_none_or(|kernel| kernel.iter().all(|side| *side == 1))
 }

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::attributes::{int_of, ints_of};
 use crate::flow::Flow;
 use crate::nodes::outputs;
-use crate::payload::int64_values;
-use crate::proto::{NodeProto, TensorProto};
+use crate::proto::NodeProto;
+use crate::stored::Stored;
 
 /// Where the channels of a tensor with three or four axes stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,17 @@ pub enum Channels {
 }
 
 impl Channels {
+    /// What the sides of a batch of images show, open ones being none: images have one, three or four channels.
+    #[must_use]
+    pub fn of_images(sides: &[Option<usize>]) -> Option<Self> {
+        let few = |side: Option<usize>| matches!(side, Some(1 | 3 | 4));
+        match *sides {
+            [_, first, _, last] if few(first) && !few(last) => Some(Self::First),
+            [_, first, _, last] if !few(first) && few(last) => Some(Self::Last),
+            _ => None,
+        }
+    }
+
     fn other(self) -> Self {
         match self {
             Self::First => Self::Last,
@@ -108,22 +120,23 @@ impl Link {
 /// From there it is known of everything that is computed element by element, resized, joined, padded or transposed.
 pub(crate) fn channels<'m>(flow: &Flow<'m>, shapes: &BTreeMap<String, Vec<usize>>) -> BTreeMap<&'m str, Channels> {
     let mut known = Known { found: BTreeMap::new(), links: links(flow, shapes), pending: VecDeque::new() };
-    let constants = Constants::of(flow);
+    let stored = Stored::in_graph(flow.graph);
     let is_map = |name: &&str| shapes.get(*name).is_some_and(|shape| matches!(shape.len(), 3 | 4));
     for (index, node) in flow.graph.node.iter().enumerate() {
         for (name, channels) in
-            shown_by(flow, (index, node), &constants, shapes).into_iter().filter(|(name, _)| is_map(name))
+            shown_by(flow, (index, node), &stored, shapes).into_iter().filter(|(name, _)| is_map(name))
         {
             known.say(name, channels);
         }
     }
     for input in flow.inputs.iter().copied().filter(is_map) {
-        known.say_if(input, of_image(&shapes[input]));
+        let sides: Vec<Option<usize>> = shapes[input].iter().copied().map(Some).collect();
+        known.say_if(input, Channels::of_images(&sides));
     }
     known.spread();
     // A vector that is added or multiplied is weaker evidence: it may also go along the columns.
     for node in &flow.graph.node {
-        let vector = node.input.iter().find_map(|name| constants.dims(name));
+        let vector = node.input.iter().find_map(|name| dims(&stored, name));
         let Some(dims) = vector.filter(|_| matches!(node.op_type(), "Add" | "Mul" | "Sub" | "Div" | "PRelu")) else {
             continue;
         };
@@ -170,7 +183,7 @@ impl<'m> Known<'m> {
 fn shown_by<'m>(
     flow: &Flow<'m>,
     (index, node): (usize, &'m NodeProto),
-    constants: &Constants<'m>,
+    stored: &Stored,
     shapes: &BTreeMap<String, Vec<usize>>,
 ) -> Vec<(&'m str, Channels)> {
     let input = node.input.first().map(String::as_str).filter(|name| flow.has_values(name));
@@ -180,30 +193,29 @@ fn shown_by<'m>(
     match node.op_type() {
         op if SPATIAL.contains(&op) => both(Channels::First),
         op if OVER_THE_LAST.contains(&op) => {
-            let axis = int(node, "axis").unwrap_or(-1);
+            let axis = int_of(node, "axis").unwrap_or(-1);
             let is_last = rank.is_some_and(|rank| axis == -1 || usize::try_from(axis) == Ok(rank - 1));
             if is_last { both(Channels::Last) } else { Vec::new() }
         }
         "MatMul" | "MatMulInteger" | "QLinearMatMul" | "FusedMatMul" => {
             let weights = node.input.get(if node.op_type() == "QLinearMatMul" { 3 } else { 1 });
             let is_matrix = weights
-                .is_some_and(|name| flow.is_constant(name) && constants.dims(name).is_none_or(|dims| dims.len() == 2));
+                .is_some_and(|name| flow.is_constant(name) && dims(stored, name).is_none_or(|dims| dims.len() == 2));
             if is_matrix && flow.value_reads(index).count() == 1 { both(Channels::Last) } else { Vec::new() }
         }
-        "ReduceMean" => input.zip(mean_channels(constants, node, rank)).into_iter().collect(),
+        "ReduceMean" => input.zip(mean_channels(stored, node, rank)).into_iter().collect(),
         _ => Vec::new(),
     }
 }
 
 /// What a mean shows of what it is taken of: over the plane, over the channels, or nothing.
-fn mean_channels(constants: &Constants, node: &NodeProto, rank: Option<usize>) -> Option<Channels> {
+fn mean_channels(stored: &Stored, node: &NodeProto, rank: Option<usize>) -> Option<Channels> {
     let rank = i64::try_from(rank?).ok()?;
-    let axes = node.attribute.iter().find(|attribute| attribute.name() == "axes").map(|axes| axes.ints.clone());
-    let stored = || int64_values(constants.tensors.get(node.input.get(1)?.as_str())?);
-    let mut axes: Vec<i64> = axes.or_else(stored)?.into_iter().map(|axis| axis.rem_euclid(rank)).collect();
+    let axes = ints_of(node, "axes").or_else(|| stored.int64_values(node.input.get(1)?));
+    let mut axes: Vec<i64> = axes?.into_iter().map(|axis| axis.rem_euclid(rank)).collect();
     axes.sort_unstable();
     match (&axes[..], rank) {
-        ([2, 3], 4) | ([2], 3) => match int(node, "keepdims").unwrap_or(1) {
+        ([2, 3], 4) | ([2], 3) => match int_of(node, "keepdims").unwrap_or(1) {
             1 if axes.len() == 1 => Some(Channels::Last),
             _ => Some(Channels::First),
         },
@@ -232,14 +244,11 @@ fn links<'m>(flow: &Flow<'m>, shapes: &BTreeMap<String, Vec<usize>>) -> BTreeMap
 
 fn linked(node: &NodeProto, from: &[usize], to: &[usize]) -> Option<Link> {
     match node.op_type() {
-        "Transpose" => {
-            let order = node.attribute.iter().find(|attribute| attribute.name() == "perm")?;
-            match order.ints[..] {
-                [0, 2, 3, 1] | [0, 3, 1, 2] | [0, 2, 1] => Some(Link::Other),
-                [0, 1, 3, 2] | [0, 2, 1, 3] => Some(Link::Same),
-                _ => None,
-            }
-        }
+        "Transpose" => match ints_of(node, "perm")?[..] {
+            [0, 2, 3, 1] | [0, 3, 1, 2] | [0, 2, 1] => Some(Link::Other),
+            [0, 1, 3, 2] | [0, 2, 1, 3] => Some(Link::Same),
+            _ => None,
+        },
         // Rows of pixels become one list of positions, or the other way round: the channels stay where they were.
         "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => {
             let keeps_first = from[..2] == to[..2];
@@ -248,16 +257,6 @@ fn linked(node: &NodeProto, from: &[usize], to: &[usize]) -> Option<Link> {
         }
         op if MOVING.contains(&op) => None,
         _ => (from.len() == to.len()).then_some(Link::Same),
-    }
-}
-
-/// What the sides of an input show: images have one, three or four channels.
-fn of_image(shape: &[usize]) -> Option<Channels> {
-    let few = |side: usize| matches!(side, 1 | 3 | 4);
-    match *shape {
-        [_, first, _, last] if few(first) && !few(last) => Some(Channels::First),
-        [_, first, _, last] if !few(first) && few(last) => Some(Channels::Last),
-        _ => None,
     }
 }
 
@@ -274,24 +273,7 @@ fn of_vector(dims: &[usize], shape: &[usize]) -> Option<Channels> {
     }
 }
 
-/// Initializers, and what the nodes `Constant` hold.
-struct Constants<'m> {
-    tensors: BTreeMap<&'m str, &'m TensorProto>,
-}
-
-impl<'m> Constants<'m> {
-    fn of(flow: &Flow<'m>) -> Self {
-        let stored = flow.graph.initializer.iter().map(|tensor| (tensor.name(), tensor));
-        let made = flow.graph.node.iter().filter(|node| node.op_type() == "Constant");
-        let made = made.filter_map(|node| Some((outputs(node).next()?, node.attribute.first()?.t.as_ref()?)));
-        Self { tensors: stored.chain(made).collect() }
-    }
-
-    fn dims(&self, name: &str) -> Option<Vec<usize>> {
-        self.tensors.get(name)?.dims.iter().map(|side| usize::try_from(*side).ok()).collect()
-    }
-}
-
-fn int(node: &NodeProto, name: &str) -> Option<i64> {
-    node.attribute.iter().find(|attribute| attribute.name() == name)?.i
+/// The sides of a stored tensor.
+fn dims(stored: &Stored, name: &str) -> Option<Vec<usize>> {
+    stored.tensor(name)?.dims.iter().map(|side| usize::try_from(*side).ok()).collect()
 }

@@ -40,6 +40,7 @@ mod payload;
 mod prune;
 mod recorded;
 mod sites;
+mod stored;
 mod tensor;
 mod unsteady;
 mod validate;

@@ -1,7 +1,6 @@
 //! A model that gives the shapes of its tensors, and holds no weights.
 
 use crate::attributes::tensor_attribute;
-use crate::elements::element_types;
 use crate::error::Error;
 use crate::flow::Flow;
 use crate::fresh::{Constants, names_in};
@@ -34,7 +33,6 @@ pub struct Measuring {
 /// Models that break a rule of the format once shapes are taken of them.
 pub fn measuring(model: &Model) -> Result<Measuring, Error> {
     let flow = Flow::of(model);
-    let types = element_types(&flow);
     let is_tensor = |name: &&str| flow.inputs.contains(name) || !is_other(&flow, name);
     let names: Vec<String> = flow.valued().into_iter().filter(is_tensor).map(str::to_owned).collect();
     let is_hollow = |tensor: &TensorProto| {
@@ -67,8 +65,6 @@ pub fn measuring(model: &Model) -> Result<Measuring, Error> {
         graph.node.push(plain("Shape", name.clone(), shape, Vec::new()));
     }
     graph.initializer.extend(constants.into_tensors());
-    let declared = |info: &ValueInfoProto| types.contains_key(info.name());
-    graph.value_info.retain(declared);
     let mut proto = ModelProto { graph: Some(graph), training_info: Vec::new(), ..model.proto().clone() };
     free_initializers(&mut proto);
     Ok(Measuring { model: Model::from_proto(proto)?, names })

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::batch::{Stored, is_baked, reshape_target};
+use crate::batch::{is_baked, reshape_target};
 use crate::flow::Flow;
 use crate::nodes::{bodies, label};
 use crate::proto::{GraphProto, NodeProto};
+use crate::stored::Stored;
 
 /// Returns the first node that works for one batch size and cannot be freed, in words.
 pub(super) fn find(flow: &Flow, images: &BTreeSet<&str>, size: i64) -> Option<String> {

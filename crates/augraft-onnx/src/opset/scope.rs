@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::attributes::attribute_of;
 use crate::fresh::{Constants, names_in};
 use crate::model::port;
 use crate::nodes::{bodies, outputs};
@@ -155,7 +156,7 @@ fn is_single_type(data_type: i32) -> bool {
 
 /// Returns an attribute that the node itself gives; inside a function it can come from the caller.
 pub(super) fn own_attribute<'n>(node: &'n NodeProto, name: &str) -> Result<Option<&'n AttributeProto>, String> {
-    let found = node.attribute.iter().find(|attribute| attribute.name() == name);
+    let found = attribute_of(node, name);
     if found.is_some_and(|attribute| !attribute.ref_attr_name().is_empty()) {
         return Err(format!("takes its '{name}' from the caller of the function; inline the function"));
     }

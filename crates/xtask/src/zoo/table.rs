@@ -211,7 +211,7 @@ mod tests {
     fn trial(name: &str, verdicts: &[(&'static str, Verdict)]) -> Trial {
         let measured = |verdict: &Verdict| Measured {
             verdict: verdict.clone(),
-            line: format!("augraft graft /zoo/models/{name}.onnx /root/a.yaml"),
+            line: format!("augraft graft /zoo/models/{name}.onnx a.yaml"),
             stdout: String::new(),
             time: Duration::from_millis(1300),
             peak: Some(30 << 20),
