@@ -407,3 +407,23 @@ fn windows_are_printed_as_such_and_take_no_step() {
     let said = case.refused(&["run", "p.yaml", "--out", "out"]);
     assert!(said.contains("2 rows for one image"), "{said}");
 }
+
+#[test]
+fn images_that_cannot_be_read_are_counted_where_tensors_are_written() {
+    let case = Case::new(&channels_last(), FLOATS, "", "");
+    let photos = case.folder.path().join("mine");
+    fs::create_dir(&photos).expect("a folder");
+    fs::write(photos.join("torn.jpg"), b"no image").expect("a file");
+    let written = fs::read_to_string(case.folder.path().join("p.yaml")).expect("a pipeline");
+    let text: Vec<&str> = written.lines().filter(|line| !line.starts_with("data:")).collect();
+    let text = format!("data: {{ flat: mine, on_error: skip }}\n{}\n", text.join("\n"));
+    fs::write(case.folder.path().join("p.yaml"), text).expect("a file");
+    let arguments = ["tensors", "m.onnx", "p.yaml", "--at", "rows", "-o", "rows.npz"];
+    assert!(case.refused(&arguments).contains("no image could be read"));
+    let whole = workspace().join("pipelines/data/photos");
+    let class = fs::read_dir(whole).expect("classes").flatten().map(|entry| entry.path()).find(|path| path.is_dir());
+    let photo = fs::read_dir(class.expect("a class")).expect("photos").flatten().next().expect("a photo").path();
+    fs::copy(&photo, photos.join("whole.jpg")).expect("a copy");
+    let said = case.succeed(&arguments);
+    assert!(said.contains("left out: 1") && said.contains("rows [1, 8, 6, 9]"), "{said}");
+}

@@ -325,8 +325,7 @@ pub(crate) fn in_layout(images: Tensor, layout: ImageLayout) -> Tensor {
 /// Logits, or logarithms that have the same softmax.
 ///
 /// A probability that was rounded to 0 counts as the smallest normal number, so that a loss stays finite.
-#[must_use]
-pub fn as_logits(answer: Array2<f32>, kind: Answer) -> Array2<f32> {
+fn as_logits(answer: Array2<f32>, kind: Answer) -> Array2<f32> {
     match kind {
         Answer::Logits | Answer::LogProbabilities => answer,
         Answer::Probabilities => answer.mapv_into(|share| share.max(f32::MIN_POSITIVE).ln()),

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use augraft_onnx::{Model, Tensor, cut, sites};
 
+use augraft_pipeline::ImageLayout;
+
 use crate::compare::largest_difference;
 use crate::error::EngineError;
 use crate::inspect::ImagePort;
@@ -55,9 +57,9 @@ pub fn examine(
     runtime: &dyn Runtime,
     model: &Model,
     clean: &[String],
-    size: Option<[usize; 2]>,
+    images: (Option<ImageLayout>, Option<[usize; 2]>),
 ) -> Result<Examination, EngineError> {
-    let (input, images) = some_images(model, 2, size)?;
+    let (input, images) = some_images(model, 2, images)?;
     let mut examination = Examination {
         engine: runtime.name(),
         batch: Err(String::new()),
@@ -107,9 +109,9 @@ fn drifts(sites: &[&str], parts: &dyn Fn(&[&str]) -> Result<f32, EngineError>, e
 pub fn answers_each(
     runtime: &dyn Runtime,
     model: &Model,
-    size: Option<[usize; 2]>,
+    images: (Option<ImageLayout>, Option<[usize; 2]>),
 ) -> Result<Option<String>, EngineError> {
-    let (input, images) = some_images(model, SEVERAL, size)?;
+    let (input, images) = some_images(model, SEVERAL, images)?;
     let outputs = runtime.session(model, Use::Graph)?.run(&[(&input, &images)])?;
     let wrong = outputs.iter().zip(model.outputs()).find(|(output, _)| output.shape().first() != Some(&SEVERAL));
     Ok(wrong.map(|(output, port)| {
@@ -182,8 +184,12 @@ fn drift(
 }
 
 /// Name of the image input, and images of pseudo-random values for it.
-fn some_images(model: &Model, count: usize, size: Option<[usize; 2]>) -> Result<(String, Tensor), EngineError> {
-    let port = ImagePort::of(model, None)?;
+fn some_images(
+    model: &Model,
+    count: usize,
+    (layout, size): (Option<ImageLayout>, Option<[usize; 2]>),
+) -> Result<(String, Tensor), EngineError> {
+    let port = ImagePort::of(model, layout)?;
     let images = port.noise(count, size)?;
     Ok((port.name, images))
 }

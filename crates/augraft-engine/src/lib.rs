@@ -28,7 +28,7 @@ mod verify;
 
 pub use backend::Backend;
 pub use compare::{images_tensor, largest_difference};
-pub use cut_model::{AtSite, Boundary, CutModel, ModelForm, as_logits};
+pub use cut_model::{AtSite, Boundary, CutModel, ModelForm};
 pub use doctor::{Cuts, Examination, answers_each, examine};
 pub use emit::{DrawSource, ExportOptions};
 pub use error::EngineError;

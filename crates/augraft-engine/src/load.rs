@@ -83,17 +83,32 @@ fn constant(port: &Port, value: &Value) -> Result<Tensor, String> {
         return Err(format!("the value of `{}` has the shape {sides:?}, which its input does not take", port.name));
     }
     let array = ArrayD::from_shape_vec(IxDyn(&sides), numbers).map_err(|error| error.to_string())?;
-    Ok(match dtype {
-        DataType::Bool => Tensor::Bool(array.mapv(|number| number != 0.0)),
-        DataType::U8 => Tensor::U8(array.mapv(|number| number as u8)),
-        DataType::I8 => Tensor::I8(array.mapv(|number| number as i8)),
-        DataType::I32 => Tensor::I32(array.mapv(|number| number as i32)),
-        DataType::I64 => Tensor::I64(array.mapv(|number| number as i64)),
-        DataType::U64 => Tensor::U64(array.mapv(|number| number as u64)),
-        DataType::F16 => Tensor::F16(array.mapv(half::f16::from_f64)),
-        DataType::F32 => Tensor::F32(array.mapv(|number| number as f32)),
-        DataType::F64 => Tensor::F64(array),
-    })
+    let tensor = typed(&array, dtype);
+    tensor.ok_or_else(|| format!("a value of `{}` is none of its type, {dtype:?}", port.name))
+}
+
+/// Numbers as a type; none where one is no number of that type.
+fn typed(array: &ArrayD<f64>, dtype: DataType) -> Option<Tensor> {
+    macro_rules! whole {
+        ($variant:ident, $native:ty) => {{
+            let exact = |number: &f64| number.fract() == 0.0 && <$native>::try_from(*number as i128).is_ok();
+            array.iter().all(exact).then(|| Tensor::$variant(array.mapv(|number| number as $native)))
+        }};
+    }
+    match dtype {
+        DataType::Bool => {
+            let is_truth = array.iter().all(|number| [0.0, 1.0].contains(number));
+            is_truth.then(|| Tensor::Bool(array.mapv(|number| number != 0.0)))
+        }
+        DataType::U8 => whole!(U8, u8),
+        DataType::I8 => whole!(I8, i8),
+        DataType::I32 => whole!(I32, i32),
+        DataType::I64 => whole!(I64, i64),
+        DataType::U64 => whole!(U64, u64),
+        DataType::F16 => Some(Tensor::F16(array.mapv(half::f16::from_f64))),
+        DataType::F32 => Some(Tensor::F32(array.mapv(|number| number as f32))),
+        DataType::F64 => Some(Tensor::F64(array.clone())),
+    }
 }
 
 /// The numbers in nested lists, row by row, and the lengths of the lists.
@@ -113,4 +128,19 @@ fn collect(value: &Value, depth: usize, sides: &mut Vec<usize>, numbers: &mut Ve
         _ => return Err("a value is a number, or lists of numbers".to_owned()),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_a_type_does_not_hold_are_no_values() {
+        let of = |number: f64, dtype| typed(&ArrayD::from_elem(IxDyn(&[1]), number), dtype).is_some();
+        assert!(
+            of(255.0, DataType::U8) && of(-128.0, DataType::I8) && of(1.0, DataType::Bool) && of(0.5, DataType::F32)
+        );
+        assert!(!of(256.0, DataType::U8) && !of(0.5, DataType::I64) && !of(2.0, DataType::Bool));
+        assert!(!of(-1.0, DataType::U64) && !of(f64::NAN, DataType::I32));
+    }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use augraft_engine::{Cuts, Examination, OnnxRuntime, Optimization, Runtime, Tract, answers_each, examine, load_model};
 use augraft_onnx::{Dim, Model, Port, baked_batch, free_batch, unsteady};
-use augraft_pipeline::{Device, ModelPorts};
+use augraft_pipeline::{Device, ImageLayout, ModelPorts};
 
 use super::print::{counted, print};
 use crate::failure::Failure;
@@ -62,7 +62,7 @@ pub(super) fn doctor(
                         line("", &format!("  and {rest} more like these"));
                     }
                     if let Some(file) = fixed {
-                        let reasons = check_freed(&freed.model, size, library)?;
+                        let reasons = check_freed(&freed.model, (ports.layout, size), library)?;
                         augraft_data::atomic_write(file, &freed.model.to_bytes())?;
                         line("", &format!("written to {}", file.display()));
                         for reason in reasons {
@@ -86,7 +86,7 @@ pub(super) fn doctor(
         match runtime {
             Ok(_) if is_baked => line(name, "was not asked: two samples at once do not fit a baked batch"),
             Err(reason) => line(name, &format!("not here: {reason}")),
-            Ok(runtime) => match examine(&*runtime, &examined, &cuts.clean, size) {
+            Ok(runtime) => match examine(&*runtime, &examined, &cuts.clean, (ports.layout, size)) {
                 Ok(examination) => {
                     diagnose(&examination, &mut line);
                     examinations.push(examination);
@@ -99,10 +99,14 @@ pub(super) fn doctor(
 }
 
 /// Runs a freed model on several samples on every engine; why those that could not say anything did not.
-fn check_freed(model: &Model, size: Option<[usize; 2]>, library: Option<&Path>) -> Result<Vec<String>, Failure> {
+fn check_freed(
+    model: &Model,
+    images: (Option<ImageLayout>, Option<[usize; 2]>),
+    library: Option<&Path>,
+) -> Result<Vec<String>, Failure> {
     let mut reasons = Vec::new();
     for (name, runtime) in engines(library) {
-        let said = runtime.map(|runtime| answers_each(&*runtime, model, size).map_err(|error| error.to_string()));
+        let said = runtime.map(|runtime| answers_each(&*runtime, model, images).map_err(|error| error.to_string()));
         match said.and_then(|said| said) {
             Ok(None) => {}
             Ok(Some(wrong)) => {

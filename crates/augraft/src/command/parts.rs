@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use augraft_data::{NpzArray, write_npz};
 use augraft_engine::{CutModel, ModelForm, load_model, open, run_steps};
-use augraft_onnx::{Model, Tensor, cut};
+use augraft_onnx::{Tensor, cut, prune};
 use augraft_operator::{Registry, Scratch};
 use augraft_pipeline::{ModelPorts, OutputSpec};
 use ndarray::{Array1, ArrayD, Axis};
@@ -55,14 +55,13 @@ pub(super) fn tensors(
     let Some(planned) = &plan.model else { return Err(Failure::user("the pipeline has no model")) };
     let runtime = open(planned.engine, planned.device, args.engine.onnxruntime.as_deref())?;
     let mut collected: Vec<(String, Vec<ArrayD<f32>>)> = Vec::new();
-    let (mut index, mut scratch) = (Vec::new(), Scratch::default());
-    let model = at_outputs(
-        &load_model(&planned.file, &ModelPorts { output: OutputSpec::default(), ..planned.ports.clone() })?,
-        at,
-    )?;
+    let (mut index, mut skipped, mut scratch) = (Vec::new(), 0, Scratch::default());
+    let ports = ModelPorts { output: OutputSpec::default(), ..planned.ports.clone() };
+    let model = prune(&load_model(&planned.file, &ports)?, at).map_err(Failure::user)?;
     let whole = CutModel::bind(&*runtime, &model, ModelForm { images: planned.layout, ..ModelForm::default() })?;
     for number in 0..order.len(dataset.len()) {
-        let (mut batch, _) = load(plan, dataset, data, &order.indices(number, dataset.len()))?;
+        let (mut batch, unread) = load(plan, dataset, data, &order.indices(number, dataset.len()))?;
+        skipped += unread.len();
         run_steps(&plan.steps, plan.epoch, &mut batch, None, &mut scratch)?;
         if batch.is_empty() {
             continue;
@@ -76,6 +75,9 @@ pub(super) fn tensors(
         }
         index.extend(batch.index.iter().map(|index| *index as i64));
     }
+    if index.is_empty() {
+        return Err(Failure::User(format!("no image could be read; {} were tried", counted(skipped, "image"))));
+    }
     let mut text = String::new();
     let mut arrays = vec![("index".to_owned(), Joined::Index(Array1::from_vec(index)))];
     for (name, parts) in collected {
@@ -85,10 +87,19 @@ pub(super) fn tensors(
         })?;
         let _ = writeln!(text, "{name} {:?}", joined.shape());
         // A slash would be a folder in the archive.
-        arrays.push((name.trim_start_matches('/').replace('/', "."), Joined::Values(joined)));
+        let array = name.trim_start_matches('/').replace('/', ".");
+        if arrays.iter().any(|(known, _)| *known == array) {
+            return Err(Failure::User(format!(
+                "`{name}` and another array would both be called `{array}`; write them to two files"
+            )));
+        }
+        arrays.push((array, Joined::Values(joined)));
     }
     let views: Vec<(&str, NpzArray<'_>)> = arrays.iter().map(|(name, array)| (name.as_str(), array.view())).collect();
     write_npz(file, &views)?;
+    if skipped > 0 {
+        let _ = writeln!(text, "images that could not be read and were left out: {skipped}");
+    }
     if left_out > 0 {
         let _ = writeln!(text, "the steps of `model.steps` were not run");
     }
@@ -108,11 +119,6 @@ impl Joined {
             Self::Values(values) => NpzArray::F32(values.view()),
         }
     }
-}
-
-/// The part of a model that gives these tensors.
-fn at_outputs(model: &Model, names: &[String]) -> Result<Model, Failure> {
-    augraft_onnx::prune(model, names).map_err(Failure::user)
 }
 
 fn floats(name: &str, tensor: Tensor, samples: usize) -> Result<ArrayD<f32>, Failure> {

@@ -46,9 +46,12 @@ pub(super) fn verify(
     };
     let library = args.engine.onnxruntime.as_deref();
     let mut backends = Vec::from(Backend::of_tract());
-    let (mut text, mut broken, mut rest) = (String::new(), 0, "");
+    let (mut text, mut broken, mut rest, mut has_onnxruntime) = (String::new(), 0, "", false);
     match OnnxRuntime::load(library, Device::Cpu, Optimization::Default) {
-        Ok(runtime) => backends.extend(Backend::of_onnxruntime(runtime, None)),
+        Ok(runtime) => {
+            backends.extend(Backend::of_onnxruntime(runtime, None));
+            has_onnxruntime = true;
+        }
         Err(error) if library.is_some() => return Err(error.into()),
         Err(error) => {
             rest = ", on tract alone";
@@ -56,7 +59,7 @@ pub(super) fn verify(
         }
     }
     let asked = args.engine.engine.or(prepared.plan.model.as_ref().map(|model| model.engine));
-    let may_lack = asked == Some(EngineKind::Onnxruntime) && backends.len() > Backend::of_tract().len();
+    let may_lack = asked == Some(EngineKind::Onnxruntime) && has_onnxruntime;
     let mut left_out = false;
     for backend in &backends {
         let runtime = &*backend.runtime;
